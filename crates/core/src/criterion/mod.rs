@@ -1,0 +1,100 @@
+//! Criteria: capture → candidates.
+
+mod net2net;
+mod random;
+mod s2d;
+
+pub use net2net::Net2Net;
+pub use random::RandomSplit;
+pub use s2d::SteepestDescent;
+
+use std::fmt::Debug;
+
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::backend::SplitBackend;
+use crate::capture::{Capture, Site};
+use crate::error::CoreError;
+use crate::scheme::{Offspring, Scheme};
+
+/// One possible growth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The site it grows.
+    pub site: String,
+    /// The neuron that is split.
+    pub neuron: usize,
+    /// How the copies are placed.
+    pub scheme: Scheme,
+    /// The copies.
+    pub offspring: Vec<Offspring>,
+    /// Predicted decrease of the loss per ε², where the criterion predicts one.
+    pub gain: Option<f64>,
+    /// What selectors rank by, larger first.
+    pub score: f64,
+    /// Parameters it adds to the network as it stands.
+    pub cost: u64,
+}
+
+/// A rule that scores possible growths.
+pub trait Criterion: Debug + Send + Sync {
+    /// The criterion's name.
+    fn name(&self) -> &'static str;
+
+    /// Whether [`Capture`] must hold the splitting matrices.
+    fn needs_curvature(&self) -> bool;
+
+    /// The candidates in `capture`, in the order of its sites and neurons.
+    /// `rng` is the only source of chance.
+    ///
+    /// # Errors
+    /// [`CoreError`] where the capture is not finite or a spectrum fails.
+    fn candidates(
+        &self,
+        capture: &Capture,
+        backend: &dyn SplitBackend,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<Candidate>, CoreError>;
+}
+
+impl Candidate {
+    /// The candidate that splits `neuron` of `site` into `offspring`.
+    fn split(site: &Site, neuron: usize, scheme: Scheme, offspring: Vec<Offspring>) -> Self {
+        Self {
+            site: site.name.clone(),
+            neuron,
+            scheme,
+            cost: site.cost_per_neuron * (offspring.len() as u64 - 1),
+            offspring,
+            gain: None,
+            score: 0.0,
+        }
+    }
+}
+
+/// One candidate for every neuron, moved along a direction drawn uniformly from
+/// the unit sphere, with a score that is uniform too.
+fn undirected(capture: &Capture, scheme: Scheme, rng: &mut ChaCha8Rng) -> Vec<Candidate> {
+    let mut candidates = Vec::with_capacity(capture.neurons());
+    for site in &capture.sites {
+        for neuron in 0..site.neurons {
+            let offspring = scheme.offspring(&unit_vector(site.dim, rng));
+            candidates.push(Candidate {
+                score: rand::RngExt::random(rng),
+                ..Candidate::split(site, neuron, scheme, offspring)
+            });
+        }
+    }
+    candidates
+}
+
+fn unit_vector(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    loop {
+        let draw: Vec<f64> = (0..dim).map(|_| StandardNormal.sample(rng)).collect();
+        let norm = draw.iter().map(|value| value * value).sum::<f64>().sqrt();
+        if norm > 1e-12 {
+            return draw.into_iter().map(|value| value / norm).collect();
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The splitting matrices of a site as a linear operator.
+
+use burn::tensor::{DType, Tensor, TensorData};
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::SplitBackend;
+use crate::error::CoreError;
+
+/// The window a convolution slides over its input, `[height, width]` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Kernel size.
+    pub kernel: [usize; 2],
+    /// Step between output positions.
+    pub stride: [usize; 2],
+    /// Zeros put `[before, after]` the input, per direction.
+    pub padding: [[usize; 2]; 2],
+    /// Step between the taps of the kernel.
+    pub dilation: [usize; 2],
+}
+
+impl Window {
+    /// Output size for an input of `size` = `[height, width]`; zero where the
+    /// dilated kernel does not fit.
+    pub fn output_size(&self, size: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|i| {
+            let span = self.dilation[i] * (self.kernel[i] - 1) + 1;
+            let padded = size[i] + self.padding[i][0] + self.padding[i][1];
+            match padded.checked_sub(span) {
+                Some(room) => room / self.stride[i] + 1,
+                None => 0,
+            }
+        })
+    }
+
+    /// Taps per input channel.
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+}
+
+/// What a site's neurons read, as it was captured.
+#[derive(Debug, Clone)]
+pub enum SiteInput {
+    /// Rows `[n, d_in]` of a linear layer; every neuron reads all columns.
+    Rows(Tensor<2>),
+    /// Maps `[b, c, h, w]` of a convolution; every neuron reads the patch
+    /// `c·kh·kw` of each output position.
+    Maps(Tensor<4>, Window),
+    /// Maps `[b, M, h, w]` of a depthwise convolution; neuron j reads the patch
+    /// `kh·kw` of channel j only.
+    ChannelMaps(Tensor<4>, Window),
+}
+
+/// One batch of a site's curvature: `S_j = Σ_rows W_rj · x̃_rj x̃_rjᵀ`.
+///
+/// The weights are `W = g ∘ σ″(z) ∘ c²` (MATH §1), `g` normalised as the loss
+/// is, so that the matrices of several blocks add up.
+#[derive(Debug, Clone)]
+pub struct CurvatureBlock {
+    /// The captured input.
+    pub input: SiteInput,
+    /// Whether a constant 1 is the last entry of every neuron's input.
+    pub bias: bool,
+    /// Curvature weights `[n, M]`, `n` = rows, or samples × positions in the
+    /// order of `[b, h', w']`.
+    pub weights: Tensor<2>,
+}
+
+impl CurvatureBlock {
+    /// Dimension d of a neuron's fan-in, bias included.
+    pub fn dim(&self) -> usize {
+        let fan_in = match &self.input {
+            SiteInput::Rows(x) => x.dims()[1],
+            SiteInput::Maps(x, window) => x.dims()[1] * window.taps(),
+            SiteInput::ChannelMaps(_, window) => window.taps(),
+        };
+        fan_in + usize::from(self.bias)
+    }
+
+    /// Number of neurons M.
+    pub fn neurons(&self) -> usize {
+        self.weights.dims()[1]
+    }
+
+    fn expected_weights(&self) -> [usize; 2] {
+        match &self.input {
+            SiteInput::Rows(x) => [x.dims()[0], self.neurons()],
+            SiteInput::Maps(x, window) => {
+                let [b, _, h, w] = x.dims();
+                let [oh, ow] = window.output_size([h, w]);
+                [b * oh * ow, self.neurons()]
+            }
+            SiteInput::ChannelMaps(x, window) => {
+                let [b, c, h, w] = x.dims();
+                let [oh, ow] = window.output_size([h, w]);
+                [b * oh * ow, c]
+            }
+        }
+    }
+}
+
+/// The splitting matrices `S_j`, j < M, of one site, as an operator.
+///
+/// Nothing is computed until [`dense`](Self::dense) or [`apply`](Self::apply)
+/// asks for it, and each keeps at most one block's patches at a time.
+#[derive(Debug, Clone)]
+pub struct Curvature {
+    site: String,
+    blocks: Vec<CurvatureBlock>,
+    neurons: usize,
+    dim: usize,
+}
+
+impl Curvature {
+    /// Collects the blocks of `site`.
+    ///
+    /// # Errors
+    /// [`CoreError::EmptyCapture`] without a row, [`CoreError::Shape`] where blocks
+    /// disagree, [`CoreError::NonFinite`] for NaN or an infinity.
+    pub fn new(site: impl Into<String>, blocks: Vec<CurvatureBlock>) -> Result<Self, CoreError> {
+        let site = site.into();
+        let Some(first) = blocks.first() else {
+            return Err(CoreError::EmptyCapture { site });
+        };
+        let (neurons, dim) = (first.neurons(), first.dim());
+        if blocks.iter().all(|block| block.weights.dims()[0] == 0) || neurons == 0 {
+            return Err(CoreError::EmptyCapture { site });
+        }
+        for block in &blocks {
+            let found = [block.weights.dims()[0], block.neurons(), block.dim()];
+            let [rows, columns] = block.expected_weights();
+            if found != [rows, columns, dim] || block.neurons() != neurons {
+                return Err(CoreError::Shape {
+                    what: format!("site `{site}`: curvature weights and fan-in [n, M, d]"),
+                    expected: vec![rows, neurons, dim],
+                    found: found.to_vec(),
+                });
+            }
+            let finite = match &block.input {
+                SiteInput::Rows(x) => is_finite(x.clone()),
+                SiteInput::Maps(x, _) | SiteInput::ChannelMaps(x, _) => is_finite(x.clone()),
+            };
+            if !finite {
+                let quantity = "the captured input";
+                return Err(CoreError::NonFinite { site, quantity });
+            }
+            if !is_finite(block.weights.clone()) {
+                let quantity = "the captured gradient times σ″";
+                return Err(CoreError::NonFinite { site, quantity });
+            }
+        }
+        Ok(Self {
+            site,
+            blocks,
+            neurons,
+            dim,
+        })
+    }
+
+    /// The site's name.
+    pub fn site(&self) -> &str {
+        &self.site
+    }
+
+    /// Number of neurons M.
+    pub fn neurons(&self) -> usize {
+        self.neurons
+    }
+
+    /// Fan-in dimension d, bias included.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All splitting matrices, M of `d × d`, accumulated in f64 (`Xᵀ diag(W_:j) X`).
+    ///
+    /// # Errors
+    /// [`CoreError::Read`] if the device fails, [`CoreError::NonFinite`] if a
+    /// sum overflows.
+    pub fn dense<B: SplitBackend + ?Sized>(
+        &self,
+        backend: &B,
+    ) -> Result<Vec<DMatrix<f64>>, CoreError> {
+        let (m, d) = (self.neurons, self.dim);
+        let mut sums = vec![DMatrix::<f64>::zeros(d, d); m];
+        for block in &self.blocks {
+            let values = read_f64(backend.splitting_matrices(block), "splitting matrices")?;
+            for (sum, part) in sums.iter_mut().zip(values.chunks_exact(d * d)) {
+                for (to, from) in sum.as_mut_slice().iter_mut().zip(part) {
+                    *to += from;
+                }
+            }
+        }
+        for sum in &mut sums {
+            // Rounding differs across the diagonal; the solver wants symmetry.
+            *sum = (sum.transpose() + &*sum) * 0.5;
+            if sum.iter().any(|value| !value.is_finite()) {
+                return Err(CoreError::NonFinite {
+                    site: self.site.clone(),
+                    quantity: "a splitting matrix",
+                });
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The products `S_j v_j` for the rows `v_j` of `directions` `[M, d]`, without
+    /// building any `S_j`: `(W ∘ (X Vᵀ))ᵀ X`.
+    ///
+    /// # Errors
+    /// [`CoreError::Shape`] if `directions` is not `[M, d]`, [`CoreError::Read`]
+    /// if the device fails.
+    pub fn apply<B: SplitBackend + ?Sized>(
+        &self,
+        backend: &B,
+        directions: &DMatrix<f64>,
+    ) -> Result<DMatrix<f64>, CoreError> {
+        let (m, d) = (self.neurons, self.dim);
+        if directions.shape() != (m, d) {
+            return Err(CoreError::Shape {
+                what: format!("site `{}`: directions", self.site),
+                expected: vec![m, d],
+                found: vec![directions.nrows(), directions.ncols()],
+            });
+        }
+        // nalgebra stores columns first, the tensor rows first.
+        let rows: Vec<f64> = directions.transpose().as_slice().to_vec();
+        let device = self.blocks[0].weights.device();
+        let v = Tensor::<2>::from_data(
+            TensorData::new(rows, [m, d]),
+            (&device, backend.accumulation_dtype()),
+        );
+        let mut sum = DMatrix::<f64>::zeros(m, d);
+        for block in &self.blocks {
+            let part = backend.splitting_products(block, v.clone());
+            sum += DMatrix::from_row_slice(m, d, &read_f64(part, "splitting products")?);
+        }
+        Ok(sum)
+    }
+}
+
+/// Whether every entry is a number.
+pub fn is_finite<const D: usize>(tensor: Tensor<D>) -> bool {
+    tensor.is_finite().all().into_scalar::<bool>()
+}
+
+pub(crate) fn read_f64<const D: usize>(
+    tensor: Tensor<D>,
+    what: &str,
+) -> Result<Vec<f64>, CoreError> {
+    tensor
+        .cast(DType::F64)
+        .try_into_vec_as::<f64>()
+        .map_err(|error| CoreError::Read {
+            what: what.to_owned(),
+            reason: error.to_string(),
+        })
+}

@@ -1,0 +1,72 @@
+//! The errors of the splitting mathematics.
+
+use burn::tensor::DType;
+
+/// What can be wrong with the input of the splitting mathematics.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// A site was captured without a single row.
+    #[error("site `{site}` has no captured rows: capture on a data set that is not empty")]
+    EmptyCapture {
+        /// The site's name.
+        site: String,
+    },
+    /// A captured tensor, a splitting matrix or a weight holds NaN or an infinity.
+    #[error(
+        "site `{site}`: {quantity} holds NaN or an infinity; check the data and the learning rate"
+    )]
+    NonFinite {
+        /// The site's name.
+        site: String,
+        /// Which quantity was not finite.
+        quantity: &'static str,
+    },
+    /// Two shapes do not fit together.
+    #[error("{what}: expected shape {expected:?}, found {found:?}")]
+    Shape {
+        /// What was being read.
+        what: String,
+        /// The shape that fits.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// An eigen-decomposition did not converge.
+    #[error("site `{site}`, neuron {neuron}: the eigen-decomposition did not converge")]
+    Eigen {
+        /// The site's name.
+        site: String,
+        /// The neuron within the site.
+        neuron: usize,
+    },
+    /// The backend cannot compute in this type.
+    #[error("the {backend} backend cannot compute in {dtype:?}; use f32")]
+    UnsupportedDType {
+        /// The backend's name.
+        backend: &'static str,
+        /// The type that was asked for.
+        dtype: DType,
+    },
+    /// A tensor could not be read back from the device.
+    #[error("could not read {what} from the device: {reason}")]
+    Read {
+        /// Which tensor.
+        what: String,
+        /// What the device said.
+        reason: String,
+    },
+    /// A parameter of an algorithm is outside its range.
+    #[error("{name} = {value} is out of range: {expected}")]
+    Parameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What would be accepted.
+        expected: &'static str,
+    },
+    /// A name that stands for no activation.
+    #[error("unknown activation `{0}`: use one of {1}")]
+    UnknownActivation(String, String),
+}

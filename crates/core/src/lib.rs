@@ -1,0 +1,34 @@
+//! Splitting mathematics for growing neural networks.
+//!
+//! This crate is pure: it knows neurons, splitting matrices, schemes, criteria
+//! and plans, and nothing of models, data sets, files or progress bars. One
+//! growth step flows through it as
+//! capture → [`criterion`] → [`select`] → [`plan`]; `burgeon-nn` captures
+//! from a Burn model before it and operates on the model after it.
+//!
+//! Sources: splitting steepest descent (arXiv 1910.02366), fast energy-aware
+//! splitting (arXiv 1910.03103).
+
+pub mod activation;
+pub mod backend;
+pub mod capture;
+pub mod criterion;
+pub mod curvature;
+pub mod eigen;
+pub mod error;
+pub mod plan;
+pub mod scheme;
+pub mod select;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use activation::Activation;
+pub use backend::SplitBackend;
+pub use capture::{Capture, Site};
+pub use criterion::{Candidate, Criterion};
+pub use curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+pub use eigen::{Eigenpair, Spectrum};
+pub use error::CoreError;
+pub use plan::Plan;
+pub use scheme::{Offspring, Scheme};
+pub use select::{Budget, Selector};

@@ -1,0 +1,311 @@
+//! The conformance suite of [`SplitBackend`]: every backend crate runs it.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use nalgebra::{DMatrix, DVector};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::backend::SplitBackend;
+use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+use crate::error::CoreError;
+
+/// One comparison of the suite.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// What was compared.
+    pub name: String,
+    /// Largest difference, relative to the largest entry of the reference.
+    pub error: f64,
+    /// Largest difference that passes.
+    pub bound: f64,
+}
+
+impl Check {
+    /// Whether the difference is within its bound.
+    pub fn passed(&self) -> bool {
+        self.error <= self.bound
+    }
+}
+
+/// Compares a backend's splitting matrices and products with plain f64 loops on
+/// the host, over layer kinds, odd shapes, scales and both float types.
+///
+/// # Errors
+/// [`CoreError`] where the backend fails to compute at all.
+pub fn conformance(backend: &dyn SplitBackend) -> Result<Vec<Check>, CoreError> {
+    let mut checks = Vec::new();
+    for dtype in [DType::F32, DType::F64] {
+        if !backend.supports(dtype) {
+            continue;
+        }
+        for case in cases() {
+            // f32 inputs are exact in f64, so only the accumulation counts.
+            let bound = if backend.accumulation_dtype() == DType::F64 {
+                1e-12
+            } else {
+                1e-5
+            };
+            let (block, rows) = case.block(&backend.device(), dtype);
+            let weights = host(&block.weights);
+            let (m, d) = (block.neurons(), block.dim());
+            let reference = reference_matrices(&rows, &weights, m, d);
+            let curvature = Curvature::new("conformance", vec![block.clone(), block])?;
+            let dense = curvature.dense(backend)?;
+            let directions = random_matrix(m, d, 7);
+            let products = curvature.apply(backend, &directions)?;
+            let mut dense_error = Worst::default();
+            let mut apply_error = Worst::default();
+            for j in 0..m {
+                // Both blocks hold the same rows: every sum doubles.
+                dense_error.compare(&dense[j], &(&reference[j] * 2.0));
+                let v: DVector<f64> = directions.row(j).transpose();
+                let expected = &reference[j] * v * 2.0;
+                let found: DVector<f64> = products.row(j).transpose();
+                apply_error.compare(&found, &expected);
+            }
+            for (what, worst) in [("dense", dense_error), ("apply", apply_error)] {
+                checks.push(Check {
+                    name: format!("{what} {} {dtype:?}", case.name),
+                    error: worst.relative(),
+                    bound,
+                });
+            }
+        }
+    }
+    Ok(checks)
+}
+
+#[derive(Default)]
+struct Worst {
+    difference: f64,
+    scale: f64,
+}
+
+impl Worst {
+    fn compare<R, C, S1, S2>(
+        &mut self,
+        found: &nalgebra::Matrix<f64, R, C, S1>,
+        expected: &nalgebra::Matrix<f64, R, C, S2>,
+    ) where
+        R: nalgebra::Dim,
+        C: nalgebra::Dim,
+        S1: nalgebra::RawStorage<f64, R, C>,
+        S2: nalgebra::RawStorage<f64, R, C>,
+    {
+        for (a, b) in found.iter().zip(expected.iter()) {
+            self.difference = self.difference.max((a - b).abs());
+            self.scale = self.scale.max(b.abs());
+        }
+    }
+
+    fn relative(&self) -> f64 {
+        self.difference / self.scale.max(f64::MIN_POSITIVE)
+    }
+}
+
+struct Case {
+    name: &'static str,
+    kind: Kind,
+    bias: bool,
+    scale: f64,
+}
+
+enum Kind {
+    Linear { rows: usize, inputs: usize, neurons: usize },
+    Convolution { maps: [usize; 4], window: Window, neurons: usize },
+    Depthwise { maps: [usize; 4], window: Window },
+}
+
+fn cases() -> Vec<Case> {
+    let window = |kernel, stride, padding, dilation| Window {
+        kernel,
+        stride,
+        padding,
+        dilation,
+    };
+    let linear = |rows, inputs, neurons| Kind::Linear {
+        rows,
+        inputs,
+        neurons,
+    };
+    let same = window([3, 3], [1, 1], [[1, 1]; 2], [1, 1]);
+    let odd = window([3, 2], [2, 3], [[1, 0], [0, 2]], [2, 1]);
+    let case = |name, kind, bias, scale| Case {
+        name,
+        kind,
+        bias,
+        scale,
+    };
+    vec![
+        case("linear", linear(33, 7, 5), true, 1.0),
+        case("linear, one row", linear(1, 4, 3), false, 1.0),
+        case("linear, one neuron", linear(17, 6, 1), true, 1.0),
+        case("linear, d = 1", linear(9, 1, 4), false, 1.0),
+        case("linear, large values", linear(20, 5, 3), true, 1e6),
+        case(
+            "convolution 3x3, padded",
+            Kind::Convolution {
+                maps: [2, 3, 6, 5],
+                window: same,
+                neurons: 4,
+            },
+            true,
+            1.0,
+        ),
+        case(
+            "convolution, stride and dilation",
+            Kind::Convolution {
+                maps: [2, 2, 9, 8],
+                window: odd,
+                neurons: 3,
+            },
+            false,
+            1.0,
+        ),
+        case(
+            "depthwise 3x3",
+            Kind::Depthwise {
+                maps: [3, 4, 5, 6],
+                window: same,
+            },
+            true,
+            1.0,
+        ),
+        case(
+            "depthwise, stride and dilation",
+            Kind::Depthwise {
+                maps: [2, 3, 9, 8],
+                window: odd,
+            },
+            false,
+            1.0,
+        ),
+    ]
+}
+
+/// Rows of each neuron's fan-in: `rows[set][row]`, one set where all share it.
+type Rows = Vec<Vec<Vec<f64>>>;
+
+impl Case {
+    /// The block on `device`, and its fan-in rows computed by plain loops from
+    /// the values as the device holds them.
+    fn block(&self, device: &Device, dtype: DType) -> (CurvatureBlock, Rows) {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut draw = |count: usize| -> Vec<f64> {
+            (0..count)
+                .map(|_| {
+                    let value: f64 = StandardNormal.sample(&mut rng);
+                    f64::from((value * self.scale) as f32)
+                })
+                .collect()
+        };
+        let options = || (device, dtype);
+        let (input, mut rows, n, m) = match &self.kind {
+            &Kind::Linear {
+                rows,
+                inputs,
+                neurons,
+            } => {
+                let values = draw(rows * inputs);
+                let set = values.chunks(inputs).map(<[f64]>::to_vec).collect();
+                let data = TensorData::new(values, [rows, inputs]);
+                let tensor = Tensor::<2>::from_data(data, options());
+                (SiteInput::Rows(tensor), vec![set], rows, neurons)
+            }
+            Kind::Convolution { maps, window, .. } | Kind::Depthwise { maps, window } => {
+                let values = draw(maps.iter().product());
+                let tensor =
+                    Tensor::<4>::from_data(TensorData::new(values.clone(), *maps), options());
+                let per_channel: Rows = (0..maps[1])
+                    .map(|channel| channel_patches(&values, *maps, window, channel))
+                    .collect();
+                let n = per_channel[0].len();
+                match self.kind {
+                    Kind::Convolution { neurons, .. } => {
+                        let joined = (0..n)
+                            .map(|row| per_channel.iter().flat_map(|c| c[row].clone()).collect())
+                            .collect();
+                        (SiteInput::Maps(tensor, *window), vec![joined], n, neurons)
+                    }
+                    _ => (
+                        SiteInput::ChannelMaps(tensor, *window),
+                        per_channel,
+                        n,
+                        maps[1],
+                    ),
+                }
+            }
+        };
+        if self.bias {
+            rows.iter_mut().flatten().for_each(|row| row.push(1.0));
+        }
+        let weights = Tensor::from_data(TensorData::new(draw(n * m), [n, m]), options());
+        let block = CurvatureBlock {
+            input,
+            bias: self.bias,
+            weights,
+        };
+        (block, rows)
+    }
+}
+
+fn channel_patches(
+    values: &[f64],
+    [b, c, h, w]: [usize; 4],
+    window: &Window,
+    channel: usize,
+) -> Vec<Vec<f64>> {
+    let [oh, ow] = window.output_size([h, w]);
+    let mut rows = Vec::with_capacity(b * oh * ow);
+    for sample in 0..b {
+        for y in 0..oh {
+            for x in 0..ow {
+                let mut row = Vec::with_capacity(window.taps());
+                for ky in 0..window.kernel[0] {
+                    for kx in 0..window.kernel[1] {
+                        let iy = y * window.stride[0] + ky * window.dilation[0];
+                        let ix = x * window.stride[1] + kx * window.dilation[1];
+                        let iy = iy.checked_sub(window.padding[0][0]).filter(|&i| i < h);
+                        let ix = ix.checked_sub(window.padding[1][0]).filter(|&i| i < w);
+                        row.push(match (iy, ix) {
+                            (Some(iy), Some(ix)) => {
+                                values[((sample * c + channel) * h + iy) * w + ix]
+                            }
+                            _ => 0.0,
+                        });
+                    }
+                }
+                rows.push(row);
+            }
+        }
+    }
+    rows
+}
+
+fn reference_matrices(rows: &Rows, weights: &[f64], m: usize, d: usize) -> Vec<DMatrix<f64>> {
+    (0..m)
+        .map(|j| {
+            let set = &rows[if rows.len() == 1 { 0 } else { j }];
+            let mut sum = DMatrix::zeros(d, d);
+            for (r, row) in set.iter().enumerate() {
+                let x = DVector::from_column_slice(row);
+                sum += &x * x.transpose() * weights[r * m + j];
+            }
+            sum
+        })
+        .collect()
+}
+
+fn random_matrix(rows: usize, columns: usize, seed: u64) -> DMatrix<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    DMatrix::from_fn(rows, columns, |_, _| StandardNormal.sample(&mut rng))
+}
+
+fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    let cast = tensor.clone().cast(DType::F64);
+    cast.into_data()
+        .as_slice::<f64>()
+        .map(<[f64]>::to_vec)
+        .unwrap_or_default()
+}

@@ -1,0 +1,77 @@
+//! The errors of growing a network.
+
+use std::path::PathBuf;
+
+use burgeon_core::CoreError;
+
+/// What can go wrong between a model and its growth.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NnError {
+    /// The splitting mathematics refused its input.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// A layer was configured with a value it cannot have.
+    #[error("{layer}: {problem}")]
+    Layer {
+        /// The layer's kind.
+        layer: &'static str,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// The topology does not describe the model.
+    #[error("topology: {0}")]
+    Topology(String),
+    /// A data set cannot be trained on.
+    #[error("data: {0}")]
+    Data(String),
+    /// The grower's settings contradict each other or the model.
+    #[error("settings: {0}")]
+    Settings(String),
+    /// A plan does not fit the model.
+    #[error("plan: {0}")]
+    Plan(String),
+    /// The loss became NaN or infinite.
+    #[error("the loss is {loss} in epoch {epoch}: lower the learning rate, or check the data")]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The loss found.
+        loss: f64,
+    },
+    /// The optimizer keeps a state that surgery cannot carry over.
+    #[error(
+        "the optimizer's state `{0}` cannot be carried through surgery: use Adam, AdamW or SGD with momentum"
+    )]
+    OptimizerState(String),
+    /// A file is not what it should be.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl NnError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+        Self::File {
+            path: path.into(),
+            problem: problem.to_string(),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a user's model says of itself, and running it.
+
+use burgeon_core::CoreError;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
+
+use crate::error::NnError;
+use crate::objective::Objective;
+use crate::samples::{Rows, Samples, Targets};
+use crate::topology::Topology;
+
+/// A Burn model that can grow.
+///
+/// The model keeps its `#[derive(Module)]` struct and its `forward`; it has
+/// growable layers in place of the plain ones where it may grow.
+pub trait Growable: Module + 'static {
+    /// What `predict` reads: a tensor with one row for each sample.
+    type Input: Rows;
+
+    /// Outputs `[b, k]` for a batch.
+    fn predict(&self, input: Self::Input) -> Tensor<2>;
+
+    /// Which layer feeds which.
+    ///
+    /// # Errors
+    /// [`NnError`] where the layers do not fit; that of
+    /// [`Chain::build`](crate::topology::Chain::build).
+    fn topology(&self) -> Result<Topology, NnError>;
+}
+
+/// A model's loss on samples, and its accuracy where the targets are classes.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Evaluation {
+    /// Mean loss.
+    pub loss: f64,
+    /// Share of samples whose largest output is at their class.
+    pub accuracy: Option<f64>,
+}
+
+/// Evaluates `model` in inference mode; batches are joined in f64.
+///
+/// # Errors
+/// [`NnError::Data`] if the outputs do not fit the targets, [`NnError::Core`] if the
+/// device fails.
+pub fn evaluate<M: Growable>(
+    model: &M,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<Evaluation, NnError> {
+    let model = inference(model);
+    let (mut loss, mut right) = (0.0, 0_i64);
+    for (index, batch) in samples.batches(batch_size).enumerate() {
+        let output = model.predict(batch.inputs().clone());
+        if index == 0 {
+            check_output(&output, objective, &batch)?;
+        }
+        if let Targets::Classes(classes) = batch.targets() {
+            let guess = output.clone().argmax(1).squeeze_dim::<1>(1);
+            right += scalar::<i64>(guess.equal(classes.clone()).int().sum().try_into_scalar())?;
+        }
+        let mean = objective.loss(output, batch.targets());
+        loss += scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64;
+    }
+    let count = samples.len() as f64;
+    let classes = matches!(samples.targets(), Targets::Classes(_));
+    Ok(Evaluation {
+        loss: loss / count,
+        accuracy: classes.then(|| right as f64 / count),
+    })
+}
+
+/// Outputs `[n, k]` of `model` in inference mode.
+pub fn predict<M: Growable>(model: &M, samples: &Samples<M::Input>, batch_size: usize) -> Tensor<2> {
+    let model = inference(model);
+    let outputs = samples
+        .batches(batch_size)
+        .map(|batch| model.predict(batch.inputs().clone()));
+    Tensor::cat(outputs.collect(), 0)
+}
+
+/// Checks a batch's outputs `[b, k]` against its size and the objective.
+pub(crate) fn check_output<I: Rows>(
+    output: &Tensor<2>,
+    objective: &dyn Objective,
+    batch: &Samples<I>,
+) -> Result<(), NnError> {
+    let [rows, outputs] = output.dims();
+    if rows != batch.len() {
+        return Err(NnError::Data(format!(
+            "the model answers {} samples with {rows} rows: `predict` must keep the batch axis",
+            batch.len()
+        )));
+    }
+    objective.check(outputs, batch.targets())
+}
+
+fn inference<M: Module>(model: &M) -> M {
+    let on_tape = model.devices().iter().any(|device| device.is_autodiff());
+    if on_tape { model.valid() } else { model.clone() }
+}
+
+pub(crate) fn scalar<T>(
+    value: Result<T, impl std::fmt::Display>,
+) -> Result<T, NnError> {
+    value.map_err(|error| {
+        NnError::Core(CoreError::Read {
+            what: "a scalar".into(),
+            reason: error.to_string(),
+        })
+    })
+}
+
+/// Trained parameters of `model`; running statistics do not count.
+pub fn parameter_count<M: Module>(model: &M) -> u64 {
+    struct Counter(u64);
+    impl ModuleVisitor for Counter {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() {
+                self.0 += param.shape().num_elements() as u64;
+            }
+        }
+    }
+    let on_tape = model.devices().iter().any(|device| device.is_autodiff());
+    let model = if on_tape { model.clone() } else { model.clone().train() };
+    let mut counter = Counter(0);
+    model.visit(&mut counter);
+    counter.0
+}
+
+/// `model` with all its floats in `dtype`, as leaves of the graph where they were.
+pub fn cast<M: Module>(model: &M, dtype: DType) -> M {
+    struct Caster(DType);
+    impl ModuleMapper for Caster {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, tensor, mapper) = param.consume();
+            let requires_grad = tensor.is_require_grad();
+            let cast = match tensor.is_autodiff() {
+                true => Tensor::from_inner(tensor.inner().cast(self.0))
+                    .set_require_grad(requires_grad),
+                false => tensor.cast(self.0),
+            };
+            Param::from_mapped_value(id, cast, mapper)
+        }
+    }
+    crate::surgery::detached(model).map(&mut Caster(dtype))
+}
+
+/// Whether all parameters and statistics of `model` are numbers.
+pub fn is_finite<M: Module>(model: &M) -> bool {
+    struct Checker(bool);
+    impl ModuleVisitor for Checker {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 &= burgeon_core::curvature::is_finite(param.val());
+        }
+    }
+    let mut checker = Checker(true);
+    model.visit(&mut checker);
+    checker.0
+}

@@ -1,0 +1,368 @@
+//! The grower's settings.
+
+use std::sync::Arc;
+
+use burgeon_core::{Criterion, Selector};
+use serde::{Deserialize, Serialize};
+
+use crate::error::NnError;
+
+/// When training gives way to growth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// After a fixed number of epochs.
+    Every {
+        /// Epochs between growths.
+        epochs: usize,
+    },
+    /// When the training loss stalls.
+    Stall {
+        /// Epochs without enough progress.
+        patience: usize,
+        /// The relative decrease of the best training loss that counts as progress.
+        min_decrease: f64,
+        /// Epochs after which growth comes anyway.
+        max_epochs: usize,
+    },
+}
+
+/// How far the copies move.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepSize {
+    /// The ε of least held loss on the grid `largest · shrink^k`, `k < steps`.
+    /// Without a measured decrease the growth is not made.
+    LineSearch {
+        /// The first ε.
+        largest: f64,
+        /// The factor between neighbours.
+        shrink: f64,
+        /// Number of ε tried.
+        steps: usize,
+    },
+    /// One ε (1e-2 in the papers).
+    Fixed {
+        /// The step.
+        epsilon: f64,
+        /// Which growths are made.
+        accept: Accept,
+    },
+}
+
+/// Which growths at a fixed step are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// Those whose held loss decreases.
+    Decrease,
+    /// All: what the papers do, and what baselines without a direction need.
+    Always,
+}
+
+impl StepSize {
+    /// ε = 1, ½, ¼, … 1/64.
+    pub const fn line_search() -> Self {
+        Self::LineSearch {
+            largest: 1.0,
+            shrink: 0.5,
+            steps: 7,
+        }
+    }
+
+    /// The steps to try, in order.
+    pub fn grid(&self) -> Vec<f64> {
+        match *self {
+            Self::LineSearch {
+                largest,
+                shrink,
+                steps,
+            } => (0..steps)
+                .map(|k| largest * shrink.powi(i32::try_from(k).unwrap_or(i32::MAX)))
+                .collect(),
+            Self::Fixed { epsilon, .. } => vec![epsilon],
+        }
+    }
+
+    fn check(&self) -> Result<(), NnError> {
+        let right = match *self {
+            Self::LineSearch {
+                largest,
+                shrink,
+                steps,
+            } => largest > 0.0 && largest.is_finite() && shrink > 0.0 && shrink < 1.0 && steps > 0,
+            Self::Fixed { epsilon, .. } => epsilon > 0.0 && epsilon.is_finite(),
+        };
+        if right {
+            return Ok(());
+        }
+        Err(NnError::Settings(format!(
+            "step size {self:?}: ε must be above 0, the shrink factor between 0 and 1"
+        )))
+    }
+}
+
+/// The learning rate over the epochs since the last growth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearningRate {
+    /// Always the same.
+    Constant(f64),
+    /// Multiplied by `factor` at each milestone.
+    Step {
+        /// The first rate.
+        initial: f64,
+        /// Epochs since the last growth at which it changes.
+        milestones: Vec<usize>,
+        /// The factor.
+        factor: f64,
+    },
+    /// From `initial` to `last` over `epochs`, along a cosine.
+    Cosine {
+        /// The first rate.
+        initial: f64,
+        /// The rate from `epochs` on.
+        last: f64,
+        /// Length of the descent.
+        epochs: usize,
+    },
+}
+
+impl LearningRate {
+    /// The rate in the epoch that is `epoch` epochs (from 0) after the last growth.
+    pub fn at(&self, epoch: usize) -> f64 {
+        match self {
+            Self::Constant(rate) => *rate,
+            Self::Step {
+                initial,
+                milestones,
+                factor,
+            } => {
+                let passed = milestones.iter().filter(|m| epoch >= **m).count();
+                initial * factor.powi(i32::try_from(passed).unwrap_or(i32::MAX))
+            }
+            Self::Cosine {
+                initial,
+                last,
+                epochs,
+            } => {
+                let progress = (epoch as f64 / (*epochs).max(1) as f64).min(1.0);
+                last + 0.5 * (initial - last) * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), NnError> {
+        let rates = match self {
+            Self::Constant(rate) => vec![*rate],
+            Self::Step {
+                initial, factor, ..
+            } => vec![*initial, *factor],
+            Self::Cosine { initial, last, .. } => vec![*initial, *last],
+        };
+        if rates.iter().all(|rate| rate.is_finite() && *rate >= 0.0) {
+            return Ok(());
+        }
+        Err(NnError::Settings(format!(
+            "learning rate {self:?}: it must be a number, and not negative"
+        )))
+    }
+}
+
+/// What ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Epochs of training altogether.
+    pub max_epochs: usize,
+    /// Growth steps.
+    pub max_growths: Option<usize>,
+    /// Trained parameters the network may have.
+    pub parameter_budget: Option<u64>,
+    /// Held accuracy at which to stop.
+    pub target_accuracy: Option<f64>,
+    /// Growths in a row that may be refused before growing ends.
+    pub max_refusals: usize,
+}
+
+/// The settings of a [`Grower`](super::Grower), checked when it is made.
+#[derive(Debug, Clone)]
+pub struct GrowerConfig {
+    pub(crate) criterion: Arc<dyn Criterion>,
+    pub(crate) selector: Arc<dyn Selector>,
+    pub(crate) values: Values,
+}
+
+/// The settings that are plain values; they are part of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Values {
+    pub criterion: String,
+    pub selector: String,
+    pub trigger: Trigger,
+    pub step_size: StepSize,
+    pub learning_rate: LearningRate,
+    pub limits: Limits,
+    pub batch_size: usize,
+    pub capture_samples: usize,
+    pub prediction_bound: f64,
+    pub seed: u64,
+}
+
+impl GrowerConfig {
+    /// Growth by `criterion` and `selector`; everything else has a default: growth
+    /// when the loss stalls for 3 epochs, line search, learning rate 1e-3, batches
+    /// of 128, capture on 2,048 samples, at most 100 epochs.
+    pub fn new(criterion: impl Criterion + 'static, selector: impl Selector + 'static) -> Self {
+        let values = Values {
+            criterion: criterion.name().to_owned(),
+            selector: format!("{selector:?}"),
+            trigger: Trigger::Stall {
+                patience: 3,
+                min_decrease: 0.01,
+                max_epochs: usize::MAX,
+            },
+            step_size: StepSize::line_search(),
+            learning_rate: LearningRate::Constant(1e-3),
+            limits: Limits {
+                max_epochs: 100,
+                max_growths: None,
+                parameter_budget: None,
+                target_accuracy: None,
+                max_refusals: 1,
+            },
+            batch_size: 128,
+            capture_samples: 2048,
+            prediction_bound: 10.0,
+            seed: 0,
+        };
+        Self {
+            criterion: Arc::new(criterion),
+            selector: Arc::new(selector),
+            values,
+        }
+    }
+
+    /// When training gives way to growth.
+    pub fn with_trigger(mut self, trigger: Trigger) -> Self {
+        self.values.trigger = trigger;
+        self
+    }
+
+    /// How far the copies move.
+    pub fn with_step_size(mut self, step_size: StepSize) -> Self {
+        self.values.step_size = step_size;
+        self
+    }
+
+    /// The learning rate over the epochs since the last growth.
+    pub fn with_learning_rate(mut self, learning_rate: LearningRate) -> Self {
+        self.values.learning_rate = learning_rate;
+        self
+    }
+
+    /// Samples in a training batch.
+    pub fn with_batch_size(mut self, batch_size: usize) -> Self {
+        self.values.batch_size = batch_size;
+        self
+    }
+
+    /// Training samples on which sites are captured, drawn anew for each growth.
+    pub fn with_capture_samples(mut self, samples: usize) -> Self {
+        self.values.capture_samples = samples;
+        self
+    }
+
+    /// Epochs of training altogether.
+    pub fn with_max_epochs(mut self, epochs: usize) -> Self {
+        self.values.limits.max_epochs = epochs;
+        self
+    }
+
+    /// Growth steps; 0 trains a network of fixed size.
+    pub fn with_max_growths(mut self, growths: usize) -> Self {
+        self.values.limits.max_growths = Some(growths);
+        self
+    }
+
+    /// Trained parameters that the network may have.
+    pub fn with_parameter_budget(mut self, parameters: u64) -> Self {
+        self.values.limits.parameter_budget = Some(parameters);
+        self
+    }
+
+    /// Held accuracy, between 0 and 1, at which to stop.
+    pub fn with_target_accuracy(mut self, accuracy: f64) -> Self {
+        self.values.limits.target_accuracy = Some(accuracy);
+        self
+    }
+
+    /// Growths in a row that may be refused before growing ends; 1 by default.
+    pub fn with_max_refusals(mut self, refusals: usize) -> Self {
+        self.values.limits.max_refusals = refusals;
+        self
+    }
+
+    /// A growth is rolled back if, on the captured samples, its measured decrease
+    /// differs from an exactly predicted one by more than this many times the
+    /// prediction. 10 by default: at large ε terms of higher order may dominate.
+    pub fn with_prediction_bound(mut self, bound: f64) -> Self {
+        self.values.prediction_bound = bound;
+        self
+    }
+
+    /// Fixes the order of samples, the captured samples and every random choice.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.values.seed = seed;
+        self
+    }
+
+    pub(crate) fn check(&self, parameters: u64) -> Result<(), NnError> {
+        let values = &self.values;
+        values.step_size.check()?;
+        values.learning_rate.check()?;
+        let positive = [
+            ("the batch size", values.batch_size),
+            ("the number of captured samples", values.capture_samples),
+            ("the number of epochs", values.limits.max_epochs),
+            ("the number of refusals", values.limits.max_refusals),
+        ];
+        if let Some((what, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(NnError::Settings(format!("{what} must be at least 1")));
+        }
+        let trigger_is_right = match values.trigger {
+            Trigger::Every { epochs } => epochs > 0,
+            Trigger::Stall {
+                patience,
+                min_decrease,
+                max_epochs,
+            } => patience > 0 && max_epochs > 0 && min_decrease >= 0.0,
+        };
+        if !trigger_is_right {
+            return Err(NnError::Settings(format!(
+                "trigger {:?}: epochs and patience must be at least 1, the decrease not negative",
+                values.trigger
+            )));
+        }
+        if let Some(target) = values.limits.target_accuracy
+            && !(0.0..=1.0).contains(&target)
+        {
+            return Err(NnError::Settings(format!(
+                "target accuracy {target}: it must be between 0 and 1"
+            )));
+        }
+        if let Some(budget) = values.limits.parameter_budget
+            && budget < parameters
+        {
+            return Err(NnError::Settings(format!(
+                "the budget of {budget} parameters is below the start network's {parameters}: \
+                 raise the budget or start smaller"
+            )));
+        }
+        if values.prediction_bound.is_nan() || values.prediction_bound <= 0.0 {
+            return Err(NnError::Settings(format!(
+                "prediction bound {}: it must be above 0",
+                values.prediction_bound
+            )));
+        }
+        Ok(())
+    }
+}

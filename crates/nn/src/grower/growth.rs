@@ -1,0 +1,243 @@
+//! One growth step of the grower.
+
+use std::time::Instant;
+
+use burgeon_core::{Budget, Capture, Plan};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::config::{Accept, StepSize};
+use super::state::{GrowthRecord, StopReason, Verdict};
+use super::step::{LineSearch, fit_budget, line_search, output_change_at_zero};
+use super::{Grower, stream};
+use crate::capture::capture;
+use crate::error::NnError;
+use crate::growable::{Growable, evaluate, parameter_count};
+use crate::observer::Event;
+use crate::samples::Samples;
+use crate::surgery::{apply_plan, carry_optimizer};
+use crate::topology::Topology;
+
+impl<M: Growable> Grower<M> {
+    /// Makes or refuses one growth, or ends the run where none is allowed.
+    pub(super) fn grow(&mut self, trigger: &str) -> Result<(), NnError> {
+        let limits = self.config.values.limits;
+        if limits.max_growths.is_some_and(|most| self.state.growths >= most) {
+            self.state.stopped = Some(StopReason::GrowthLimit);
+            return Ok(());
+        }
+        let topology = self.model.topology()?;
+        let parameters = parameter_count(&self.model);
+        if let Some(budget) = limits.parameter_budget {
+            let costs = topology.sites().filter_map(|(name, _)| topology.cost_per_neuron(name));
+            if costs.min().is_some_and(|least| parameters + least > budget) {
+                self.state.stopped = Some(StopReason::ParameterBudget);
+                return Ok(());
+            }
+        }
+        let started = Instant::now();
+        let mut record = match self.replay.as_mut() {
+            Some(journal) => {
+                let Some(record) = journal.pop_front() else {
+                    self.state.stopped = Some(StopReason::GrowthLimit);
+                    return Ok(());
+                };
+                self.redo(&record, &topology)?;
+                record
+            }
+            None => self.attempt(trigger, &topology, parameters)?,
+        };
+        record.seconds = started.elapsed().as_secs_f64();
+        record.parameters_after = parameter_count(&self.model);
+        record.widths_after = self.model.topology()?.widths();
+        self.state.phase_epoch = 0;
+        self.state.best_loss = None;
+        self.state.stalled = 0;
+        if record.verdict == Verdict::Committed {
+            self.state.growths += 1;
+            self.state.refusals = 0;
+        } else {
+            self.state.refusals += 1;
+            if self.state.refusals >= limits.max_refusals {
+                self.state.stopped = Some(StopReason::Refused(record.verdict.clone()));
+            }
+        }
+        self.state.journal.push(record.clone());
+        self.notify(Event::Growth(&record))
+    }
+
+    fn attempt(
+        &mut self,
+        trigger: &str,
+        topology: &Topology,
+        parameters: u64,
+    ) -> Result<GrowthRecord, NnError> {
+        let step = self.state.journal.len() + 1;
+        let samples = self.captured_samples(step);
+        let (captured, plan) = self.propose(&samples, topology, parameters, step)?;
+        let widths = topology.widths();
+        let mut record = GrowthRecord {
+            step,
+            epoch: self.state.epoch,
+            trigger: trigger.to_owned(),
+            verdict: Verdict::NoCandidate,
+            plan,
+            epsilon: 0.0,
+            trials: Vec::new(),
+            predicted_decrease: None,
+            measured_decrease: None,
+            output_change_at_zero: 0.0,
+            held_loss_before: 0.0,
+            held_loss_after: 0.0,
+            parameters_before: parameters,
+            parameters_after: parameters,
+            widths_before: widths.clone(),
+            widths_after: widths,
+            seconds: 0.0,
+        };
+        let search = self.search(&record.plan)?;
+        record.held_loss_before = search.baseline;
+        record.held_loss_after = search.baseline;
+        record.trials.clone_from(&search.trials);
+        if record.plan.is_empty() {
+            return Ok(record);
+        }
+        let batch = self.config.values.batch_size;
+        let probe = samples.sample(batch, 0);
+        record.output_change_at_zero =
+            output_change_at_zero(&self.model, &record.plan, &probe, batch)?;
+        if record.output_change_at_zero > zero_bound(&self.model) {
+            record.verdict = Verdict::OutputChanged;
+            return Ok(record);
+        }
+        let Some((epsilon, held_loss)) = self.accepted(&search) else {
+            record.verdict = Verdict::NoDecrease;
+            return Ok(record);
+        };
+        let (grown, edits) = apply_plan(&self.model, topology, &record.plan, epsilon)?;
+        let after = evaluate(&grown, self.task.objective.as_ref(), &samples, batch)?;
+        let measured = captured.loss - after.loss;
+        record.measured_decrease = Some(measured);
+        record.predicted_decrease = record.plan.predicted_gain().map(|g| g * epsilon * epsilon);
+        if self.contradicts(&record, topology, captured.loss) {
+            record.verdict = Verdict::PredictionContradicted;
+            return Ok(record);
+        }
+        self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
+        self.model = grown;
+        record.epsilon = epsilon;
+        record.held_loss_after = held_loss;
+        record.verdict = Verdict::Committed;
+        Ok(record)
+    }
+
+    fn propose(
+        &self,
+        samples: &Samples<M::Input>,
+        topology: &Topology,
+        parameters: u64,
+        step: usize,
+    ) -> Result<(Capture, Plan), NnError> {
+        let values = &self.config.values;
+        let criterion = &self.config.criterion;
+        let captured = capture(
+            &self.model,
+            self.task.objective.as_ref(),
+            samples,
+            values.batch_size,
+            criterion.needs_curvature(),
+        )?;
+        let mut rng = ChaCha8Rng::seed_from_u64(stream(values.seed, "criterion", step));
+        let candidates = criterion.candidates(&captured, self.backend.as_ref(), &mut rng)?;
+        let limit = values.limits.parameter_budget;
+        let budget = Budget {
+            neurons: captured.neurons(),
+            room: limit.map(|budget| budget.saturating_sub(parameters)),
+        };
+        let chosen = self.config.selector.select(candidates, budget);
+        let mut plan = Plan::new(criterion.name(), chosen);
+        if let Some(budget) = limit {
+            fit_budget(topology, &mut plan, parameters, budget);
+        }
+        Ok((captured, plan))
+    }
+
+    fn captured_samples(&self, step: usize) -> Samples<M::Input> {
+        let values = &self.config.values;
+        let seed = stream(values.seed, "capture", step);
+        self.task.train.sample(values.capture_samples, seed)
+    }
+
+    fn search(&self, plan: &Plan) -> Result<LineSearch, NnError> {
+        let values = &self.config.values;
+        let grid = if plan.is_empty() {
+            Vec::new()
+        } else {
+            values.step_size.grid()
+        };
+        line_search(
+            &self.model,
+            plan,
+            &grid,
+            self.task.objective.as_ref(),
+            &self.task.held,
+            values.batch_size,
+        )
+    }
+
+    /// The step to take and the held loss under it, if the settings accept one.
+    fn accepted(&self, search: &LineSearch) -> Option<(f64, f64)> {
+        let always = matches!(
+            self.config.values.step_size,
+            StepSize::Fixed {
+                accept: Accept::Always,
+                ..
+            }
+        );
+        search
+            .best
+            .filter(|(_, loss)| always || *loss < search.baseline)
+    }
+
+    /// Whether an exact prediction is missed by more than its bound and more than
+    /// rounding explains.
+    fn contradicts(&self, record: &GrowthRecord, topology: &Topology, loss: f64) -> bool {
+        let exact = |site: &str| topology.predicts_exactly(site);
+        let (Some(predicted), Some(measured)) =
+            (record.predicted_decrease, record.measured_decrease)
+        else {
+            return false;
+        };
+        let rounding = 64.0 * f64::from(f32::EPSILON) * loss.abs().max(f64::MIN_POSITIVE);
+        record.plan.growths.iter().all(|growth| exact(&growth.site))
+            && (measured - predicted).abs()
+                > self.config.values.prediction_bound * predicted.abs() + rounding
+    }
+
+    /// Makes a growth of a journal again.
+    fn redo(&mut self, record: &GrowthRecord, topology: &Topology) -> Result<(), NnError> {
+        if record.verdict != Verdict::Committed {
+            return Ok(());
+        }
+        if record.widths_before != topology.widths() {
+            return Err(NnError::Plan(format!(
+                "step {} of the journal starts from other widths than the model's: replay it \
+                 on the model, data and settings it was written with",
+                record.step
+            )));
+        }
+        let (grown, edits) = apply_plan(&self.model, topology, &record.plan, record.epsilon)?;
+        self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
+        self.model = grown;
+        Ok(())
+    }
+}
+
+/// Rounding that a right surgery may show at ε = 0 (MATH §6.1).
+fn zero_bound<M: Growable>(model: &M) -> f64 {
+    let weights = crate::weights::collect(model);
+    let single = |weight: &crate::weights::Weight| {
+        weight.data.dtype() != burn::tensor::DType::F64
+    };
+    if weights.values().any(single) { 1e-5 } else { 1e-12 }
+}

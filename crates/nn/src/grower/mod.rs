@@ -1,0 +1,380 @@
+//! The grower: train, capture, score, select, operate, line-search, repeat.
+
+mod config;
+mod growth;
+mod state;
+mod step;
+
+pub use config::{Accept, GrowerConfig, LearningRate, Limits, StepSize, Trigger};
+pub use state::{EpochRecord, GrowerState, GrowthRecord, StopReason, Trial, Verdict};
+pub use step::{LineSearch, fit_budget, line_search, output_change_at_zero, preview};
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burgeon_core::SplitBackend;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+
+use crate::checkpoint;
+use crate::error::NnError;
+use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar};
+use crate::objective::Objective;
+use crate::observer::{Event, Observer};
+use crate::samples::Samples;
+use config::Values;
+
+/// What a model is trained on.
+#[derive(Debug)]
+pub struct Task<I> {
+    /// The loss.
+    pub objective: Box<dyn Objective>,
+    /// The samples that training sees and sites are captured on.
+    pub train: Samples<I>,
+    /// The samples that choose ε and judge growth and accuracy; never the test set.
+    pub held: Samples<I>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to its end.
+    Stopped(StopReason),
+    /// It was interrupted, and can be resumed from its checkpoint.
+    Interrupted,
+}
+
+/// Grows a model: it owns the loop, and [`GrowerState`] is all there is to save
+/// besides weights and optimizer.
+///
+/// A seed fixes a run bit for bit on one machine and backend: order of samples,
+/// captured samples and random choices come from it, and it seeds the device at
+/// each epoch for models that draw (dropout). The device's generator is shared by
+/// the process, so such models are reproducible only one run at a time.
+pub struct Grower<M: Growable> {
+    config: GrowerConfig,
+    backend: Box<dyn SplitBackend>,
+    task: Task<M::Input>,
+    model: M,
+    optimizer: ModuleOptimizer,
+    state: GrowerState,
+    observers: Vec<Box<dyn Observer>>,
+    checkpoint: Option<PathBuf>,
+    interrupt: Arc<AtomicBool>,
+    replay: Option<VecDeque<GrowthRecord>>,
+}
+
+impl<M: Growable> std::fmt::Debug for Grower<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Grower")
+            .field("config", &self.config)
+            .field("backend", &self.backend)
+            .field("epoch", &self.state.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Growable> Grower<M> {
+    /// A grower that starts from `model`, which must be on an autodiff device.
+    ///
+    /// # Errors
+    /// [`NnError::Settings`] for settings that contradict each other or the model,
+    /// [`NnError::Topology`] for a topology that does not fit, [`NnError::Data`] for
+    /// targets that do not fit the outputs.
+    pub fn new(
+        config: GrowerConfig,
+        backend: impl SplitBackend + 'static,
+        task: Task<M::Input>,
+        model: M,
+        optimizer: ModuleOptimizer,
+    ) -> Result<Self, NnError> {
+        Self::boxed(config, Box::new(backend), task, model, optimizer)
+    }
+
+    /// As [`new`](Self::new), for a backend chosen at run time.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn boxed(
+        config: GrowerConfig,
+        backend: Box<dyn SplitBackend>,
+        task: Task<M::Input>,
+        model: M,
+        optimizer: ModuleOptimizer,
+    ) -> Result<Self, NnError> {
+        if !model.devices().iter().all(|device| device.is_autodiff()) {
+            return Err(NnError::Settings(
+                "the model must be on a training device: initialise it on `device.autodiff()`"
+                    .into(),
+            ));
+        }
+        config.check(parameter_count(&model))?;
+        model.topology()?;
+        step::check_finite(&model)?;
+        for samples in [&task.train, &task.held] {
+            let probe = samples.subset(&[0])?;
+            let output = model.valid().predict(probe.inputs().clone());
+            check_output(&output, task.objective.as_ref(), &probe)?;
+            task.objective.check(output.dims()[1], samples.targets())?;
+        }
+        Ok(Self {
+            config,
+            backend,
+            task,
+            model,
+            optimizer,
+            state: GrowerState::default(),
+            observers: Vec::new(),
+            checkpoint: None,
+            interrupt: Arc::default(),
+            replay: None,
+        })
+    }
+
+    /// Adds an observer.
+    pub fn observe(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Ends the run, at its last checkpoint, once `interrupt` is set.
+    pub fn interrupt_by(mut self, interrupt: Arc<AtomicBool>) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// Keeps the run's state in the file `path`, after each epoch. If the file is
+    /// there already, the run goes on from it, to the same result as if it had
+    /// never stopped.
+    ///
+    /// # Errors
+    /// [`NnError::File`] if the file is damaged, foreign, or of a run with other
+    /// settings.
+    pub fn checkpoint_at(mut self, path: impl Into<PathBuf>) -> Result<Self, NnError> {
+        let path = path.into();
+        if path.exists() {
+            let settings = self.settings()?;
+            let optimizer = self.optimizer.clone();
+            let restored = checkpoint::load(&path, &self.model, optimizer, &settings)?;
+            self.model = restored.model;
+            self.optimizer = restored.optimizer;
+            self.state = restored.state;
+        }
+        self.checkpoint = Some(path);
+        Ok(self)
+    }
+
+    /// Makes the growths of a journal instead of searching for any: with the same
+    /// model, data and settings this rebuilds the journal's network, bit for bit.
+    pub fn replay(mut self, journal: Vec<GrowthRecord>) -> Self {
+        self.replay = Some(journal.into());
+        self
+    }
+
+    /// The model as it stands.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// The model, at the end.
+    pub fn into_model(self) -> M {
+        self.model
+    }
+
+    /// The state as it stands.
+    pub fn state(&self) -> &GrowerState {
+        &self.state
+    }
+
+    /// Runs to the end, or until interrupted.
+    ///
+    /// # Errors
+    /// [`NnError::Diverged`] if the loss is not finite; whatever an observer or the
+    /// file system reports. The last checkpoint stays.
+    pub fn run(&mut self) -> Result<Outcome, NnError> {
+        self.save()?;
+        let state = self.state.clone();
+        self.notify(Event::Started(&state))?;
+        loop {
+            if let Some(reason) = self.state.stopped.clone() {
+                self.notify(Event::Stopped(&reason))?;
+                return Ok(Outcome::Stopped(reason));
+            }
+            if !self.train_epoch()? {
+                self.notify(Event::Interrupted)?;
+                return Ok(Outcome::Interrupted);
+            }
+            if let Some(reason) = self.finished() {
+                self.state.stopped = Some(reason);
+            } else if let Some(trigger) = self.triggered() {
+                self.grow(&trigger)?;
+            }
+            self.save()?;
+        }
+    }
+
+    /// Trains one epoch; `false` if it was interrupted, with nothing changed that
+    /// a checkpoint would hold.
+    fn train_epoch(&mut self) -> Result<bool, NnError> {
+        let Values {
+            batch_size, seed, ..
+        } = self.config.values;
+        let epoch = self.state.epoch + 1;
+        let learning_rate = self.config.values.learning_rate.at(self.state.phase_epoch);
+        let order = stream(seed, "order", epoch);
+        self.backend.device().seed(stream(seed, "device", epoch));
+        let mut losses = Vec::new();
+        for batch in self.task.train.shuffled_batches(batch_size, order) {
+            if self.interrupt.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            let size = batch.len();
+            let batch = batch.to_autodiff();
+            let output = self.model.predict(batch.inputs().clone());
+            let loss = self.task.objective.loss(output, batch.targets());
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+            self.model = self
+                .optimizer
+                .step(learning_rate, self.model.clone(), gradients);
+            losses.push((loss.inner(), size));
+        }
+        let mut total = 0.0;
+        for (loss, size) in losses {
+            total += scalar::<f64>(loss.try_into_scalar())? * size as f64;
+        }
+        let train_loss = total / self.task.train.len() as f64;
+        if !train_loss.is_finite() {
+            return Err(NnError::Diverged {
+                epoch,
+                loss: train_loss,
+            });
+        }
+        let held = evaluate(
+            &self.model,
+            self.task.objective.as_ref(),
+            &self.task.held,
+            batch_size,
+        )?;
+        if !held.loss.is_finite() {
+            return Err(NnError::Diverged {
+                epoch,
+                loss: held.loss,
+            });
+        }
+        let record = EpochRecord {
+            epoch,
+            train_loss,
+            held,
+            learning_rate,
+            parameters: parameter_count(&self.model),
+        };
+        self.state.epoch = epoch;
+        self.state.phase_epoch += 1;
+        self.track_stall(train_loss);
+        self.state.epochs.push(record);
+        self.notify(Event::Epoch(&record_of(&self.state)))?;
+        Ok(true)
+    }
+
+    fn track_stall(&mut self, loss: f64) {
+        let Trigger::Stall { min_decrease, .. } = self.config.values.trigger else {
+            return;
+        };
+        let progress = self
+            .state
+            .best_loss
+            .is_none_or(|best| loss < best - min_decrease * best.abs());
+        if progress {
+            self.state.best_loss = Some(loss);
+            self.state.stalled = 0;
+        } else {
+            self.state.stalled += 1;
+        }
+    }
+
+    fn finished(&self) -> Option<StopReason> {
+        let limits = &self.config.values.limits;
+        let accuracy = self.state.epochs.last().and_then(|last| last.held.accuracy);
+        match (limits.target_accuracy, accuracy) {
+            (Some(target), Some(accuracy)) if accuracy >= target => {
+                Some(StopReason::TargetAccuracy)
+            }
+            _ if self.state.epoch >= limits.max_epochs => Some(StopReason::EpochLimit),
+            _ => None,
+        }
+    }
+
+    fn triggered(&self) -> Option<String> {
+        match self.config.values.trigger {
+            Trigger::Every { epochs } => {
+                (self.state.phase_epoch >= epochs).then(|| format!("every {epochs} epochs"))
+            }
+            Trigger::Stall {
+                patience,
+                max_epochs,
+                ..
+            } => {
+                if self.state.stalled >= patience {
+                    Some(format!("training loss stalled for {patience} epochs"))
+                } else if self.state.phase_epoch >= max_epochs {
+                    Some(format!("{max_epochs} epochs since the last growth"))
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    fn save(&self) -> Result<(), NnError> {
+        let Some(path) = &self.checkpoint else {
+            return Ok(());
+        };
+        let settings = self.settings()?;
+        checkpoint::save(path, &self.model, &self.optimizer, &self.state, &settings)
+    }
+
+    /// What identifies the run in its checkpoints.
+    fn settings(&self) -> Result<String, NnError> {
+        let topology = self.model.topology()?;
+        let sites: Vec<&str> = topology.sites().map(|(name, _)| name).collect();
+        let described = (
+            &self.config.values,
+            self.backend.name(),
+            self.task.objective.name(),
+            self.task.train.len(),
+            self.task.held.len(),
+            sites,
+        );
+        serde_json::to_string(&described)
+            .map_err(|error| NnError::Settings(format!("cannot be written down: {error}")))
+    }
+
+    fn notify(&mut self, event: Event<'_>) -> Result<(), NnError> {
+        for observer in &mut self.observers {
+            observer.notify(event)?;
+        }
+        Ok(())
+    }
+
+    /// The checkpoint's file, if the run keeps one.
+    pub fn checkpoint_path(&self) -> Option<&Path> {
+        self.checkpoint.as_deref()
+    }
+}
+
+fn record_of(state: &GrowerState) -> EpochRecord {
+    state.epochs[state.epochs.len() - 1].clone()
+}
+
+/// An independent seed for each purpose and index (FNV-1a).
+pub(crate) fn stream(seed: u64, purpose: &str, index: usize) -> u64 {
+    let bytes = seed
+        .to_le_bytes()
+        .into_iter()
+        .chain(purpose.bytes())
+        .chain((index as u64).to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

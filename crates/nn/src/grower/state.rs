@@ -1,0 +1,150 @@
+//! All there is to save of a run, besides weights and optimizer.
+
+use std::fmt;
+
+use burgeon_core::Plan;
+use serde::{Deserialize, Serialize};
+
+use crate::growable::Evaluation;
+
+/// One epoch of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Mean loss over the epoch's batches, as training saw them.
+    pub train_loss: f64,
+    /// The held set at the epoch's end.
+    pub held: Evaluation,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Trained parameters.
+    pub parameters: u64,
+}
+
+/// One step tried by a line search.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The step.
+    pub epsilon: f64,
+    /// The held loss under it; `None` if it is not finite.
+    pub loss: Option<f64>,
+}
+
+/// What became of a growth step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The network grew.
+    Committed,
+    /// The criterion found no candidate with gain, or none fitted the budget.
+    NoCandidate,
+    /// No step decreased the held loss.
+    NoDecrease,
+    /// The output changed at ε = 0; rolled back.
+    OutputChanged,
+    /// The measured change contradicts the prediction; rolled back.
+    PredictionContradicted,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Committed => "committed",
+            Self::NoCandidate => "no candidate with gain within the budget",
+            Self::NoDecrease => "no step decreases the held loss",
+            Self::OutputChanged => "the output changes at ε = 0",
+            Self::PredictionContradicted => "the measured change contradicts the prediction",
+        })
+    }
+}
+
+/// One growth step, made or refused: a line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GrowthRecord {
+    /// The growth step, from 1.
+    pub step: usize,
+    /// Epochs trained before it.
+    pub epoch: usize,
+    /// Why it came.
+    pub trigger: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What was chosen.
+    pub plan: Plan,
+    /// The step taken; 0 if there was none.
+    pub epsilon: f64,
+    /// The steps tried.
+    pub trials: Vec<Trial>,
+    /// Predicted decrease of the loss, `ε² · gain`, where the criterion predicts one.
+    pub predicted_decrease: Option<f64>,
+    /// Decrease measured on the captured samples.
+    pub measured_decrease: Option<f64>,
+    /// Largest change of an output at ε = 0, relative to the largest output.
+    pub output_change_at_zero: f64,
+    /// Held loss before.
+    pub held_loss_before: f64,
+    /// Held loss after.
+    pub held_loss_after: f64,
+    /// Trained parameters before.
+    pub parameters_before: u64,
+    /// Trained parameters after.
+    pub parameters_after: u64,
+    /// Neurons of each site before.
+    pub widths_before: Vec<(String, usize)>,
+    /// Neurons of each site after.
+    pub widths_after: Vec<(String, usize)>,
+    /// Wall time of the step.
+    pub seconds: f64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The held accuracy reached its target.
+    TargetAccuracy,
+    /// Nothing more fits the parameter budget.
+    ParameterBudget,
+    /// All growth steps were made.
+    GrowthLimit,
+    /// All epochs were trained.
+    EpochLimit,
+    /// Growth was refused as often as allowed.
+    Refused(Verdict),
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TargetAccuracy => f.write_str("target accuracy reached"),
+            Self::ParameterBudget => f.write_str("parameter budget spent"),
+            Self::GrowthLimit => f.write_str("all growth steps made"),
+            Self::EpochLimit => f.write_str("all epochs trained"),
+            Self::Refused(verdict) => write!(f, "growth refused: {verdict}"),
+        }
+    }
+}
+
+/// The state of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GrowerState {
+    /// Epochs trained.
+    pub epoch: usize,
+    /// Epochs since the last growth step.
+    pub phase_epoch: usize,
+    /// Growth steps made.
+    pub growths: usize,
+    /// Growth steps refused in a row.
+    pub refusals: usize,
+    /// Least training loss since the last growth step.
+    pub best_loss: Option<f64>,
+    /// Epochs since it decreased enough.
+    pub stalled: usize,
+    /// Every epoch.
+    pub epochs: Vec<EpochRecord>,
+    /// Every growth step, refused ones included.
+    pub journal: Vec<GrowthRecord>,
+    /// Why the run ended, once it has.
+    pub stopped: Option<StopReason>,
+}

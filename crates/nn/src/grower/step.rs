@@ -1,0 +1,112 @@
+//! The parts of one growth step after the selector: preview, line search, checks.
+
+use burgeon_core::Plan;
+
+use super::state::Trial;
+use crate::error::NnError;
+use crate::growable::{Evaluation, Growable, evaluate, is_finite, predict};
+use crate::objective::Objective;
+use crate::samples::Samples;
+use crate::surgery::apply_plan;
+use crate::topology::Topology;
+
+/// The held loss and accuracy that `model` would have under `plan` with step
+/// `epsilon`; the model stays as it is.
+///
+/// # Errors
+/// As [`apply_plan`] and [`evaluate`].
+pub fn preview<M: Growable>(
+    model: &M,
+    plan: &Plan,
+    epsilon: f64,
+    objective: &dyn Objective,
+    held: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<Evaluation, NnError> {
+    let topology = model.topology()?;
+    let (grown, _) = apply_plan(model, &topology, plan, epsilon)?;
+    evaluate(&grown, objective, held, batch_size)
+}
+
+/// What a line search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineSearch {
+    /// Held loss of the model as it is.
+    pub baseline: f64,
+    /// The steps tried.
+    pub trials: Vec<Trial>,
+    /// The step of least held loss, with that loss, finite but not always below
+    /// the baseline.
+    pub best: Option<(f64, f64)>,
+}
+
+/// Tries each step of `grid` on `held` samples.
+///
+/// # Errors
+/// As [`preview`].
+pub fn line_search<M: Growable>(
+    model: &M,
+    plan: &Plan,
+    grid: &[f64],
+    objective: &dyn Objective,
+    held: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<LineSearch, NnError> {
+    let baseline = evaluate(model, objective, held, batch_size)?.loss;
+    let mut trials = Vec::with_capacity(grid.len());
+    let mut best: Option<(f64, f64)> = None;
+    for &epsilon in grid {
+        let loss = preview(model, plan, epsilon, objective, held, batch_size)?.loss;
+        let loss = loss.is_finite().then_some(loss);
+        trials.push(Trial { epsilon, loss });
+        if let Some(loss) = loss
+            && best.is_none_or(|(_, least)| loss < least)
+        {
+            best = Some((epsilon, loss));
+        }
+    }
+    Ok(LineSearch {
+        baseline,
+        trials,
+        best,
+    })
+}
+
+/// Largest change of an output under `plan` at ε = 0, relative to the largest
+/// output: rounding only, for a right surgery.
+///
+/// # Errors
+/// As [`apply_plan`].
+pub fn output_change_at_zero<M: Growable>(
+    model: &M,
+    plan: &Plan,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<f64, NnError> {
+    let topology = model.topology()?;
+    let (grown, _) = apply_plan(model, &topology, plan, 0.0)?;
+    let before = predict(model, samples, batch_size);
+    let after = predict(&grown, samples, batch_size);
+    let scale = crate::growable::scalar::<f64>(before.clone().abs().max().try_into_scalar())?;
+    let change = crate::growable::scalar::<f64>((after - before).abs().max().try_into_scalar())?;
+    Ok(change / scale.max(f64::MIN_POSITIVE))
+}
+
+/// Drops growths from the plan's end until the grown network has at most `budget`
+/// parameters: candidates are priced one by one, but a neuron in each of two
+/// neighbouring layers also adds the weight between them.
+pub fn fit_budget(topology: &Topology, plan: &mut Plan, parameters: u64, budget: u64) {
+    while !plan.is_empty() && parameters + topology.parameters_added(plan) > budget {
+        plan.growths.pop();
+    }
+}
+
+/// Refuses a model that holds NaN or an infinity.
+pub(crate) fn check_finite<M: Growable>(model: &M) -> Result<(), NnError> {
+    if is_finite(model) {
+        return Ok(());
+    }
+    Err(NnError::Settings(
+        "the model's weights hold NaN or an infinity: start from sound weights".into(),
+    ))
+}

@@ -1,0 +1,140 @@
+//! Convolutions that mix channels.
+
+use burgeon_core::{Activation, SiteInput};
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::tensor::{Device, Tensor};
+
+use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, conv_spec, norm_params};
+use super::{InnerOrSelf, check_width, check_window, norm_scale, window};
+use crate::error::NnError;
+use crate::recording::{self, Passage};
+
+/// Configuration of a [`GrowableConv2d`].
+#[derive(Config, Debug)]
+pub struct GrowableConv2dConfig {
+    /// `[input, output]` channels.
+    pub channels: [usize; 2],
+    /// Kernel size `[height, width]`.
+    pub kernel_size: [usize; 2],
+    /// Stride `[height, width]`.
+    #[config(default = "[1, 1]")]
+    pub stride: [usize; 2],
+    /// Dilation `[height, width]`.
+    #[config(default = "[1, 1]")]
+    pub dilation: [usize; 2],
+    /// Padding with zeros.
+    #[config(default = "PaddingConfig2d::Same")]
+    pub padding: PaddingConfig2d,
+    /// The activation.
+    #[config(default = "Activation::relu()")]
+    pub activation: Activation,
+    /// Whether the channels have a bias.
+    #[config(default = false)]
+    pub bias: bool,
+    /// Whether a batch normalisation stands before the activation.
+    #[config(default = true)]
+    pub norm: bool,
+}
+
+impl GrowableConv2dConfig {
+    /// A layer with Burn's default initialisation.
+    ///
+    /// # Errors
+    /// [`NnError::Layer`] if a width, kernel, stride or dilation is 0, or for
+    /// `Same` padding with dilation, where Burn pads for the undilated kernel.
+    pub fn init(&self, device: &Device) -> Result<GrowableConv2d, NnError> {
+        const LAYER: &str = "GrowableConv2d";
+        check_width(LAYER, "number of input channels", self.channels[0])?;
+        check_width(LAYER, "number of output channels", self.channels[1])?;
+        check_window(LAYER, self.kernel_size, self.stride, self.dilation)?;
+        if self.padding == PaddingConfig2d::Same && self.dilation != [1, 1] {
+            return Err(NnError::Layer {
+                layer: LAYER,
+                problem: "Same padding with dilation is not supported: give it explicitly".into(),
+            });
+        }
+        let conv = Conv2dConfig::new(self.channels, self.kernel_size)
+            .with_stride(self.stride)
+            .with_dilation(self.dilation)
+            .with_padding(self.padding.clone())
+            .with_bias(self.bias);
+        let norm = self.norm.then(|| BatchNormConfig::new(self.channels[1]));
+        Ok(GrowableConv2d {
+            conv: conv.init(device),
+            norm: norm.map(|norm| norm.init(device)),
+            activation: self.activation,
+        })
+    }
+}
+
+/// `σ(norm(conv(x)))`: a convolution whose output channels may be split.
+#[derive(Module, Debug)]
+pub struct GrowableConv2d {
+    /// The convolution, weight `[out, in, kh, kw]`, one group.
+    pub conv: Conv2d,
+    /// The normalisation before the activation.
+    pub norm: Option<BatchNorm>,
+    /// The activation.
+    #[module(skip)]
+    pub activation: Activation,
+}
+
+impl GrowableConv2d {
+    /// Maps `[b, in, h, w]` to `[b, out, h', w']`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let mut z = self.conv.forward(input.clone());
+        if let Some(norm) = &self.norm {
+            z = norm.forward(z);
+        }
+        let output = self.activation.value(z.clone());
+        if !recording::is_recording() {
+            return output;
+        }
+        let [_, _, height, width] = input.dims();
+        let window = window(
+            self.conv.kernel_size,
+            self.conv.stride,
+            self.conv.dilation,
+            &self.conv.padding,
+            [height, width],
+        );
+        let (output, gradient) = recording::probe(output, recording::map_rows);
+        recording::push(Passage {
+            weight: self.conv.weight.id,
+            input: SiteInput::Maps(input.inner_or_self(), window),
+            bias: self.conv.bias.is_some(),
+            pre_activation: recording::map_rows(z.inner_or_self()),
+            scale: self.norm.as_ref().map(norm_scale),
+            activation: self.activation,
+            gradient,
+        });
+        output
+    }
+
+    /// Number of output channels.
+    pub fn neurons(&self) -> usize {
+        self.conv.weight.dims()[0]
+    }
+}
+
+impl Layer for GrowableConv2d {
+    fn spec(&self) -> Result<LayerSpec, NnError> {
+        let mut spec = conv_spec(&self.conv)?;
+        spec.channel_params
+            .extend(self.norm.iter().flat_map(norm_params));
+        let [_, inputs, height, width] = self.conv.weight.dims();
+        let bias = self.conv.bias.as_ref().map(|bias| bias.id);
+        spec.site = Some(SiteSpec {
+            weight: self.conv.weight.id,
+            bias,
+            layout: FanInLayout::Row,
+            dim: inputs * height * width + usize::from(bias.is_some()),
+            exact_curvature: self.activation.has_exact_curvature(),
+        });
+        spec.linear = false;
+        Ok(spec)
+    }
+}

@@ -1,0 +1,93 @@
+//! Growable layers, in place of Burn's plain ones.
+
+mod conv2d;
+mod depthwise;
+mod linear;
+mod spec;
+
+pub use conv2d::{GrowableConv2d, GrowableConv2dConfig};
+pub use depthwise::{GrowableDepthwiseConv2d, GrowableDepthwiseConv2dConfig};
+pub use linear::{GrowableLinear, GrowableLinearConfig};
+pub use spec::{ChannelParam, FanInLayout, Layer, LayerSpec, MixingSpec, SiteSpec};
+
+use burgeon_core::Window;
+use burn::module::Param;
+use burn::nn::{BatchNorm, PaddingConfig2d};
+use burn::tensor::Tensor;
+
+use crate::error::NnError;
+
+/// Refuses a width of zero.
+fn check_width(layer: &'static str, what: &str, width: usize) -> Result<(), NnError> {
+    if width == 0 {
+        return Err(NnError::Layer {
+            layer,
+            problem: format!("{what} is 0: a layer needs at least 1"),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a kernel, stride or dilation of zero.
+fn check_window(
+    layer: &'static str,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+) -> Result<(), NnError> {
+    for (what, sizes) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
+        check_width(layer, what, sizes[0].min(sizes[1]))?;
+    }
+    Ok(())
+}
+
+/// `c = γ/√(running variance + ε)`, what a normalisation in inference mode
+/// multiplies each neuron's `θᵀx` with.
+fn norm_scale(norm: &BatchNorm) -> Tensor<1> {
+    let variance = norm.running_var.value().inner_or_self();
+    let gamma = norm.gamma.val().inner_or_self();
+    gamma / variance.add_scalar(norm.epsilon).sqrt()
+}
+
+/// The plain tensor under one that may be on an autodiff device.
+pub(crate) trait InnerOrSelf {
+    /// Off the graph and off the autodiff device, if it was on one.
+    fn inner_or_self(self) -> Self;
+}
+
+impl<const D: usize> InnerOrSelf for Tensor<D> {
+    fn inner_or_self(self) -> Self {
+        if self.is_autodiff() { self.inner() } else { self }
+    }
+}
+
+/// The window with the padding that `padding` means for an input of `size`.
+fn window(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    padding: &PaddingConfig2d,
+    size: [usize; 2],
+) -> Window {
+    let padding = match padding {
+        PaddingConfig2d::Valid => [[0; 2]; 2],
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [[*top, *bottom], [*left, *right]],
+        // As Burn does it: the undilated kernel, the odd zero at the end.
+        PaddingConfig2d::Same => [0, 1].map(|i| {
+            let output = size[i].div_ceil(stride[i]);
+            let needed = (output.max(1) - 1) * stride[i] + kernel[i];
+            let total = needed.saturating_sub(size[i]);
+            [total / 2, total - total / 2]
+        }),
+    };
+    Window {
+        kernel,
+        stride,
+        padding,
+        dilation,
+    }
+}
+
+fn bias_of(bias: &Option<Param<Tensor<1>>>) -> Option<Tensor<1>> {
+    bias.as_ref().map(|bias| bias.val())
+}

@@ -1,0 +1,35 @@
+//! Observers: who watches a run.
+
+mod journal;
+mod progress;
+
+pub use journal::{Journal, read_journal};
+pub use progress::Progress;
+
+use crate::error::NnError;
+use crate::grower::{EpochRecord, GrowerState, GrowthRecord, StopReason};
+
+/// What happens in a run.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The run starts, or goes on from a checkpoint.
+    Started(&'a GrowerState),
+    /// An epoch was trained.
+    Epoch(&'a EpochRecord),
+    /// A growth step was made or refused.
+    Growth(&'a GrowthRecord),
+    /// The run ended.
+    Stopped(&'a StopReason),
+    /// The run was interrupted; its checkpoint, if it has one, can be resumed.
+    Interrupted,
+}
+
+/// Watches a run.
+pub trait Observer {
+    /// Called for each event, in order.
+    ///
+    /// # Errors
+    /// An error ends the run; the last checkpoint stays.
+    fn notify(&mut self, event: Event<'_>) -> Result<(), NnError>;
+}
