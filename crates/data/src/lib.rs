@@ -1,0 +1,18 @@
+//! Real data sets: embedded, from files, checked by hash.
+//!
+//! [`optdigits`] needs no download. The others are read from a directory after
+//! every file's hash was checked; [`catalogue`] names their files and where
+//! they come from, [`fetch`] gets them.
+
+pub mod catalogue;
+pub mod cifar;
+pub mod error;
+pub mod fetch;
+pub mod hash;
+pub mod idx;
+pub mod images;
+pub mod optdigits;
+
+pub use catalogue::{DataSet, Status, load};
+pub use error::DataError;
+pub use images::{ImageSet, Images};

@@ -176,6 +176,22 @@ impl<I: Rows> Samples<I> {
         &self.targets
     }
 
+    /// The same samples with other inputs, and other values where the targets are
+    /// values: a change of type, a normalisation.
+    ///
+    /// # Errors
+    /// [`NnError::Data`] if they no longer fit.
+    pub fn with_inputs<J: Rows>(
+        &self,
+        inputs: J,
+        values: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    ) -> Result<Samples<J>, NnError> {
+        match &self.targets {
+            Targets::Values(old) => Samples::regression(inputs, values(old.clone())),
+            Targets::Classes(_) => Samples::new(inputs, self.targets.clone()),
+        }
+    }
+
     /// The samples at `indices`, in that order.
     ///
     /// # Errors

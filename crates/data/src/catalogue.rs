@@ -1,0 +1,216 @@
+//! The data sets there are, their files and hashes.
+
+use std::path::Path;
+
+use crate::cifar::{self, Layout};
+use crate::error::DataError;
+use crate::hash::read_verified;
+use crate::images::ImageSet;
+use crate::{idx, optdigits};
+
+/// A file of a data set, as it lies in the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataFile {
+    /// Its name.
+    pub name: &'static str,
+    /// SHA-256 of the unpacked official file.
+    pub sha256: &'static str,
+}
+
+/// A data set that can be loaded by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataSet {
+    /// UCI optical digits, embedded.
+    Optdigits,
+    /// MNIST.
+    Mnist,
+    /// Fashion-MNIST.
+    FashionMnist,
+    /// CIFAR-10.
+    Cifar10,
+}
+
+/// Where a data set stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Part of the program.
+    Embedded,
+    /// All files are there.
+    Present,
+    /// Some file is missing.
+    Absent,
+}
+
+impl DataSet {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Optdigits,
+        Self::Mnist,
+        Self::FashionMnist,
+        Self::Cifar10,
+    ];
+
+    /// The data set's name, also that of its folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Optdigits => "optdigits",
+            Self::Mnist => "mnist",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar-10",
+        }
+    }
+
+    /// One line on what it is.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Optdigits => "UCI optical digits, 8x8, 10 classes, 3,823 + 1,797 (CC BY 4.0)",
+            Self::Mnist => "MNIST, 28x28, 10 classes, 60,000 + 10,000",
+            Self::FashionMnist => "Fashion-MNIST, 28x28, 10 classes, 60,000 + 10,000 (MIT)",
+            Self::Cifar10 => "CIFAR-10, 3x32x32, 10 classes, 50,000 + 10,000",
+        }
+    }
+
+    /// The data set of that name.
+    ///
+    /// # Errors
+    /// [`DataError::Unknown`], naming those there are.
+    pub fn named(name: &str) -> Result<Self, DataError> {
+        let found = Self::ALL.into_iter().find(|set| set.name() == name);
+        found.ok_or_else(|| DataError::Unknown {
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+
+    /// Its files; none for an embedded one.
+    pub const fn files(self) -> &'static [DataFile] {
+        match self {
+            Self::Optdigits => &[],
+            Self::Mnist => &MNIST,
+            Self::FashionMnist => &FASHION_MNIST,
+            Self::Cifar10 => &CIFAR_10,
+        }
+    }
+
+    /// Whether its files are in `directory/NAME`; their contents are not read.
+    pub fn status(self, directory: &Path) -> Status {
+        let folder = directory.join(self.name());
+        if self.files().is_empty() {
+            Status::Embedded
+        } else if self.files().iter().all(|file| folder.join(file.name).is_file()) {
+            Status::Present
+        } else {
+            Status::Absent
+        }
+    }
+
+    /// Compares every file's hash with the published one.
+    ///
+    /// # Errors
+    /// [`DataError::Absent`] if a file is missing, [`DataError::Hash`] if one differs.
+    pub fn verify(self, directory: &Path) -> Result<(), DataError> {
+        match self {
+            Self::Optdigits => optdigits::verify(),
+            _ => self.read(directory).map(|_| ()),
+        }
+    }
+
+    fn read(self, directory: &Path) -> Result<Vec<Vec<u8>>, DataError> {
+        if self.status(directory) == Status::Absent {
+            return Err(DataError::Absent {
+                name: self.name(),
+                directory: directory.join(self.name()),
+                files: self.files().iter().map(|f| f.name).collect::<Vec<_>>().join(", "),
+            });
+        }
+        let folder = directory.join(self.name());
+        self.files()
+            .iter()
+            .map(|file| read_verified(&folder.join(file.name), file.sha256))
+            .collect()
+    }
+}
+
+/// Loads a data set from `directory/NAME`, after checking its files' hashes.
+///
+/// # Errors
+/// [`DataError::Absent`] with what to do if it is not there, [`DataError::Hash`] or
+/// [`DataError::Format`] if it is not what it should be.
+pub fn load(set: DataSet, directory: &Path) -> Result<ImageSet, DataError> {
+    if set == DataSet::Optdigits {
+        return optdigits::load();
+    }
+    let mut files = set.read(directory)?;
+    let (train, test) = match set {
+        DataSet::Cifar10 => {
+            let test = files.split_off(5);
+            (
+                cifar::parse("cifar-10 train", &files, Layout::Cifar10)?,
+                cifar::parse("cifar-10 test", &test, Layout::Cifar10)?,
+            )
+        }
+        _ => (
+            idx::parse(&format!("{} train", set.name()), &files[0], &files[1])?,
+            idx::parse(&format!("{} test", set.name()), &files[2], &files[3])?,
+        ),
+    };
+    ImageSet {
+        name: set.name(),
+        classes: 10,
+        train,
+        test,
+    }
+    .checked()
+}
+
+const fn file(name: &'static str, sha256: &'static str) -> DataFile {
+    DataFile { name, sha256 }
+}
+
+const MNIST: [DataFile; 4] = [
+    file(
+        "train-images-idx3-ubyte",
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    file(
+        "train-labels-idx1-ubyte",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    file(
+        "t10k-images-idx3-ubyte",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    file(
+        "t10k-labels-idx1-ubyte",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+];
+
+const FASHION_MNIST: [DataFile; 4] = [
+    file(
+        "train-images-idx3-ubyte",
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    ),
+    file(
+        "train-labels-idx1-ubyte",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    ),
+    file(
+        "t10k-images-idx3-ubyte",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    ),
+    file(
+        "t10k-labels-idx1-ubyte",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+];
+
+const CIFAR_10: [DataFile; 6] = [
+    file("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+    file("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+    file("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+    file("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+    file("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+    file("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+];

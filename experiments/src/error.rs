@@ -1,0 +1,94 @@
+//! The errors of experiments.
+
+use std::path::PathBuf;
+
+use burgeon_core::CoreError;
+use burgeon_data::DataError;
+use burgeon_nn::NnError;
+
+/// What can go wrong in an experiment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExperimentError {
+    /// The splitting mathematics refused its input.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// A network could not be grown.
+    #[error(transparent)]
+    Nn(#[from] NnError),
+    /// A data set could not be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A name that stands for no experiment.
+    #[error("unknown experiment `{name}`: use one of {known}")]
+    UnknownExperiment {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A name that stands for no device.
+    #[error("unknown device `{0}`: use ndarray or flex")]
+    UnknownDevice(String),
+    /// A file is not what it should be.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A figure could not be drawn.
+    #[error("figure {path}: {problem}")]
+    Figure {
+        /// The file.
+        path: PathBuf,
+        /// What the drawing library said.
+        problem: String,
+    },
+    /// The results folder holds a run that has not ended.
+    #[error(
+        "{0} holds a run that has not ended: add --resume to go on with it, --fresh to set it \
+         aside, or --out for another folder"
+    )]
+    Unfinished(PathBuf),
+    /// The results folder holds a run with other settings.
+    #[error(
+        "{path} holds an unfinished run with other settings ({found}): resume it with the same \
+         ones, or add --fresh to set it aside"
+    )]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// The settings found.
+        found: String,
+    },
+    /// A setting is out of range.
+    #[error("{0}")]
+    Settings(String),
+    /// The run was interrupted.
+    #[error("interrupted: what was finished is kept; add --resume to go on")]
+    Interrupted,
+}
+
+impl ExperimentError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+        Self::File {
+            path: path.into(),
+            problem: problem.to_string(),
+        }
+    }
+}
