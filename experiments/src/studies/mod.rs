@@ -1,0 +1,51 @@
+//! The studies.
+
+mod growth;
+mod toy;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::ExperimentError;
+use crate::study::Study;
+
+/// All studies, in the order in which they are run.
+pub fn all() -> Vec<Box<dyn Study>> {
+    vec![Box::new(toy::Toy)]
+}
+
+/// The study of that name.
+///
+/// # Errors
+/// [`ExperimentError::UnknownExperiment`], naming those there are.
+pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
+    let mut studies = all();
+    match studies.iter().position(|study| study.name() == name) {
+        Some(index) => Ok(studies.swap_remove(index)),
+        None => Err(ExperimentError::UnknownExperiment {
+            name: name.to_owned(),
+            known: studies.iter().map(|s| s.name()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// Reads a unit's result.
+fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, ExperimentError> {
+    T::deserialize(value).map_err(|error| {
+        ExperimentError::Settings(format!(
+            "the kept result of `{unit}` cannot be read ({error}): start with --fresh"
+        ))
+    })
+}
+
+fn encode(value: &impl serde::Serialize) -> Result<Value, ExperimentError> {
+    serde_json::to_value(value)
+        .map_err(|error| ExperimentError::Settings(format!("a result cannot be kept: {error}")))
+}
+
+/// Splits a unit's key `method-seed`.
+fn method_and_seed(unit: &str) -> Result<(&str, u64), ExperimentError> {
+    unit.rsplit_once('-')
+        .and_then(|(method, seed)| Some((method, seed.parse().ok()?)))
+        .ok_or_else(|| ExperimentError::Settings(format!("`{unit}` is no unit of this study")))
+}

@@ -1,0 +1,199 @@
+//! Studies: an experiment as independent units that can be run in any order,
+//! kept one by one, and reported together.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use burgeon_core::SplitBackend;
+use serde_json::Value;
+
+use crate::device;
+use crate::error::ExperimentError;
+use crate::report::Report;
+
+/// How much is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Minutes on two cores.
+    Quick,
+    /// The sizes of the papers, where they are known.
+    Full,
+}
+
+/// The settings of a run that its units depend on.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct StudySettings {
+    /// How much is run.
+    pub scale: Scale,
+    /// Seeds, if not the study's own number.
+    pub seeds: Option<usize>,
+    /// The device's name.
+    pub device: String,
+    /// Where data sets lie.
+    pub data: PathBuf,
+}
+
+/// What a unit may use.
+#[derive(Debug)]
+pub struct UnitContext {
+    /// The run's settings.
+    pub settings: StudySettings,
+    /// A file in which the unit can keep a checkpoint.
+    pub checkpoint: PathBuf,
+    /// Set when the run should end.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+impl UnitContext {
+    /// The run's backend.
+    ///
+    /// # Errors
+    /// [`ExperimentError::UnknownDevice`].
+    pub fn backend(&self) -> Result<Box<dyn SplitBackend>, ExperimentError> {
+        device::backend(&self.settings.device)
+    }
+}
+
+/// An experiment.
+pub trait Study: Debug + Send + Sync {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it shows.
+    fn description(&self) -> &'static str;
+
+    /// Whether it is run when no name is given.
+    fn is_default(&self) -> bool;
+
+    /// The keys of its units; they are file names.
+    fn units(&self, settings: &StudySettings) -> Vec<String>;
+
+    /// Runs one unit.
+    ///
+    /// # Errors
+    /// Whatever goes wrong; [`ExperimentError::Interrupted`] if asked to end.
+    fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError>;
+
+    /// Joins the results of all units, in the order of [`units`](Self::units).
+    ///
+    /// # Errors
+    /// [`ExperimentError::Settings`] for a result that is not one of this study's.
+    fn report(
+        &self,
+        settings: &StudySettings,
+        results: &[(String, Value)],
+    ) -> Result<Report, ExperimentError>;
+}
+
+/// Told how a study goes.
+pub trait StudyObserver {
+    /// `done` of `total` units are finished, `unit` the last.
+    fn unit_finished(&mut self, unit: &str, done: usize, total: usize);
+}
+
+/// Runs the units of `study` that are not yet in `folder`, on `workers` threads, and
+/// returns all results in order. Each result is kept as soon as it is there.
+///
+/// # Errors
+/// The first error of a unit; what was finished stays.
+pub fn run_units(
+    study: &dyn Study,
+    settings: &StudySettings,
+    folder: &Path,
+    workers: usize,
+    interrupt: &Arc<AtomicBool>,
+    observer: &mut dyn StudyObserver,
+) -> Result<Vec<(String, Value)>, ExperimentError> {
+    let units = study.units(settings);
+    let unit_folder = folder.join("units");
+    fs::create_dir_all(&unit_folder).map_err(ExperimentError::io(&unit_folder))?;
+    let mut results: Vec<Option<Value>> = Vec::with_capacity(units.len());
+    for unit in &units {
+        results.push(read_result(&unit_folder.join(format!("{unit}.json")))?);
+    }
+    let open: Vec<usize> = (0..units.len()).filter(|&i| results[i].is_none()).collect();
+    let mut done = units.len() - open.len();
+    observer.unit_finished("", done, units.len());
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let mut first_error = None;
+    // Plain threads, not rayon's: a rayon worker that waits inside a tensor
+    // operation may start another unit on top of the waiting one.
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..workers.clamp(1, open.len().max(1)) {
+            let sender = sender.clone();
+            let (units, open, unit_folder) = (&units, &open, &unit_folder);
+            let (next, failed) = (&next, &failed);
+            scope.spawn(move || {
+                while let Some(&index) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if failed.load(Ordering::Relaxed) || interrupt.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let context = UnitContext {
+                        settings: settings.clone(),
+                        checkpoint: unit_folder.join(format!("{}.checkpoint", units[index])),
+                        interrupt: interrupt.clone(),
+                    };
+                    let result = study.run(&units[index], &context).and_then(|value| {
+                        let path = unit_folder.join(format!("{}.json", units[index]));
+                        write_result(&path, &value)?;
+                        if context.checkpoint.exists() {
+                            let gone = fs::remove_file(&context.checkpoint);
+                            gone.map_err(ExperimentError::io(&context.checkpoint))?;
+                        }
+                        Ok(value)
+                    });
+                    if sender.send((index, result)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (index, result) in receiver {
+            match result {
+                Ok(value) => {
+                    results[index] = Some(value);
+                    done += 1;
+                    observer.unit_finished(&units[index], done, units.len());
+                }
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+    });
+    if let Some(error) = first_error {
+        return Err(error);
+    }
+    units
+        .into_iter()
+        .zip(results)
+        .map(|(unit, value)| Ok((unit, value.ok_or(ExperimentError::Interrupted)?)))
+        .collect()
+}
+
+fn read_result(path: &Path) -> Result<Option<Value>, ExperimentError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path).map_err(ExperimentError::io(path))?;
+    let value = serde_json::from_str(&text).map_err(|error| {
+        ExperimentError::file(path, format!("not a result: {error}; delete it to run it again"))
+    })?;
+    Ok(Some(value))
+}
+
+fn write_result(path: &Path, value: &Value) -> Result<(), ExperimentError> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, value.to_string()).map_err(ExperimentError::io(&partial))?;
+    fs::rename(&partial, path).map_err(ExperimentError::io(path))
+}

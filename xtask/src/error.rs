@@ -1,0 +1,43 @@
+//! The errors of the command line.
+
+use std::path::PathBuf;
+
+use burgeon_data::DataError;
+use burgeon_experiments::ExperimentError;
+
+/// What ends a command with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum XtaskError {
+    /// An experiment failed.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// A data set failed.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The signal handler could not be set.
+    #[error("Ctrl-C cannot be handled: {0}")]
+    Signal(String),
+    /// Reference values were missed.
+    #[error("{failed} of {total} comparisons are out of bounds")]
+    Golden {
+        /// Comparisons out of bounds.
+        failed: usize,
+        /// Comparisons altogether.
+        total: usize,
+    },
+    /// A data set's verification failed.
+    #[error("{0} data sets are damaged: fetch them again")]
+    Damaged(usize),
+}
+
+/// An I/O error at a path.
+pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> XtaskError {
+    let path = path.into();
+    move |source| XtaskError::Experiment(ExperimentError::Io { path, source })
+}
+
+/// A figure that could not be drawn.
+pub fn figure(path: impl Into<PathBuf>) -> impl FnOnce(String) -> XtaskError {
+    let path = path.into();
+    move |problem| XtaskError::Experiment(ExperimentError::Figure { path, problem })
+}

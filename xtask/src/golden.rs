@@ -1,0 +1,60 @@
+//! `cargo xtask golden DIR`.
+
+use std::path::PathBuf;
+
+use burgeon_experiments::device::{DEVICES, backend};
+use burgeon_experiments::golden::check_directory;
+use burgeon_experiments::report::Table;
+use clap::Args;
+
+use crate::error::XtaskError;
+use crate::render;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Directory with index.json and one safetensors file for each case
+    directory: PathBuf,
+    /// Device to compute on: flex or ndarray
+    #[arg(long, default_value = DEVICES[0])]
+    device: String,
+}
+
+/// Prints the worst relative error of each quantity.
+pub fn run(options: &Options) -> Result<(), XtaskError> {
+    let backend = backend(&options.device)?;
+    let report = check_directory(&options.directory, backend.as_ref())?;
+    let cells = |row: &burgeon_experiments::golden::GoldenRow| {
+        vec![
+            row.case.clone(),
+            row.dtype.to_owned(),
+            row.quantity.to_owned(),
+            row.count.to_string(),
+            format!("{:.1e}", row.worst),
+            format!("{:.0e}", row.bound),
+            if row.passed() { "ok" } else { "OUT OF BOUNDS" }.to_owned(),
+        ]
+    };
+    let heads = ["case", "type", "quantity", "values", "worst error", "bound", ""];
+    let mut notes = Vec::new();
+    for (scheme, count) in &report.skipped {
+        notes.push(format!("{count} losses after `{scheme}` were not compared: not implemented."));
+    }
+    let table = Table {
+        name: "golden".into(),
+        title: format!(
+            "Relative errors against {} on {}",
+            options.directory.display(),
+            options.device
+        ),
+        columns: heads.map(str::to_owned).into(),
+        rows: report.rows.iter().map(cells).collect(),
+        notes,
+    };
+    println!("{}", render::terminal(&table));
+    let failed = report.rows.iter().filter(|row| !row.passed()).count();
+    if failed > 0 {
+        let total = report.rows.len();
+        return Err(XtaskError::Golden { failed, total });
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Tables and figures as files.
+
+mod plot;
+mod table;
+
+pub use table::{markdown, terminal};
+
+use std::fs;
+use std::path::Path;
+
+use burgeon_experiments::report::Report;
+
+use crate::error::{XtaskError, io};
+
+/// Writes a report: CSV and Markdown for tables, PNG and SVG for figures.
+pub fn write(folder: &Path, report: &Report) -> Result<(), XtaskError> {
+    for table in &report.tables {
+        let path = folder.join(format!("{}.csv", table.name));
+        fs::write(&path, table::csv(table)).map_err(io(&path))?;
+        let path = folder.join(format!("{}.md", table.name));
+        fs::write(&path, markdown(table)).map_err(io(&path))?;
+    }
+    for figure in &report.figures {
+        plot::draw(folder, figure)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Figures as PNG and SVG.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Once;
+
+use burgeon_experiments::report::{AxisScale, Figure};
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+use crate::error::{XtaskError, figure as figure_error};
+
+const SIZE: (u32, u32) = (900, 600);
+const FONT: &str = "DejaVu Sans";
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 39, 40),
+    RGBColor(44, 160, 44),
+    RGBColor(148, 103, 189),
+    RGBColor(255, 127, 14),
+    RGBColor(90, 90, 90),
+];
+
+/// Draws `figure` to `folder/NAME.png` and `folder/NAME.svg`.
+pub fn draw(folder: &Path, figure: &Figure) -> Result<(), XtaskError> {
+    register_fonts();
+    let png = folder.join(format!("{}.png", figure.name));
+    draw_on(BitMapBackend::new(&png, SIZE).into_drawing_area(), figure)
+        .map_err(figure_error(&png))?;
+    let svg = folder.join(format!("{}.svg", figure.name));
+    draw_on(SVGBackend::new(&svg, SIZE).into_drawing_area(), figure).map_err(figure_error(&svg))
+}
+
+/// The font travels with the program, so that figures are the same everywhere.
+fn register_fonts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // It fails only for bytes that are no font.
+        let _ = register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
+    });
+}
+
+fn draw_on<B: DrawingBackend>(
+    area: DrawingArea<B, Shift>,
+    figure: &Figure,
+) -> Result<(), String> {
+    let values = |axis: fn(&Figure) -> Vec<f64>| axis(figure);
+    let x = range(&values(x_values), figure.x_scale)?;
+    let y = range(&values(y_values), figure.y_scale)?;
+    match (figure.x_scale, figure.y_scale) {
+        (AxisScale::Linear, AxisScale::Linear) => chart(&area, figure, x, y),
+        (AxisScale::Linear, AxisScale::Log) => chart(&area, figure, x, y.log_scale()),
+        (AxisScale::Log, AxisScale::Linear) => chart(&area, figure, x.log_scale(), y),
+        (AxisScale::Log, AxisScale::Log) => chart(&area, figure, x.log_scale(), y.log_scale()),
+    }
+}
+
+fn x_values(figure: &Figure) -> Vec<f64> {
+    figure.series.iter().flat_map(|s| &s.points).map(|p| p.x).collect()
+}
+
+fn y_values(figure: &Figure) -> Vec<f64> {
+    let points = figure.series.iter().flat_map(|s| &s.points);
+    points.flat_map(|p| [p.y - p.deviation, p.y + p.deviation]).collect()
+}
+
+/// The values' range with a margin; on a logarithmic axis of positive values only.
+fn range(values: &[f64], scale: AxisScale) -> Result<Range<f64>, String> {
+    let usable = |v: &&f64| v.is_finite() && (scale == AxisScale::Linear || **v > 0.0);
+    let least = values.iter().filter(usable).copied().reduce(f64::min);
+    let most = values.iter().filter(usable).copied().reduce(f64::max);
+    let (Some(least), Some(most)) = (least, most) else {
+        return Err("no point can be drawn".into());
+    };
+    Ok(match scale {
+        AxisScale::Log => least / 1.2..most * 1.2,
+        AxisScale::Linear => {
+            let margin = 0.05 * (most - least).max(1e-9 * most.abs()).max(1e-12);
+            least - margin..most + margin
+        }
+    })
+}
+
+fn chart<B, X, Y>(
+    area: &DrawingArea<B, Shift>,
+    figure: &Figure,
+    x: X,
+    y: Y,
+) -> Result<(), String>
+where
+    B: DrawingBackend,
+    X: AsRangedCoord<Value = f64>,
+    Y: AsRangedCoord<Value = f64>,
+    X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let failed = |error: &dyn std::fmt::Display| error.to_string();
+    area.fill(&WHITE).map_err(|e| failed(&e))?;
+    let mut chart = ChartBuilder::on(area)
+        .caption(&figure.title, (FONT, 17))
+        .margin(14)
+        .x_label_area_size(46)
+        .y_label_area_size(74)
+        .build_cartesian_2d(x, y)
+        .map_err(|e| failed(&e))?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .x_desc(&figure.x_label)
+        .y_desc(&figure.y_label)
+        .axis_desc_style((FONT, 15))
+        .label_style((FONT, 13))
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .draw()
+        .map_err(|e| failed(&e))?;
+    if figure.diagonal {
+        let (from, to) = (chart.x_range(), chart.y_range());
+        let ends = [from.start.max(to.start), from.end.min(to.end)];
+        let line = LineSeries::new(ends.map(|v| (v, v)), BLACK.mix(0.5));
+        let drawn = chart.draw_series(line).map_err(|e| failed(&e))?;
+        drawn.label("y = x").legend(|(x, y)| {
+            PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.5))
+        });
+    }
+    for (series, colour) in figure.series.iter().zip(COLOURS.iter().cycle()) {
+        let at = series.points.iter().map(|p| (p.x, p.y));
+        if series.joined {
+            chart
+                .draw_series(LineSeries::new(at.clone(), colour.stroke_width(2)))
+                .map_err(|e| failed(&e))?;
+        }
+        let bars = series.points.iter().filter(|p| p.deviation > 0.0).map(|p| {
+            let ends = [(p.x, p.y - p.deviation), (p.x, p.y + p.deviation)];
+            PathElement::new(ends, colour.stroke_width(1))
+        });
+        chart.draw_series(bars).map_err(|e| failed(&e))?;
+        let dots = at.map(|point| Circle::new(point, 3, colour.filled()));
+        chart
+            .draw_series(dots)
+            .map_err(|e| failed(&e))?
+            .label(&series.label)
+            .legend(|(x, y)| Circle::new((x + 9, y), 4, colour.filled()));
+    }
+    chart
+        .configure_series_labels()
+        .label_font((FONT, 14))
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(200, 200, 200))
+        .position(SeriesLabelPosition::UpperRight)
+        .draw()
+        .map_err(|e| failed(&e))?;
+    area.present().map_err(|e| failed(&e))
+}
+
+/// Plain numbers where they are short, powers of ten elsewhere.
+fn label(value: &f64) -> String {
+    let size = value.abs();
+    if *value == 0.0 || (1e-3..1e5).contains(&size) {
+        let text = format!("{value:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{value:.0e}")
+    }
+}
