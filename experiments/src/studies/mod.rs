@@ -1,6 +1,9 @@
 //! The studies.
 
+mod digits;
 mod growth;
+mod images;
+mod nets;
 mod toy;
 
 use serde::de::DeserializeOwned;
@@ -11,7 +14,7 @@ use crate::study::Study;
 
 /// All studies, in the order in which they are run.
 pub fn all() -> Vec<Box<dyn Study>> {
-    vec![Box::new(toy::Toy)]
+    vec![Box::new(toy::Toy), Box::new(digits::Digits)]
 }
 
 /// The study of that name.

@@ -1,0 +1,216 @@
+//! What the image studies share: growing, training from scratch, judging on the test
+//! set once.
+
+use burgeon_core::criterion::{RandomSplit, SteepestDescent};
+use burgeon_core::select::Fraction;
+use burgeon_data::{ImageSet, Images};
+use burgeon_nn::grower::{Accept, GrowerState, Verdict};
+use burgeon_nn::growable::{evaluate, parameter_count};
+use burgeon_nn::{
+    CrossEntropy, Growable, GrowerConfig, LearningRate, NnError, Samples, StepSize, Task, Trigger,
+};
+use burn::optim::AdamWConfig;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::growth::{grow, initialise};
+use crate::error::ExperimentError;
+use crate::study::UnitContext;
+
+/// How a network is grown and trained.
+#[derive(Debug, Clone)]
+pub(super) struct Recipe {
+    /// Channels or neurons of the growable layers at the start.
+    pub start: Vec<usize>,
+    /// Trained parameters at most.
+    pub budget: u64,
+    /// Share of all neurons that is split in a step.
+    pub fraction: f64,
+    /// Epochs between growths.
+    pub phase_epochs: usize,
+    /// Growth steps at most.
+    pub max_growths: usize,
+    /// Epochs of training with a falling rate, after growing.
+    pub final_epochs: usize,
+    /// Learning rate.
+    pub rate: f64,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Samples that sites are captured on.
+    pub capture: usize,
+    /// Share of the training set that is held for ε and the curves.
+    pub held: f64,
+}
+
+/// A trained network, judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Judged {
+    pub widths: Vec<usize>,
+    pub parameters: u64,
+    pub test_accuracy: f64,
+    pub test_loss: f64,
+    pub held_accuracy: f64,
+    pub epochs: usize,
+    /// At the end of each phase: parameters and held accuracy.
+    pub curve: Vec<(u64, f64)>,
+    /// Growth steps: predicted and measured decrease.
+    pub decreases: Vec<(f64, f64)>,
+    pub refused: usize,
+}
+
+/// Samples of a unit: training, held, test.
+pub(super) struct Parts {
+    train: Samples<Tensor<4>>,
+    held: Samples<Tensor<4>>,
+    test: Samples<Tensor<4>>,
+}
+
+/// Which growth a unit makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    SteepestDescent,
+    Random,
+}
+
+pub(super) fn parts(
+    set: &ImageSet,
+    held: f64,
+    seed: u64,
+    context: &UnitContext,
+) -> Result<Parts, ExperimentError> {
+    let device = context.backend()?.device();
+    let train = samples(&set.train, set.classes, &device)?;
+    let (train, held) = train.split_off(held, seed)?;
+    Ok(Parts {
+        train,
+        held,
+        test: samples(&set.test, set.classes, &device)?,
+    })
+}
+
+fn samples(
+    images: &Images,
+    classes: usize,
+    device: &Device,
+) -> Result<Samples<Tensor<4>>, ExperimentError> {
+    let [c, h, w] = images.shape;
+    let data = TensorData::new(images.pixels.clone(), [images.len(), c, h, w]);
+    let inputs = Tensor::<4>::from_data(data, device);
+    Ok(Samples::classification(inputs, &images.labels, classes, device)?)
+}
+
+/// Grows a network from `recipe.start`, then trains it with a falling rate.
+pub(super) fn grown<M: Growable<Input = Tensor<4>>>(
+    context: &UnitContext,
+    parts: &Parts,
+    recipe: &Recipe,
+    seed: u64,
+    method: Method,
+    make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
+) -> Result<Judged, ExperimentError> {
+    let selector = Fraction::new(recipe.fraction)?;
+    let config = match method {
+        Method::SteepestDescent => GrowerConfig::new(SteepestDescent, selector),
+        // A random direction is no descent direction, so all its growths are made.
+        Method::Random => {
+            GrowerConfig::new(RandomSplit, selector).with_step_size(StepSize::Fixed {
+                epsilon: 0.25,
+                accept: Accept::Always,
+            })
+        }
+    };
+    let epochs = recipe.phase_epochs * (recipe.max_growths + 1);
+    let config = common(config, recipe, seed)
+        .with_trigger(Trigger::Every {
+            epochs: recipe.phase_epochs,
+        })
+        .with_max_growths(recipe.max_growths)
+        .with_parameter_budget(recipe.budget)
+        .with_capture_samples(recipe.capture)
+        .with_learning_rate(LearningRate::Constant(recipe.rate))
+        .with_max_epochs(epochs);
+    let model = initialise(context.backend()?.as_ref(), seed, |d| make(&recipe.start, d))?;
+    let optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+    let (model, growing) = grow(context, config, task(parts), model, optimizer, true)?;
+    finish(context, parts, recipe, seed, model, growing)
+}
+
+/// Trains a network of fixed `widths` for as long as a grown one.
+pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
+    context: &UnitContext,
+    parts: &Parts,
+    recipe: &Recipe,
+    seed: u64,
+    widths: &[usize],
+    make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
+) -> Result<Judged, ExperimentError> {
+    let epochs = recipe.phase_epochs * (recipe.max_growths + 1);
+    let config = GrowerConfig::new(RandomSplit, Fraction::new(recipe.fraction)?);
+    let config = common(config, recipe, seed)
+        .with_trigger(Trigger::Every { epochs })
+        .with_max_growths(0)
+        .with_learning_rate(LearningRate::Constant(recipe.rate))
+        .with_max_epochs(epochs);
+    let model = initialise(context.backend()?.as_ref(), seed, |d| make(widths, d))?;
+    let optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+    let (model, training) = grow(context, config, task(parts), model, optimizer, false)?;
+    finish(context, parts, recipe, seed, model, training)
+}
+
+/// Training with a falling rate, then the one look at the test set.
+fn finish<M: Growable<Input = Tensor<4>>>(
+    context: &UnitContext,
+    parts: &Parts,
+    recipe: &Recipe,
+    seed: u64,
+    model: M,
+    growing: GrowerState,
+) -> Result<Judged, ExperimentError> {
+    let config = GrowerConfig::new(RandomSplit, Fraction::new(recipe.fraction)?);
+    let config = common(config, recipe, seed)
+        .with_trigger(Trigger::Every {
+            epochs: recipe.final_epochs,
+        })
+        .with_max_growths(0)
+        .with_learning_rate(LearningRate::Cosine {
+            initial: recipe.rate,
+            last: 0.0,
+            epochs: recipe.final_epochs,
+        })
+        .with_max_epochs(recipe.final_epochs);
+    let optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+    let (model, state) = grow(context, config, task(parts), model, optimizer, false)?;
+    let test = evaluate(&model, &CrossEntropy, &parts.test, 512)?;
+    let ends = growing.epochs.chunks(recipe.phase_epochs).filter_map(<[_]>::last);
+    let last = state.epochs.last().map(|record| record.held);
+    let decreases = growing.journal.iter().filter_map(|record| {
+        let made = record.verdict == Verdict::Committed;
+        Some((record.predicted_decrease?, record.measured_decrease?)).filter(|_| made)
+    });
+    let refused = growing.journal.iter().filter(|r| r.verdict != Verdict::Committed);
+    Ok(Judged {
+        widths: model.topology()?.widths().into_iter().map(|(_, width)| width).collect(),
+        parameters: parameter_count(&model),
+        test_accuracy: test.accuracy.unwrap_or_default(),
+        test_loss: test.loss,
+        held_accuracy: last.and_then(|held| held.accuracy).unwrap_or_default(),
+        epochs: growing.epoch + state.epoch,
+        curve: ends
+            .map(|record| (record.parameters, record.held.accuracy.unwrap_or_default()))
+            .collect(),
+        decreases: decreases.collect(),
+        refused: refused.count(),
+    })
+}
+
+fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> GrowerConfig {
+    config.with_batch_size(recipe.batch).with_seed(seed)
+}
+
+fn task(parts: &Parts) -> Task<Tensor<4>> {
+    Task {
+        objective: Box::new(CrossEntropy),
+        train: parts.train.clone(),
+        held: parts.held.clone(),
+    }
+}
