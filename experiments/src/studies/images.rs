@@ -9,13 +9,15 @@ use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::{
     CrossEntropy, Growable, GrowerConfig, LearningRate, NnError, Samples, StepSize, Task, Trigger,
 };
-use burn::optim::AdamWConfig;
+use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::growth::{grow, initialise};
 use crate::error::ExperimentError;
 use crate::study::UnitContext;
+
+const WEIGHT_DECAY: f32 = 0.1;
 
 /// How a network is grown and trained.
 #[derive(Debug, Clone)]
@@ -125,12 +127,14 @@ pub(super) fn grown<M: Growable<Input = Tensor<4>>>(
             epochs: recipe.phase_epochs,
         })
         .with_max_growths(recipe.max_growths)
+        // A refused step is tried again after the next phase.
+        .with_max_refusals(recipe.max_growths + 1)
         .with_parameter_budget(recipe.budget)
         .with_capture_samples(recipe.capture)
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(epochs);
     let model = initialise(context.backend()?.as_ref(), seed, |d| make(&recipe.start, d))?;
-    let optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+    let optimizer = optimizer();
     let (model, growing) = grow(context, config, task(parts), model, optimizer, true)?;
     finish(context, parts, recipe, seed, model, growing)
 }
@@ -152,7 +156,7 @@ pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(epochs);
     let model = initialise(context.backend()?.as_ref(), seed, |d| make(widths, d))?;
-    let optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+    let optimizer = optimizer();
     let (model, training) = grow(context, config, task(parts), model, optimizer, false)?;
     finish(context, parts, recipe, seed, model, training)
 }
@@ -178,7 +182,7 @@ fn finish<M: Growable<Input = Tensor<4>>>(
             epochs: recipe.final_epochs,
         })
         .with_max_epochs(recipe.final_epochs);
-    let optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+    let optimizer = optimizer();
     let (model, state) = grow(context, config, task(parts), model, optimizer, false)?;
     let test = evaluate(&model, &CrossEntropy, &parts.test, 512)?;
     let ends = growing.epochs.chunks(recipe.phase_epochs).filter_map(<[_]>::last);
@@ -201,6 +205,10 @@ fn finish<M: Growable<Input = Tensor<4>>>(
         decreases: decreases.collect(),
         refused: refused.count(),
     })
+}
+
+fn optimizer() -> ModuleOptimizer {
+    AdamWConfig::new().with_weight_decay(WEIGHT_DECAY).init()
 }
 
 fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> GrowerConfig {

@@ -210,6 +210,8 @@ fn config(criterion: impl Criterion + 'static, seed: u64) -> Result<GrowerConfig
             epsilon: EPSILON,
             accept: Accept::Always,
         })
+        // A refused step is tried again after the next phase.
+        .with_max_refusals(usize::MAX)
         .with_seed(seed))
 }
 
@@ -242,10 +244,20 @@ fn grown(
 }
 
 fn outcome_of(state: &GrowerState, sizes: &Sizes) -> Outcome {
-    let ends = state.epochs.chunks(sizes.epochs).filter_map(<[_]>::last);
-    let mut loss_at_width: Vec<f64> = ends.map(|record| record.held.loss).collect();
+    // The last epoch of each width; a width keeps training where growth is refused.
+    let mut loss_at_width: Vec<f64> = Vec::new();
+    let mut parameters = 0;
+    for record in &state.epochs {
+        if record.parameters > parameters {
+            parameters = record.parameters;
+            loss_at_width.push(record.held.loss);
+        }
+        if let Some(last) = loss_at_width.last_mut() {
+            *last = record.held.loss;
+        }
+    }
     let final_width = loss_at_width.len();
-    let last = loss_at_width[final_width - 1];
+    let last = loss_at_width.last().copied().unwrap_or(f64::NAN);
     loss_at_width.resize(sizes.widths, last);
     let splits = state.journal.iter().filter_map(|record| {
         let gain = record.plan.predicted_gain()?;
@@ -342,8 +354,9 @@ fn loss_table(
                 last(1)
             ),
             format!(
-                "In {stopped} of {} seeds S2D stopped before width {}: no neuron had a negative \
-                 eigenvalue left; such runs keep their last loss.",
+                "In {stopped} of {} seeds S2D ended below width {}: at some steps no neuron had a \
+                 negative eigenvalue, and the phase's training went on at the old width; such \
+                 runs keep their last loss.",
                 outcomes[0].1.len(),
                 sizes.widths
             ),
