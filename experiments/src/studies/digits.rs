@@ -1,17 +1,19 @@
 //! Handwritten digits (UCI optdigits): an MLP and a small convolutional net grown from
 //! two neurons a layer, against random growth and training from scratch.
 
-use burgeon_data::{ImageSet, optdigits};
+use burgeon_data::optdigits;
+use burgeon_nn::NnError;
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::images::{Judged, Method, Parts, Recipe, from_scratch, grown, parts};
+use super::images::{
+    Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch,
+    grown_unit, judged_columns, judged_row, parameters, parts, prediction_note,
+};
 use super::nets::{ConvNet, Mlp};
 use super::{decode, encode, method_and_seed};
 use crate::error::ExperimentError;
-use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
-use crate::statistics::{correlation, mean_deviation, plus_minus};
+use crate::report::{Figure, Report, Table};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
 
 /// The study.
@@ -22,21 +24,13 @@ pub(super) struct Digits;
 const SWEEP: [usize; 6] = [16, 24, 32, 40, 48, 64];
 const TARGET: f64 = 0.97;
 
-/// What a unit found.
-#[derive(Debug, Serialize, Deserialize)]
-struct Outcome {
-    network: Judged,
-    /// The grown network's final widths, trained from scratch.
-    same_widths: Option<Judged>,
-}
-
 fn mlp_recipe() -> Recipe {
     Recipe {
         start: vec![2, 2],
-        budget: 4500,
+        budget: 6000,
         fraction: 0.3,
         phase_epochs: 6,
-        max_growths: 14,
+        max_growths: 16,
         final_epochs: 60,
         rate: 0.02,
         batch: 128,
@@ -65,11 +59,11 @@ fn seeds(settings: &StudySettings) -> usize {
     })
 }
 
-fn mlp(widths: &[usize], device: &Device) -> Result<Mlp, burgeon_nn::NnError> {
+fn mlp(widths: &[usize], device: &Device) -> Result<Mlp, NnError> {
     Mlp::new(64, widths, 10, device)
 }
 
-fn conv(widths: &[usize], device: &Device) -> Result<ConvNet, burgeon_nn::NnError> {
+fn conv(widths: &[usize], device: &Device) -> Result<ConvNet, NnError> {
     ConvNet::new(8, widths, 10, device)
 }
 
@@ -102,10 +96,18 @@ impl Study for Digits {
         let (method, seed) = method_and_seed(unit)?;
         let set = optdigits::load()?;
         let outcome = match method {
-            "conv.s2d" => conv_unit(context, &set, seed, Method::SteepestDescent)?,
-            "conv.random" => conv_unit(context, &set, seed, Method::Random)?,
-            "mlp.s2d" => mlp_unit(context, &set, seed, Method::SteepestDescent)?,
-            "mlp.random" => mlp_unit(context, &set, seed, Method::Random)?,
+            "conv.s2d" => {
+                grown_unit(context, &set, &conv_recipe(), seed, Method::SteepestDescent, conv)?
+            },
+            "conv.random" => {
+                grown_unit(context, &set, &conv_recipe(), seed, Method::Random, conv)?
+            },
+            "mlp.s2d" => {
+                grown_unit(context, &set, &mlp_recipe(), seed, Method::SteepestDescent, mlp)?
+            },
+            "mlp.random" => {
+                grown_unit(context, &set, &mlp_recipe(), seed, Method::Random, mlp)?
+            },
             other => {
                 let width = other.strip_prefix("mlp.scratch").and_then(|w| w.parse().ok());
                 let width: usize = width.ok_or_else(|| {
@@ -148,55 +150,11 @@ impl Study for Digits {
                 conv_table(seeds, &conv),
             ],
             figures: vec![
-                curve_figure("mlp", "MLP", seeds, &mlp, &sweep),
-                curve_figure("conv", "convolutional net", seeds, &conv, &[]),
+                figure("digits-mlp", "MLP", seeds, &mlp, sweep),
+                figure("digits-conv", "convolutional net", seeds, &conv, Vec::new()),
             ],
         })
     }
-}
-
-fn mlp_unit(
-    context: &UnitContext,
-    set: &ImageSet,
-    seed: u64,
-    method: Method,
-) -> Result<Outcome, ExperimentError> {
-    let recipe = mlp_recipe();
-    let parts = parts(set, recipe.held, seed, context)?;
-    let network = grown(context, &parts, &recipe, seed, method, mlp)?;
-    let again = |parts: &Parts| {
-        from_scratch(context, parts, &recipe, seed, &network.widths, mlp)
-    };
-    let same_widths = match method {
-        Method::SteepestDescent => Some(again(&parts)?),
-        Method::Random => None,
-    };
-    Ok(Outcome {
-        network,
-        same_widths,
-    })
-}
-
-fn conv_unit(
-    context: &UnitContext,
-    set: &ImageSet,
-    seed: u64,
-    method: Method,
-) -> Result<Outcome, ExperimentError> {
-    let recipe = conv_recipe();
-    let parts = parts(set, recipe.held, seed, context)?;
-    let network = grown(context, &parts, &recipe, seed, method, conv)?;
-    let same_widths = match method {
-        Method::SteepestDescent => {
-            let widths = &network.widths;
-            Some(from_scratch(context, &parts, &recipe, seed, widths, conv)?)
-        }
-        Method::Random => None,
-    };
-    Ok(Outcome {
-        network,
-        same_widths,
-    })
 }
 
 /// The grown networks of one kind and their baselines.
@@ -217,63 +175,21 @@ impl Grown {
     }
 }
 
-fn accuracy(runs: &[Judged]) -> (f64, f64) {
-    let values: Vec<f64> = runs.iter().map(|run| 100.0 * run.test_accuracy).collect();
-    mean_deviation(&values)
-}
-
-fn parameters(runs: &[Judged]) -> (f64, f64) {
-    let values: Vec<f64> = runs.iter().map(|run| run.parameters as f64).collect();
-    mean_deviation(&values)
-}
-
-fn row(label: &str, runs: &[Judged]) -> Vec<String> {
-    let widths: Vec<String> = runs.iter().map(|run| format!("{:?}", run.widths)).collect();
-    let mut distinct = widths.clone();
-    distinct.dedup();
-    let losses: Vec<f64> = runs.iter().map(|run| run.test_loss).collect();
-    vec![
-        label.to_owned(),
-        distinct.join(" "),
-        plus_minus(parameters(runs), 0),
-        plus_minus(accuracy(runs), 2),
-        plus_minus(mean_deviation(&losses), 4),
-        runs.first().map_or(0, |run| run.epochs).to_string(),
-    ]
-}
-
-fn columns() -> Vec<String> {
-    let heads = ["network", "final widths", "parameters", "test accuracy %", "test loss", "epochs"];
-    heads.map(str::to_owned).into()
-}
-
-fn prediction_note(runs: &[Judged]) -> String {
-    let pairs: Vec<(f64, f64)> = runs.iter().flat_map(|run| run.decreases.clone()).collect();
-    let refused: usize = runs.iter().map(|run| run.refused).sum();
-    format!(
-        "S2D, line search for ε on the held set: {} growths made, {refused} refused; predicted \
-         against measured decrease at the chosen ε: correlation {:.3} (whole steps of many \
-         neurons at large ε).",
-        pairs.len(),
-        correlation(&pairs)
-    )
-}
-
 fn scale_note(seeds: usize) -> String {
     format!("official split, 10 % of the training set held, {seeds} seeds, mean ± deviation")
 }
 
 fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table {
     let mut rows = vec![
-        row("grown by S2D", &mlp.s2d),
-        row("grown at random", &mlp.random),
-        row("S2D's widths from scratch", &mlp.same_widths),
+        judged_row("grown by S2D", &mlp.s2d),
+        judged_row("grown at random", &mlp.random),
+        judged_row("S2D's widths from scratch", &mlp.same_widths),
     ];
-    rows.extend(sweep.iter().map(|(width, runs)| row(&format!("scratch {width}-{width}"), runs)));
+    rows.extend(sweep.iter().map(|(width, runs)| judged_row(&format!("scratch {width}-{width}"), runs)));
     Table {
         name: "digits-mlp".into(),
         title: format!("optdigits, MLP 64-h₁-h₂-10 grown from 2-2 ({})", scale_note(seeds)),
-        columns: columns(),
+        columns: judged_columns(),
         rows,
         notes: vec![
             smallest_note(mlp, sweep),
@@ -320,79 +236,29 @@ fn conv_table(seeds: usize, conv: &Grown) -> Table {
             "optdigits, two 3×3 convolutions with BatchNorm grown from 2-2 channels ({})",
             scale_note(seeds)
         ),
-        columns: columns(),
+        columns: judged_columns(),
         rows: vec![
-            row("grown by S2D", &conv.s2d),
-            row("grown at random", &conv.random),
-            row("S2D's widths from scratch", &conv.same_widths),
+            judged_row("grown by S2D", &conv.s2d),
+            judged_row("grown at random", &conv.random),
+            judged_row("S2D's widths from scratch", &conv.same_widths),
         ],
         notes: vec![prediction_note(&conv.s2d)],
     }
 }
 
-fn curve_figure(
+fn figure(
     name: &str,
-    title: &str,
+    network: &str,
     seeds: usize,
     grown: &Grown,
-    sweep: &[(usize, Vec<Judged>)],
+    sweep: Vec<(usize, Vec<Judged>)>,
 ) -> Figure {
-    let curve = |label: &str, runs: &[Judged]| {
-        let phases = runs.iter().map(|run| run.curve.len()).min().unwrap_or(0);
-        let points = (0..phases).map(|phase| {
-            let sizes: Vec<f64> = runs.iter().map(|r| r.curve[phase].0 as f64).collect();
-            let held: Vec<f64> = runs.iter().map(|r| 100.0 * r.curve[phase].1).collect();
-            let (y, deviation) = mean_deviation(&held);
-            Point {
-                x: mean_deviation(&sizes).0,
-                y,
-                deviation,
-            }
-        });
-        Series {
-            label: label.into(),
-            points: points.collect(),
-            joined: true,
-        }
-    };
-    let end = |runs: &[Judged]| {
-        let held: Vec<f64> = runs.iter().map(|run| 100.0 * run.held_accuracy).collect();
-        let (y, deviation) = mean_deviation(&held);
-        Point {
-            x: parameters(runs).0,
-            y,
-            deviation,
-        }
-    };
-    let mut series = vec![
-        curve("grown by S2D, while growing", &grown.s2d),
-        curve("grown at random, while growing", &grown.random),
-        Series {
-            label: "grown by S2D, at the end".into(),
-            points: vec![end(&grown.s2d)],
-            joined: false,
-        },
-        Series {
-            label: "S2D's widths from scratch, at the end".into(),
-            points: vec![end(&grown.same_widths)],
-            joined: false,
-        },
-    ];
+    let same_widths = std::slice::from_ref(&grown.same_widths);
+    let mut ends = vec![end_series("S2D's widths from scratch, at the end", same_widths)];
     if !sweep.is_empty() {
-        series.push(Series {
-            label: "from scratch, at the end".into(),
-            points: sweep.iter().map(|(_, runs)| end(runs)).collect(),
-            joined: true,
-        });
+        let runs: Vec<Vec<Judged>> = sweep.into_iter().map(|(_, runs)| runs).collect();
+        ends.push(end_series("from scratch, at the end", &runs));
     }
-    Figure {
-        name: format!("digits-{name}"),
-        title: format!("optdigits, {title}: accuracy against parameters ({seeds} seeds)"),
-        x_label: "trained parameters".into(),
-        y_label: "accuracy on held samples, % (mean ± deviation)".into(),
-        x_scale: AxisScale::Log,
-        y_scale: AxisScale::Linear,
-        series,
-        diagonal: false,
-    }
+    let title = format!("optdigits, {network}: accuracy against parameters ({seeds} seeds)");
+    curve_figure(name, title, &grown.s2d, &grown.random, ends)
 }

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::growth::{grow, initialise};
 use crate::error::ExperimentError;
+use crate::report::{AxisScale, Figure, Point, Series};
+use crate::statistics::{correlation, mean_deviation, plus_minus};
 use crate::study::UnitContext;
 
 const WEIGHT_DECAY: f32 = 0.1;
@@ -60,6 +62,14 @@ pub(super) struct Judged {
     pub refused: usize,
 }
 
+/// What a unit found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub network: Judged,
+    /// The grown network's final widths, trained from scratch.
+    pub same_widths: Option<Judged>,
+}
+
 /// Samples of a unit: training, held, test.
 pub(super) struct Parts {
     train: Samples<Tensor<4>>,
@@ -101,8 +111,32 @@ fn samples(
     Ok(Samples::classification(inputs, &images.labels, classes, device)?)
 }
 
+/// Grows a network, and for S2D trains its final widths from scratch beside it.
+pub(super) fn grown_unit<M: Growable<Input = Tensor<4>>>(
+    context: &UnitContext,
+    set: &ImageSet,
+    recipe: &Recipe,
+    seed: u64,
+    method: Method,
+    make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
+) -> Result<Outcome, ExperimentError> {
+    let parts = parts(set, recipe.held, seed, context)?;
+    let network = grown(context, &parts, recipe, seed, method, &make)?;
+    let same_widths = match method {
+        Method::SteepestDescent => {
+            let widths = &network.widths;
+            Some(from_scratch(context, &parts, recipe, seed, widths, &make)?)
+        }
+        Method::Random => None,
+    };
+    Ok(Outcome {
+        network,
+        same_widths,
+    })
+}
+
 /// Grows a network from `recipe.start`, then trains it with a falling rate.
-pub(super) fn grown<M: Growable<Input = Tensor<4>>>(
+fn grown<M: Growable<Input = Tensor<4>>>(
     context: &UnitContext,
     parts: &Parts,
     recipe: &Recipe,
@@ -220,5 +254,118 @@ fn task(parts: &Parts) -> Task<Tensor<4>> {
         objective: Box::new(CrossEntropy),
         train: parts.train.clone(),
         held: parts.held.clone(),
+    }
+}
+
+/// Mean and deviation of the test accuracy, in percent.
+pub(super) fn accuracy(runs: &[Judged]) -> (f64, f64) {
+    let values: Vec<f64> = runs.iter().map(|run| 100.0 * run.test_accuracy).collect();
+    mean_deviation(&values)
+}
+
+/// Mean and deviation of the number of parameters.
+pub(super) fn parameters(runs: &[Judged]) -> (f64, f64) {
+    let values: Vec<f64> = runs.iter().map(|run| run.parameters as f64).collect();
+    mean_deviation(&values)
+}
+
+/// Column heads of [`judged_row`].
+pub(super) fn judged_columns() -> Vec<String> {
+    let heads = ["network", "final widths", "parameters", "test accuracy %", "test loss", "epochs"];
+    heads.map(str::to_owned).into()
+}
+
+/// A table's row on runs of one kind.
+pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
+    let mut widths: Vec<String> = runs
+        .iter()
+        .map(|run| run.widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-"))
+        .collect();
+    widths.dedup();
+    let losses: Vec<f64> = runs.iter().map(|run| run.test_loss).collect();
+    let epochs: Vec<f64> = runs.iter().map(|run| run.epochs as f64).collect();
+    vec![
+        label.to_owned(),
+        widths.join(", "),
+        plus_minus(parameters(runs), 0),
+        plus_minus(accuracy(runs), 2),
+        plus_minus(mean_deviation(&losses), 4),
+        format!("{:.0}", mean_deviation(&epochs).0),
+    ]
+}
+
+/// A sentence on S2D's steps.
+pub(super) fn prediction_note(runs: &[Judged]) -> String {
+    let pairs: Vec<(f64, f64)> = runs.iter().flat_map(|run| run.decreases.clone()).collect();
+    let refused: usize = runs.iter().map(|run| run.refused).sum();
+    format!(
+        "S2D, line search for ε on the held set: {} growths made, {refused} refused; predicted \
+         against measured decrease at the chosen ε: correlation {:.3} (whole steps of many \
+         neurons at large ε).",
+        pairs.len(),
+        correlation(&pairs)
+    )
+}
+
+/// Held accuracy at the end of training for each group of runs, by parameters.
+pub(super) fn end_series(label: &str, groups: &[Vec<Judged>]) -> Series {
+    let point = |runs: &Vec<Judged>| {
+        let held: Vec<f64> = runs.iter().map(|run| 100.0 * run.held_accuracy).collect();
+        let (y, deviation) = mean_deviation(&held);
+        Point {
+            x: parameters(runs).0,
+            y,
+            deviation,
+        }
+    };
+    Series {
+        label: label.into(),
+        points: groups.iter().map(point).collect(),
+        joined: groups.len() > 1,
+    }
+}
+
+/// Held accuracy against parameters: while growing, and at the end.
+pub(super) fn curve_figure(
+    name: &str,
+    title: String,
+    s2d: &[Judged],
+    random: &[Judged],
+    ends: Vec<Series>,
+) -> Figure {
+    let curve = |label: &str, runs: &[Judged]| {
+        let phases = runs.iter().map(|run| run.curve.len()).min().unwrap_or(0);
+        let points = (0..phases).map(|phase| {
+            let sizes: Vec<f64> = runs.iter().map(|r| r.curve[phase].0 as f64).collect();
+            let held: Vec<f64> = runs.iter().map(|r| 100.0 * r.curve[phase].1).collect();
+            let (y, deviation) = mean_deviation(&held);
+            Point {
+                x: mean_deviation(&sizes).0,
+                y,
+                deviation,
+            }
+        });
+        Series {
+            label: label.into(),
+            points: points.collect(),
+            joined: true,
+        }
+    };
+    let mut series = vec![
+        curve("grown by S2D, while growing", s2d),
+        curve("grown at random, while growing", random),
+        end_series("grown by S2D, at the end", &[s2d.to_vec()]),
+        end_series("grown at random, at the end", &[random.to_vec()]),
+    ];
+    series.extend(ends);
+    Figure {
+        name: name.into(),
+        title,
+        x_label: "trained parameters".into(),
+        y_label: "accuracy on held samples, % (mean ± deviation)".into(),
+        x_scale: AxisScale::Log,
+        y_scale: AxisScale::Linear,
+        series,
+        diagonal: false,
     }
 }

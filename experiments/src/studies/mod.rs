@@ -1,6 +1,7 @@
 //! The studies.
 
 mod digits;
+mod fashion;
 mod growth;
 mod images;
 mod nets;
@@ -14,7 +15,11 @@ use crate::study::Study;
 
 /// All studies, in the order in which they are run.
 pub fn all() -> Vec<Box<dyn Study>> {
-    vec![Box::new(toy::Toy), Box::new(digits::Digits)]
+    vec![
+        Box::new(toy::Toy),
+        Box::new(digits::Digits),
+        Box::new(fashion::Fashion),
+    ]
 }
 
 /// The study of that name.

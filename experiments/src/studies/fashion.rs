@@ -1,0 +1,133 @@
+//! Fashion-MNIST: a small convolutional net grown from two channels a layer.
+
+use burgeon_data::{DataSet, load};
+use burn::tensor::Device;
+use serde_json::Value;
+
+use super::images::{
+    Method, Outcome, Recipe, curve_figure, end_series, grown_unit, judged_columns, judged_row,
+    prediction_note,
+};
+use super::nets::ConvNet;
+use super::{decode, encode, method_and_seed};
+use crate::error::ExperimentError;
+use crate::report::{Report, Table};
+use crate::study::{Scale, Study, StudySettings, UnitContext};
+
+/// The study.
+#[derive(Debug)]
+pub(super) struct Fashion;
+
+fn recipe(settings: &StudySettings) -> Recipe {
+    let (phase_epochs, final_epochs) = match settings.scale {
+        Scale::Quick => (1, 4),
+        Scale::Full => (5, 30),
+    };
+    Recipe {
+        start: vec![2, 2],
+        budget: 12_000,
+        fraction: 0.5,
+        phase_epochs,
+        max_growths: 5,
+        final_epochs,
+        rate: 0.01,
+        batch: 128,
+        capture: 1024,
+        held: 0.05,
+    }
+}
+
+fn seeds(settings: &StudySettings) -> usize {
+    settings.seeds.unwrap_or(match settings.scale {
+        Scale::Quick => 1,
+        Scale::Full => 3,
+    })
+}
+
+fn net(widths: &[usize], device: &Device) -> Result<ConvNet, burgeon_nn::NnError> {
+    ConvNet::new(28, widths, 10, device)
+}
+
+impl Study for Fashion {
+    fn name(&self) -> &'static str {
+        "fashion"
+    }
+
+    fn description(&self) -> &'static str {
+        "Fashion-MNIST: small convolutional net grown from 2 channels a layer, against random \
+         growth and training from scratch (needs `cargo xtask data fetch fashion-mnist`)"
+    }
+
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    fn units(&self, settings: &StudySettings) -> Vec<String> {
+        let seeds = seeds(settings);
+        ["s2d", "random"]
+            .iter()
+            .flat_map(|method| (0..seeds).map(move |seed| format!("{method}-{seed}")))
+            .collect()
+    }
+
+    fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
+        let (method, seed) = method_and_seed(unit)?;
+        let set = load(DataSet::FashionMnist, &context.settings.data)?;
+        let recipe = recipe(&context.settings);
+        let method = match method {
+            "s2d" => Method::SteepestDescent,
+            _ => Method::Random,
+        };
+        encode(&grown_unit(context, &set, &recipe, seed, method, net)?)
+    }
+
+    fn report(
+        &self,
+        settings: &StudySettings,
+        results: &[(String, Value)],
+    ) -> Result<Report, ExperimentError> {
+        let (mut s2d, mut random, mut same) = (Vec::new(), Vec::new(), Vec::new());
+        for (unit, value) in results {
+            let outcome: Outcome = decode(unit, value)?;
+            match method_and_seed(unit)?.0 {
+                "s2d" => s2d.push(outcome.network),
+                _ => random.push(outcome.network),
+            }
+            same.extend(outcome.same_widths);
+        }
+        let recipe = recipe(settings);
+        let note = format!(
+            "official split, {:.0} % of the training set held, {} seeds, {} epochs a phase and \
+             {} at the end",
+            100.0 * recipe.held,
+            seeds(settings),
+            recipe.phase_epochs,
+            recipe.final_epochs
+        );
+        let table = Table {
+            name: "fashion".into(),
+            title: format!("Fashion-MNIST, two 3×3 convolutions grown from 2-2 channels ({note})"),
+            columns: judged_columns(),
+            rows: vec![
+                judged_row("grown by S2D", &s2d),
+                judged_row("grown at random", &random),
+                judged_row("S2D's widths from scratch", &same),
+            ],
+            notes: vec![
+                prediction_note(&s2d),
+                "The network is not in the paper: no figure of its own to set beside these.".into(),
+            ],
+        };
+        let figure = curve_figure(
+            "fashion",
+            format!("Fashion-MNIST: accuracy against parameters ({} seeds)", seeds(settings)),
+            &s2d,
+            &random,
+            vec![end_series("S2D's widths from scratch, at the end", &[same])],
+        );
+        Ok(Report {
+            tables: vec![table],
+            figures: vec![figure],
+        })
+    }
+}
