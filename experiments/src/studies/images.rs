@@ -246,7 +246,11 @@ fn optimizer() -> ModuleOptimizer {
 }
 
 fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> GrowerConfig {
-    config.with_batch_size(recipe.batch).with_seed(seed)
+    config
+        .with_batch_size(recipe.batch)
+        // Units run side by side, and the networks draw nothing.
+        .with_device_seeding(false)
+        .with_seed(seed)
 }
 
 fn task(parts: &Parts) -> Task<Tensor<4>> {

@@ -212,6 +212,8 @@ fn config(criterion: impl Criterion + 'static, seed: u64) -> Result<GrowerConfig
         })
         // A refused step is tried again after the next phase.
         .with_max_refusals(usize::MAX)
+        // Units run side by side, and the network draws nothing.
+        .with_device_seeding(false)
         .with_seed(seed))
 }
 

@@ -204,6 +204,7 @@ pub(crate) struct Values {
     pub batch_size: usize,
     pub capture_samples: usize,
     pub prediction_bound: f64,
+    pub seeds_device: bool,
     pub seed: u64,
 }
 
@@ -232,6 +233,7 @@ impl GrowerConfig {
             batch_size: 128,
             capture_samples: 2048,
             prediction_bound: 10.0,
+            seeds_device: true,
             seed: 0,
         };
         Self {
@@ -312,6 +314,15 @@ impl GrowerConfig {
     /// Fixes the order of samples, the captured samples and every random choice.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.values.seed = seed;
+        self
+    }
+
+    /// Whether the device's random generator is seeded at each epoch, which makes
+    /// models that draw in `forward` (dropout) reproducible and resumable. Burn has one
+    /// generator for the whole process, so turn it off where several runs share
+    /// it; on by default.
+    pub fn with_device_seeding(mut self, seeds_device: bool) -> Self {
+        self.values.seeds_device = seeds_device;
         self
     }
 

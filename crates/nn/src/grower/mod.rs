@@ -50,8 +50,8 @@ pub enum Outcome {
 ///
 /// A seed fixes a run bit for bit on one machine and backend: order of samples,
 /// captured samples and random choices come from it, and it seeds the device at
-/// each epoch for models that draw (dropout). The device's generator is shared by
-/// the process, so such models are reproducible only one run at a time.
+/// each epoch for models that draw (dropout); see
+/// [`with_device_seeding`](GrowerConfig::with_device_seeding).
 pub struct Grower<M: Growable> {
     config: GrowerConfig,
     backend: Box<dyn SplitBackend>,
@@ -223,7 +223,9 @@ impl<M: Growable> Grower<M> {
         let epoch = self.state.epoch + 1;
         let learning_rate = self.config.values.learning_rate.at(self.state.phase_epoch);
         let order = stream(seed, "order", epoch);
-        self.backend.device().seed(stream(seed, "device", epoch));
+        if self.config.values.seeds_device {
+            self.backend.device().seed(stream(seed, "device", epoch));
+        }
         let mut losses = Vec::new();
         for batch in self.task.train.shuffled_batches(batch_size, order) {
             if self.interrupt.load(Ordering::Relaxed) {

@@ -1,0 +1,134 @@
+//! The command line as a user meets it: output, exit codes, bad input, resuming.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.current_dir(folder).env_remove("BURGEON_DATA").args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().expect("the program starts")
+}
+
+fn fails(folder: &Path, arguments: &[&str], expected: &str) {
+    let output = run(folder, arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    assert!(text.contains(expected), "{arguments:?} says: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} says: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn golden() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/testdata/golden");
+    root.to_string_lossy().into_owned()
+}
+
+#[test]
+fn lists_say_what_there_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = succeeds(folder.path(), &["reproduce", "--list"]);
+    for name in ["toy", "digits", "fashion"] {
+        assert!(list.contains(name), "{list}");
+    }
+    let data = succeeds(folder.path(), &["data", "list"]);
+    assert!(data.contains("embedded") && data.contains("cargo xtask data fetch mnist"), "{data}");
+    assert!(succeeds(folder.path(), &["data", "verify"]).contains("optdigits: every hash"));
+}
+
+#[test]
+fn bad_input_fails_with_a_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    fails(path, &["reproduce", "--only", "nonsense"], "unknown experiment `nonsense`");
+    fails(path, &["reproduce", "--device", "abacus"], "unknown device `abacus`");
+    fails(path, &["reproduce", "--seeds", "0"], "--seeds must be at least 1");
+    fails(path, &["reproduce", "--only", "toy", "--out", "/proc/none"], "/proc/none");
+    fails(path, &["reproduce", "--only", "fashion", "--seeds", "1"], "data fetch fashion-mnist");
+    fails(path, &["data", "fetch", "imagenet"], "unknown data set");
+    fails(path, &["golden", "nowhere"], "nowhere");
+    std::fs::create_dir(path.join("full")).expect("writable");
+    std::fs::write(path.join("full/thesis.tex"), "mine").expect("writable");
+    fails(path, &["reproduce", "--only", "toy", "--out", "full"], "not empty");
+    let kept = std::fs::read_to_string(path.join("full/thesis.tex")).expect("still there");
+    assert_eq!(kept, "mine");
+}
+
+#[test]
+fn golden_values_pass_and_wrong_ones_fail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let table = succeeds(path, &["golden", &golden(), "--device", "ndarray"]);
+    assert!(table.contains("losses after splits") && !table.contains("OUT OF BOUNDS"));
+    for entry in std::fs::read_dir(golden()).expect("there") {
+        let entry = entry.expect("readable");
+        std::fs::copy(entry.path(), path.join(entry.file_name())).expect("writable");
+    }
+    let index = path.join("index.json");
+    let text = std::fs::read_to_string(&index).expect("readable");
+    let wrong = text.replacen("1.1465446260073022", "1.1465446360073022", 1);
+    assert_ne!(text, wrong);
+    std::fs::write(&index, wrong).expect("writable");
+    fails(path, &["golden", "."], "out of bounds");
+    std::fs::write(path.join("rbf_regression_1d.safetensors"), "rubbish").expect("writable");
+    fails(path, &["golden", "."], "not a safetensors file");
+}
+
+/// A killed run resumes, with the units it had finished, to the result of a run that
+/// was never killed.
+#[test]
+fn a_killed_run_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let base = ["reproduce", "--only", "toy", "--seeds", "2"];
+    let mut child = command(path, &base)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let units = path.join("results/toy/units");
+    let finished = || {
+        let entries = std::fs::read_dir(&units).map(|entries| entries.flatten().collect());
+        let entries: Vec<_> = entries.unwrap_or_default();
+        entries.iter().filter(|e| e.path().extension().is_some_and(|x| x == "json")).count()
+    };
+    let started = Instant::now();
+    while finished() == 0 && started.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("running");
+    child.wait().expect("ended");
+    let kept = finished();
+    assert!(kept > 0, "no unit finished");
+    fails(path, &base, "--resume");
+    let other = ["reproduce", "--only", "toy", "--seeds", "3", "--resume"];
+    fails(path, &other, "other settings");
+    succeeds(path, &[&base[..], &["--resume"]].concat());
+    let table = |folder: &str| {
+        let csv = path.join(folder).join("toy/toy.csv");
+        std::fs::read_to_string(csv).expect("written")
+    };
+    succeeds(path, &[&base[..], &["--out", "whole"]].concat());
+    assert_eq!(table("results"), table("whole"));
+    for file in ["toy.md", "toy-loss-against-width.png", "toy-loss-against-width.svg"] {
+        assert!(path.join("results/toy").join(file).is_file(), "{file}");
+    }
+    let manifest = std::fs::read_to_string(path.join("results/manifest.json")).expect("written");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    assert_eq!(manifest["finished"], true);
+    assert_eq!(manifest["burn"], "0.22.1");
+    // A second run sets the first aside.
+    succeeds(path, &base);
+    let earlier = std::fs::read_dir(path.join("results/earlier")).expect("set aside");
+    assert_eq!(earlier.count(), 1);
+}
