@@ -25,7 +25,9 @@ pub fn median(values: &[f64]) -> f64 {
 /// Pearson's correlation of pairs; NaN if either side does not vary.
 pub fn correlation(pairs: &[(f64, f64)]) -> f64 {
     let count = pairs.len() as f64;
-    let (sum_x, sum_y) = pairs.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0, y + p.1));
+    let (sum_x, sum_y) = pairs
+        .iter()
+        .fold((0.0, 0.0), |(x, y), p| (x + p.0, y + p.1));
     let (mean_x, mean_y) = (sum_x / count, sum_y / count);
     let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
     for (x, y) in pairs {

@@ -187,7 +187,10 @@ fn read_result(path: &Path) -> Result<Option<Value>, ExperimentError> {
     }
     let text = fs::read_to_string(path).map_err(ExperimentError::io(path))?;
     let value = serde_json::from_str(&text).map_err(|error| {
-        ExperimentError::file(path, format!("not a result: {error}; delete it to run it again"))
+        ExperimentError::file(
+            path,
+            format!("not a result: {error}; delete it to run it again"),
+        )
     })?;
     Ok(Some(value))
 }

@@ -44,7 +44,11 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
             }
             fetch(set, &directory, |line| eprintln!("{line}"))?;
             let folder = directory.join(set.name());
-            println!("{} is in {}, every hash is right", set.name(), folder.display());
+            println!(
+                "{} is in {}, every hash is right",
+                set.name(),
+                folder.display()
+            );
             Ok(())
         }
         Action::Verify => verify(&directory),

@@ -34,10 +34,20 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
             if row.passed() { "ok" } else { "OUT OF BOUNDS" }.to_owned(),
         ]
     };
-    let heads = ["case", "type", "quantity", "values", "worst error", "bound", ""];
+    let heads = [
+        "case",
+        "type",
+        "quantity",
+        "values",
+        "worst error",
+        "bound",
+        "",
+    ];
     let mut notes = Vec::new();
     for (scheme, count) in &report.skipped {
-        notes.push(format!("{count} losses after `{scheme}` were not compared: not implemented."));
+        notes.push(format!(
+            "{count} losses after `{scheme}` were not compared: not implemented."
+        ));
     }
     let table = Table {
         name: "golden".into(),

@@ -81,7 +81,10 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.unwrap_or(threads).max(1);
-    let names = selected.iter().map(|study| study.name().to_owned()).collect();
+    let names = selected
+        .iter()
+        .map(|study| study.name().to_owned())
+        .collect();
     let mut manifest = Manifest::new(settings.clone(), names, workers);
     prepare(options, &manifest)?;
     write_manifest(&options.out, &manifest)?;
@@ -113,7 +116,10 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     write_summary(&options.out, &reports, &manifest)?;
     manifest.finished = true;
     write_manifest(&options.out, &manifest)?;
-    println!("tables, figures and manifest are in {}", options.out.display());
+    println!(
+        "tables, figures and manifest are in {}",
+        options.out.display()
+    );
     Ok(())
 }
 
@@ -138,7 +144,9 @@ fn list() {
     let table = Table {
         name: "experiments".into(),
         title: "Experiments".into(),
-        columns: ["name", "by default", "what it shows"].map(str::to_owned).into(),
+        columns: ["name", "by default", "what it shows"]
+            .map(str::to_owned)
+            .into(),
         rows,
         notes: Vec::new(),
     };

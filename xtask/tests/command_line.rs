@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.current_dir(folder).env_remove("BURGEON_DATA").args(arguments);
+    command
+        .current_dir(folder)
+        .env_remove("BURGEON_DATA")
+        .args(arguments);
     command
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments).output().expect("the program starts")
+    command(folder, arguments)
+        .output()
+        .expect("the program starts")
 }
 
 fn fails(folder: &Path, arguments: &[&str], expected: &str) {
@@ -42,7 +47,10 @@ fn lists_say_what_there_is() {
         assert!(list.contains(name), "{list}");
     }
     let data = succeeds(folder.path(), &["data", "list"]);
-    assert!(data.contains("embedded") && data.contains("cargo xtask data fetch mnist"), "{data}");
+    assert!(
+        data.contains("embedded") && data.contains("cargo xtask data fetch mnist"),
+        "{data}"
+    );
     assert!(succeeds(folder.path(), &["data", "verify"]).contains("optdigits: every hash"));
 }
 
@@ -50,16 +58,40 @@ fn lists_say_what_there_is() {
 fn bad_input_fails_with_a_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
-    fails(path, &["reproduce", "--only", "nonsense"], "unknown experiment `nonsense`");
-    fails(path, &["reproduce", "--device", "abacus"], "unknown device `abacus`");
-    fails(path, &["reproduce", "--seeds", "0"], "--seeds must be at least 1");
-    fails(path, &["reproduce", "--only", "toy", "--out", "/proc/none"], "/proc/none");
-    fails(path, &["reproduce", "--only", "fashion", "--seeds", "1"], "data fetch fashion-mnist");
+    fails(
+        path,
+        &["reproduce", "--only", "nonsense"],
+        "unknown experiment `nonsense`",
+    );
+    fails(
+        path,
+        &["reproduce", "--device", "abacus"],
+        "unknown device `abacus`",
+    );
+    fails(
+        path,
+        &["reproduce", "--seeds", "0"],
+        "--seeds must be at least 1",
+    );
+    fails(
+        path,
+        &["reproduce", "--only", "toy", "--out", "/proc/none"],
+        "/proc/none",
+    );
+    fails(
+        path,
+        &["reproduce", "--only", "fashion", "--seeds", "1"],
+        "data fetch fashion-mnist",
+    );
     fails(path, &["data", "fetch", "imagenet"], "unknown data set");
     fails(path, &["golden", "nowhere"], "nowhere");
     std::fs::create_dir(path.join("full")).expect("writable");
     std::fs::write(path.join("full/thesis.tex"), "mine").expect("writable");
-    fails(path, &["reproduce", "--only", "toy", "--out", "full"], "not empty");
+    fails(
+        path,
+        &["reproduce", "--only", "toy", "--out", "full"],
+        "not empty",
+    );
     let kept = std::fs::read_to_string(path.join("full/thesis.tex")).expect("still there");
     assert_eq!(kept, "mine");
 }
@@ -100,7 +132,10 @@ fn a_killed_run_goes_on_where_it_stopped() {
     let finished = || {
         let entries = std::fs::read_dir(&units).map(|entries| entries.flatten().collect());
         let entries: Vec<_> = entries.unwrap_or_default();
-        entries.iter().filter(|e| e.path().extension().is_some_and(|x| x == "json")).count()
+        entries
+            .iter()
+            .filter(|e| e.path().extension().is_some_and(|x| x == "json"))
+            .count()
     };
     let started = Instant::now();
     while finished() == 0 && started.elapsed() < Duration::from_secs(120) {
@@ -120,7 +155,11 @@ fn a_killed_run_goes_on_where_it_stopped() {
     };
     succeeds(path, &[&base[..], &["--out", "whole"]].concat());
     assert_eq!(table("results"), table("whole"));
-    for file in ["toy.md", "toy-loss-against-width.png", "toy-loss-against-width.svg"] {
+    for file in [
+        "toy.md",
+        "toy-loss-against-width.png",
+        "toy-loss-against-width.svg",
+    ] {
         assert!(path.join("results/toy").join(file).is_file(), "{file}");
     }
     let manifest = std::fs::read_to_string(path.join("results/manifest.json")).expect("written");

@@ -45,9 +45,8 @@ pub enum Activation {
 
 impl Activation {
     /// The names that [`Activation::from_str`] reads.
-    pub const NAMES: [&'static str; 7] = [
-        "relu", "softplus", "tanh", "sigmoid", "silu", "gelu", "rbf",
-    ];
+    pub const NAMES: [&'static str; 7] =
+        ["relu", "softplus", "tanh", "sigmoid", "silu", "gelu", "rbf"];
 
     /// ReLU with the surrogate curvature of the authors' code, β = 3.
     pub const fn relu() -> Self {

@@ -129,10 +129,8 @@ pub fn patches(maps: Tensor<4>, window: &Window) -> Tensor<4> {
         maps
     } else {
         let shape = [b, c, h + top + bottom, w + left + right];
-        Tensor::zeros(shape, (&maps.device(), maps.dtype())).slice_assign(
-            s![.., .., top..top + h, left..left + w],
-            maps,
-        )
+        Tensor::zeros(shape, (&maps.device(), maps.dtype()))
+            .slice_assign(s![.., .., top..top + h, left..left + w], maps)
     };
     let [sy, sx] = window.stride;
     let mut taps = Vec::with_capacity(window.taps());

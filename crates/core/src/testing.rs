@@ -112,9 +112,20 @@ struct Case {
 }
 
 enum Kind {
-    Linear { rows: usize, inputs: usize, neurons: usize },
-    Convolution { maps: [usize; 4], window: Window, neurons: usize },
-    Depthwise { maps: [usize; 4], window: Window },
+    Linear {
+        rows: usize,
+        inputs: usize,
+        neurons: usize,
+    },
+    Convolution {
+        maps: [usize; 4],
+        window: Window,
+        neurons: usize,
+    },
+    Depthwise {
+        maps: [usize; 4],
+        window: Window,
+    },
 }
 
 fn cases() -> Vec<Case> {

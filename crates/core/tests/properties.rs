@@ -26,12 +26,18 @@ impl SplitBackend for Plain {
 }
 
 fn all_activations() -> Vec<Activation> {
-    Activation::NAMES.iter().map(|name| name.parse().expect("a name")).collect()
+    Activation::NAMES
+        .iter()
+        .map(|name| name.parse().expect("a name"))
+        .collect()
 }
 
 fn values(activation: Activation, z: &[f64]) -> [Vec<f64>; 3] {
     let device = Plain.device();
-    let z = Tensor::<1>::from_data(TensorData::new(z.to_vec(), [z.len()]), (&device, DType::F64));
+    let z = Tensor::<1>::from_data(
+        TensorData::new(z.to_vec(), [z.len()]),
+        (&device, DType::F64),
+    );
     [
         activation.value(z.clone()),
         activation.derivative(z.clone()),
@@ -196,10 +202,18 @@ fn candidate(neuron: usize, score: f64, cost: u64) -> Candidate {
 }
 
 fn tensor(values: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(values, shape), (&Plain.device(), DType::F64))
+    Tensor::from_data(
+        TensorData::new(values, shape),
+        (&Plain.device(), DType::F64),
+    )
 }
 
-fn curvature(x: Vec<f64>, [n, d]: [usize; 2], w: Vec<f64>, m: usize) -> Result<Curvature, CoreError> {
+fn curvature(
+    x: Vec<f64>,
+    [n, d]: [usize; 2],
+    w: Vec<f64>,
+    m: usize,
+) -> Result<Curvature, CoreError> {
     let block = CurvatureBlock {
         input: SiteInput::Rows(tensor(x, [n, d])),
         bias: false,
@@ -211,15 +225,24 @@ fn curvature(x: Vec<f64>, [n, d]: [usize; 2], w: Vec<f64>, m: usize) -> Result<C
 #[test]
 fn degenerate_matrices_have_spectra() {
     // S = 0, d = 1, rank one, fewer rows than d, repeated eigenvalues.
-    let cases: [(Vec<f64>, [usize; 2], Vec<f64>, [f64; 2]); 5] = [
+    /// Rows, their shape `[n, d]`, curvature weights, both ends of the spectrum.
+    type Case = (Vec<f64>, [usize; 2], Vec<f64>, [f64; 2]);
+    let cases: [Case; 5] = [
         (vec![0.0; 6], [2, 3], vec![1.0, 1.0], [0.0, 0.0]),
         (vec![2.0, 1.0], [2, 1], vec![-1.0, 0.5], [-3.5, -3.5]),
         (vec![1.0, 2.0, 2.0], [1, 3], vec![-1.0], [-9.0, 0.0]),
         (vec![1.0, 0.0, 0.0, 1.0], [2, 2], vec![3.0, 3.0], [3.0, 3.0]),
-        (vec![1e6, 0.0, 0.0, 1e-6], [2, 2], vec![-1.0, 1.0], [-1e12, 1e-12]),
+        (
+            vec![1e6, 0.0, 0.0, 1e-6],
+            [2, 2],
+            vec![-1.0, 1.0],
+            [-1e12, 1e-12],
+        ),
     ];
     for (x, shape, w, [least, most]) in cases {
-        let dense = curvature(x, shape, w, 1).and_then(|c| c.dense(&Plain)).expect("sound");
+        let dense = curvature(x, shape, w, 1)
+            .and_then(|c| c.dense(&Plain))
+            .expect("sound");
         let found = &dense_spectra("site", &dense).expect("converges")[0];
         let slack = 1e-12 * least.abs().max(most.abs());
         assert!((found.min.value - least).abs() <= slack, "{found:?}");
@@ -240,10 +263,19 @@ fn a_stable_neuron_is_not_split() {
 fn unsound_captures_are_refused() {
     let refused = |result: Result<Curvature, CoreError>, expected: &str| {
         let error = result.expect_err("unsound").to_string();
-        assert!(error.contains(expected) && error.contains("site"), "{error}");
+        assert!(
+            error.contains(expected) && error.contains("site"),
+            "{error}"
+        );
     };
-    refused(curvature(vec![1.0, f64::NAN], [2, 1], vec![1.0, 1.0], 1), "input");
-    refused(curvature(vec![1.0, 1.0], [2, 1], vec![1.0, f64::INFINITY], 1), "gradient");
+    refused(
+        curvature(vec![1.0, f64::NAN], [2, 1], vec![1.0, 1.0], 1),
+        "input",
+    );
+    refused(
+        curvature(vec![1.0, 1.0], [2, 1], vec![1.0, f64::INFINITY], 1),
+        "gradient",
+    );
     refused(Curvature::new("site", Vec::new()), "no captured rows");
     let block = CurvatureBlock {
         input: SiteInput::Rows(tensor(vec![1.0; 4], [4, 1])),
@@ -252,12 +284,20 @@ fn unsound_captures_are_refused() {
     };
     refused(Curvature::new("site", vec![block]), "expected shape");
     let sound = curvature(vec![1.0, 1.0], [2, 1], vec![1.0, 1.0], 1).expect("sound");
-    let error = sound.apply(&Plain, &DMatrix::zeros(1, 2)).expect_err("wrong shape");
+    let error = sound
+        .apply(&Plain, &DMatrix::zeros(1, 2))
+        .expect_err("wrong shape");
     assert!(error.to_string().contains("directions"), "{error}");
     let nan = DMatrix::from_element(2, 2, f64::NAN);
-    assert!(matches!(spectrum("site", 0, &nan), Err(CoreError::NonFinite { .. })));
+    assert!(matches!(
+        spectrum("site", 0, &nan),
+        Err(CoreError::NonFinite { .. })
+    ));
     let flat = DMatrix::zeros(2, 3);
-    assert!(matches!(spectrum("site", 0, &flat), Err(CoreError::Shape { .. })));
+    assert!(matches!(
+        spectrum("site", 0, &flat),
+        Err(CoreError::Shape { .. })
+    ));
 }
 
 #[test]
@@ -267,7 +307,9 @@ fn parameters_out_of_range_are_refused() {
         assert!(Fraction::new(fraction).is_err());
     }
     assert!(Threshold::new(f64::NAN).is_err());
-    let error = "sine".parse::<Activation>().expect_err("no such activation");
+    let error = "sine"
+        .parse::<Activation>()
+        .expect_err("no such activation");
     assert!(error.to_string().contains("gelu"), "{error}");
     let mut plan = Plan::new("s2d", vec![candidate(0, 1.0, 1)]);
     plan.growths[0].offspring.push(Offspring {

@@ -98,7 +98,11 @@ impl DataSet {
         let folder = directory.join(self.name());
         if self.files().is_empty() {
             Status::Embedded
-        } else if self.files().iter().all(|file| folder.join(file.name).is_file()) {
+        } else if self
+            .files()
+            .iter()
+            .all(|file| folder.join(file.name).is_file())
+        {
             Status::Present
         } else {
             Status::Absent
@@ -121,7 +125,12 @@ impl DataSet {
             return Err(DataError::Absent {
                 name: self.name(),
                 directory: directory.join(self.name()),
-                files: self.files().iter().map(|f| f.name).collect::<Vec<_>>().join(", "),
+                files: self
+                    .files()
+                    .iter()
+                    .map(|f| f.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             });
         }
         let folder = directory.join(self.name());
@@ -207,10 +216,28 @@ const FASHION_MNIST: [DataFile; 4] = [
 ];
 
 const CIFAR_10: [DataFile; 6] = [
-    file("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
-    file("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
-    file("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
-    file("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
-    file("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
-    file("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+    file(
+        "data_batch_1.bin",
+        "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+    ),
+    file(
+        "data_batch_2.bin",
+        "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+    ),
+    file(
+        "data_batch_3.bin",
+        "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+    ),
+    file(
+        "data_batch_4.bin",
+        "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+    ),
+    file(
+        "data_batch_5.bin",
+        "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    ),
+    file(
+        "test_batch.bin",
+        "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+    ),
 ];

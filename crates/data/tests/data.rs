@@ -32,14 +32,24 @@ fn idx_files_are_read_and_checked() {
     assert_eq!(read.labels, [3, 9]);
     assert_eq!(read.pixels, [0.0, 0.2, 1.0, 1.0, 0.0, 0.4]);
     let says = |images: &[u8], labels: &[u8], expected: &str| {
-        let error = idx::parse("set", images, labels).expect_err("unsound").to_string();
+        let error = idx::parse("set", images, labels)
+            .expect_err("unsound")
+            .to_string();
         assert!(error.contains(expected), "{error}");
     };
     says(&images[..images.len() - 1], &labels, "cut");
     says(&images[..7], &labels, "header");
     says(&labels, &images, "header");
-    says(&idx_file(0x801, &[2, 1, 3], &[0; 6]), &labels, "magic number");
-    says(&images, &idx_file(0x801, &[1], &[3]), "2 images but 1 labels");
+    says(
+        &idx_file(0x801, &[2, 1, 3], &[0; 6]),
+        &labels,
+        "magic number",
+    );
+    says(
+        &images,
+        &idx_file(0x801, &[1], &[3]),
+        "2 images but 1 labels",
+    );
     says(&idx_file(0x803, &[u32::MAX; 3], &[]), &labels, "cut");
 }
 
@@ -55,7 +65,9 @@ fn cifar_files_are_read_and_checked() {
     let hundred = cifar::parse("hundred", &[record(&[7, 99])], Layout::Cifar100).expect("sound");
     assert_eq!(hundred.labels, [99]);
     let says = |file: Vec<u8>, layout, expected: &str| {
-        let error = cifar::parse("set", &[file], layout).expect_err("unsound").to_string();
+        let error = cifar::parse("set", &[file], layout)
+            .expect_err("unsound")
+            .to_string();
         assert!(error.contains(expected), "{error}");
     };
     says(record(&[10]), Layout::Cifar10, "label 10");
@@ -68,7 +80,9 @@ fn cifar_files_are_read_and_checked() {
 fn an_absent_set_says_how_to_get_it() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(DataSet::Mnist.status(folder.path()), Status::Absent);
-    let error = load(DataSet::Mnist, folder.path()).expect_err("absent").to_string();
+    let error = load(DataSet::Mnist, folder.path())
+        .expect_err("absent")
+        .to_string();
     assert!(error.contains("cargo xtask data fetch mnist"), "{error}");
     assert!(error.contains("train-images-idx3-ubyte"), "{error}");
     let error = DataSet::named("imagenet").expect_err("unknown").to_string();
@@ -85,7 +99,10 @@ fn a_wrong_hash_names_both() {
     }
     let error = DataSet::Mnist.verify(folder.path()).expect_err("wrong");
     let found = sha256(b"something else");
-    assert!(matches!(&error, DataError::Hash { found: f, .. } if *f == found), "{error}");
+    assert!(
+        matches!(&error, DataError::Hash { found: f, .. } if *f == found),
+        "{error}"
+    );
     assert!(error.to_string().contains(&found));
     assert!(error.to_string().contains(DataSet::Mnist.files()[0].sha256));
     let path = mnist.join(DataSet::Mnist.files()[0].name);

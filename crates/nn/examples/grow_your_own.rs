@@ -36,7 +36,8 @@ impl Mlp {
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.hidden2.forward(self.hidden1.forward(x)))
+        self.output
+            .forward(self.hidden2.forward(self.hidden1.forward(x)))
     }
 }
 
@@ -49,7 +50,10 @@ impl Growable for Mlp {
 
     fn topology(&self) -> Result<Topology, NnError> {
         let chain = Topology::chain().layer("hidden1", &self.hidden1);
-        chain.layer("hidden2", &self.hidden2).layer("output", &self.output).build()
+        chain
+            .layer("hidden2", &self.hidden2)
+            .layer("output", &self.output)
+            .build()
     }
 }
 
@@ -77,13 +81,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut grower = Grower::new(config, Flex, task, model, AdamConfig::new().init())?
         .observe(Progress::new(60));
     grower.run()?;
-    let test = evaluate(grower.model(), &CrossEntropy, &samples(&digits.test, &device)?, 512)?;
+    let test = evaluate(
+        grower.model(),
+        &CrossEntropy,
+        &samples(&digits.test, &device)?,
+        512,
+    )?;
     for record in &grower.state().journal {
         println!(
             "epoch {:>2}: {}, {:?}, {} parameters",
             record.epoch, record.verdict, record.widths_after, record.parameters_after
         );
     }
-    println!("test accuracy {:.2} %", 100.0 * test.accuracy.unwrap_or_default());
+    println!(
+        "test accuracy {:.2} %",
+        100.0 * test.accuracy.unwrap_or_default()
+    );
     Ok(())
 }

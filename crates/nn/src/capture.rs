@@ -36,8 +36,7 @@ pub fn capture<M: Growable>(
         for (index, batch) in samples.batches(batch_size).enumerate() {
             let share = batch.len() as f64 / samples.len() as f64;
             let batch = batch.to_autodiff();
-            let (output, passages) =
-                recording::record(|| frozen.predict(batch.inputs().clone()));
+            let (output, passages) = recording::record(|| frozen.predict(batch.inputs().clone()));
             if index == 0 {
                 check_output(&output, objective, &batch)?;
             }

@@ -119,14 +119,20 @@ fn digest(weights: &Weights, optimizer: &[u8], metadata: &HashMap<String, String
         hasher.update(weight.data.as_bytes());
     }
     hasher.update(optimizer);
-    let ordered: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| *key != "sha256").collect();
+    let ordered: BTreeMap<_, _> = metadata
+        .iter()
+        .filter(|(key, _)| *key != "sha256")
+        .collect();
     for (key, value) in ordered {
         hasher.update(key);
         hasher.update(value);
     }
-    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hasher
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

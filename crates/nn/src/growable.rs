@@ -71,7 +71,11 @@ pub fn evaluate<M: Growable>(
 }
 
 /// Outputs `[n, k]` of `model` in inference mode.
-pub fn predict<M: Growable>(model: &M, samples: &Samples<M::Input>, batch_size: usize) -> Tensor<2> {
+pub fn predict<M: Growable>(
+    model: &M,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+) -> Tensor<2> {
     let model = inference(model);
     let outputs = samples
         .batches(batch_size)
@@ -97,12 +101,14 @@ pub(crate) fn check_output<I: Rows>(
 
 fn inference<M: Module>(model: &M) -> M {
     let on_tape = model.devices().iter().any(|device| device.is_autodiff());
-    if on_tape { model.valid() } else { model.clone() }
+    if on_tape {
+        model.valid()
+    } else {
+        model.clone()
+    }
 }
 
-pub(crate) fn scalar<T>(
-    value: Result<T, impl std::fmt::Display>,
-) -> Result<T, NnError> {
+pub(crate) fn scalar<T>(value: Result<T, impl std::fmt::Display>) -> Result<T, NnError> {
     value.map_err(|error| {
         NnError::Core(CoreError::Read {
             what: "a scalar".into(),
@@ -122,7 +128,11 @@ pub fn parameter_count<M: Module>(model: &M) -> u64 {
         }
     }
     let on_tape = model.devices().iter().any(|device| device.is_autodiff());
-    let model = if on_tape { model.clone() } else { model.clone().train() };
+    let model = if on_tape {
+        model.clone()
+    } else {
+        model.clone().train()
+    };
     let mut counter = Counter(0);
     model.visit(&mut counter);
     counter.0
@@ -136,8 +146,9 @@ pub fn cast<M: Module>(model: &M, dtype: DType) -> M {
             let (id, tensor, mapper) = param.consume();
             let requires_grad = tensor.is_require_grad();
             let cast = match tensor.is_autodiff() {
-                true => Tensor::from_inner(tensor.inner().cast(self.0))
-                    .set_require_grad(requires_grad),
+                true => {
+                    Tensor::from_inner(tensor.inner().cast(self.0)).set_require_grad(requires_grad)
+                }
                 false => tensor.cast(self.0),
             };
             Param::from_mapped_value(id, cast, mapper)

@@ -11,6 +11,9 @@ use burgeon_core::{Activation, SiteInput};
 use burn::module::ParamId;
 use burn::tensor::{Gradients, Tensor};
 
+/// Reads a probe's gradient.
+pub(crate) type GradientReader = Box<dyn FnOnce(&Gradients) -> Option<Tensor<2>>>;
+
 /// What a layer recorded in one forward pass.
 pub(crate) struct Passage {
     /// The id of the layer's weight.
@@ -26,7 +29,7 @@ pub(crate) struct Passage {
     /// The activation.
     pub activation: Activation,
     /// Reads `∂L/∂a` as `[n, M]`.
-    pub gradient: Box<dyn FnOnce(&Gradients) -> Option<Tensor<2>>>,
+    pub gradient: GradientReader,
 }
 
 thread_local! {
@@ -69,7 +72,7 @@ pub(crate) fn push(passage: Passage) {
 pub(crate) fn probe<const D: usize>(
     post_activation: Tensor<D>,
     flatten: impl FnOnce(Tensor<D>) -> Tensor<2> + 'static,
-) -> (Tensor<D>, Box<dyn FnOnce(&Gradients) -> Option<Tensor<2>>>) {
+) -> (Tensor<D>, GradientReader) {
     let probe = post_activation.zeros_like().detach().require_grad();
     let sum = post_activation + probe.clone();
     let gradient = move |gradients: &Gradients| probe.grad(gradients).map(flatten);

@@ -161,7 +161,10 @@ impl<I: Rows> Samples<I> {
     }
 
     /// Number of samples, at least 1.
-    #[allow(clippy::len_without_is_empty, reason = "a set of samples is never empty")]
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "a set of samples is never empty"
+    )]
     pub fn len(&self) -> usize {
         self.inputs.len()
     }
@@ -286,6 +289,10 @@ trait InnerDevice {
 
 impl InnerDevice for Device {
     fn inner_device(self) -> Self {
-        if self.is_autodiff() { self.inner() } else { self }
+        if self.is_autodiff() {
+            self.inner()
+        } else {
+            self
+        }
     }
 }

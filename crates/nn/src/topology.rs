@@ -86,14 +86,22 @@ impl Topology {
             .flat_map(|group| &group.members)
             .filter_map(|&node| {
                 let node = &self.nodes[node];
-                node.spec.site.as_ref().map(|site| (node.name.as_str(), site))
+                node.spec
+                    .site
+                    .as_ref()
+                    .map(|site| (node.name.as_str(), site))
             })
     }
 
     /// Number of output channels of each site, in the order of [`sites`](Self::sites).
     pub fn widths(&self) -> Vec<(String, usize)> {
         self.sites()
-            .map(|(name, _)| (name.to_owned(), self.node(name).map_or(0, |n| n.spec.outputs)))
+            .map(|(name, _)| {
+                (
+                    name.to_owned(),
+                    self.node(name).map_or(0, |n| n.spec.outputs),
+                )
+            })
             .collect()
     }
 
@@ -208,7 +216,10 @@ impl TopologyBuilder {
         self.tie(channels, name, layer);
         let node = &self.nodes[self.nodes.len() - 1];
         if node.spec.mixing.is_some() {
-            let problem = format!("`{}` mixes channels and cannot be joined to them", node.name);
+            let problem = format!(
+                "`{}` mixes channels and cannot be joined to them",
+                node.name
+            );
             self.fail(problem);
         }
     }

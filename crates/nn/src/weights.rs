@@ -158,7 +158,11 @@ pub(crate) fn encode(
             DType::F32 => Dtype::F32,
             DType::F16 => Dtype::F16,
             DType::BF16 => Dtype::BF16,
-            other => return Err(format!("`{name}` is of type {other:?}, which is not a float")),
+            other => {
+                return Err(format!(
+                    "`{name}` is of type {other:?}, which is not a float"
+                ));
+            }
         };
         let shape = weight.data.shape().to_vec();
         let view = TensorView::new(dtype, shape, weight.data.as_bytes())

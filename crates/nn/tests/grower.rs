@@ -9,15 +9,13 @@ use burgeon_core::criterion::{RandomSplit, SteepestDescent};
 use burgeon_core::select::{Fraction, TopK};
 use burgeon_core::{Activation, Plan, SplitBackend};
 use burgeon_data::optdigits;
-use burgeon_nn::grower::{
-    Accept, EpochRecord, GrowthRecord, Outcome, StopReason, Verdict,
-};
+use burgeon_nn::grower::{Accept, EpochRecord, GrowthRecord, Outcome, StopReason, Verdict};
 use burgeon_nn::observer::{Event, Journal, Observer, read_journal};
 use burgeon_nn::surgery::{apply_plan, carry_optimizer};
 use burgeon_nn::weights::{load_weights, save_weights};
 use burgeon_nn::{
-    CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig, LearningRate, NnError,
-    Samples, StepSize, Task, Topology, Trigger,
+    CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig,
+    LearningRate, NnError, Samples, StepSize, Task, Topology, Trigger,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -76,7 +74,8 @@ impl Growable for Mlp {
     type Input = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.hidden2.forward(self.hidden1.forward(input)))
+        self.output
+            .forward(self.hidden2.forward(self.hidden1.forward(input)))
     }
 
     fn topology(&self) -> Result<Topology, NnError> {
@@ -97,7 +96,9 @@ fn digits(count: usize) -> Samples<Tensor<2>> {
 }
 
 fn task(count: usize) -> Task<Tensor<2>> {
-    let (train, held) = digits(count).split_off(0.25, 3).expect("both parts have samples");
+    let (train, held) = digits(count)
+        .split_off(0.25, 3)
+        .expect("both parts have samples");
     Task {
         objective: Box::new(CrossEntropy),
         train,
@@ -140,7 +141,10 @@ fn bits<M: Module>(model: &M) -> Vec<Vec<u32>> {
 
 fn committed(grower: &Grower<Mlp>) -> usize {
     let journal = &grower.state().journal;
-    journal.iter().filter(|record| record.verdict == Verdict::Committed).count()
+    journal
+        .iter()
+        .filter(|record| record.verdict == Verdict::Committed)
+        .count()
 }
 
 /// Interrupts a run after a number of epochs, or in the middle of the next one.
@@ -163,15 +167,26 @@ impl Observer for InterruptAfter {
 #[test]
 fn a_network_grows_and_its_loss_falls() {
     let mut grower = grower(config());
-    assert_eq!(grower.run().expect("runs"), Outcome::Stopped(StopReason::EpochLimit));
+    assert_eq!(
+        grower.run().expect("runs"),
+        Outcome::Stopped(StopReason::EpochLimit)
+    );
     let state = grower.state();
     assert!(committed(&grower) >= 2, "{:#?}", state.journal);
-    for record in state.journal.iter().filter(|r| r.verdict == Verdict::Committed) {
+    for record in state
+        .journal
+        .iter()
+        .filter(|r| r.verdict == Verdict::Committed)
+    {
         assert!(record.epsilon > 0.0);
         assert!(record.held_loss_after < record.held_loss_before);
         assert!(record.parameters_after > record.parameters_before);
         assert!(record.output_change_at_zero <= 1e-5);
-        assert!(record.predicted_decrease.is_some_and(|decrease| decrease > 0.0));
+        assert!(
+            record
+                .predicted_decrease
+                .is_some_and(|decrease| decrease > 0.0)
+        );
     }
     assert!(state.epochs[8].train_loss < 0.8 * state.epochs[0].train_loss);
     let widths = grower.model().topology().expect("fits").widths();
@@ -213,9 +228,15 @@ fn an_interrupted_run_resumes_to_the_same_result() {
         match grower.run().expect("runs") {
             Outcome::Interrupted => resumed += 1,
             Outcome::Stopped(_) => {
-                assert!(bits(grower.model()) == bits(whole.model()), "the networks differ");
+                assert!(
+                    bits(grower.model()) == bits(whole.model()),
+                    "the networks differ"
+                );
                 let without_time = |records: &[GrowthRecord]| -> Vec<GrowthRecord> {
-                    let same = |r: &GrowthRecord| GrowthRecord { seconds: 0.0, ..r.clone() };
+                    let same = |r: &GrowthRecord| GrowthRecord {
+                        seconds: 0.0,
+                        ..r.clone()
+                    };
                     records.iter().map(same).collect()
                 };
                 let written = read_journal(&journal).expect("a journal");
@@ -245,7 +266,10 @@ fn a_journal_replays_to_the_same_network() {
         .with_seed(5);
     let mut second = grower(other).replay(journal);
     second.run().expect("runs");
-    assert!(bits(first.model()) == bits(second.model()), "the networks differ");
+    assert!(
+        bits(first.model()) == bits(second.model()),
+        "the networks differ"
+    );
 }
 
 #[test]
@@ -283,7 +307,10 @@ fn a_step_without_decrease_is_refused_and_nothing_changes() {
         .with_max_refusals(1);
     let mut grower = grower(config);
     let outcome = grower.run().expect("runs");
-    assert_eq!(outcome, Outcome::Stopped(StopReason::Refused(Verdict::NoDecrease)));
+    assert_eq!(
+        outcome,
+        Outcome::Stopped(StopReason::Refused(Verdict::NoDecrease))
+    );
     let widths = grower.model().topology().expect("fits").widths();
     assert!(widths.iter().all(|(_, width)| *width == 2));
 }
@@ -299,6 +326,46 @@ fn a_contradicted_prediction_is_rolled_back() {
     let record = &grower.state().journal[0];
     assert!(record.measured_decrease.is_some());
     assert_eq!(record.parameters_before, record.parameters_after);
+}
+
+/// Divides the features by their sum, a mixing that its topology does not tell of.
+#[derive(Module, Debug)]
+struct Undeclared {
+    inner: Mlp,
+}
+
+impl Growable for Undeclared {
+    type Input = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        let x = self
+            .inner
+            .hidden2
+            .forward(self.inner.hidden1.forward(input));
+        let sum = x.clone().abs().sum_dim(1).add_scalar(1.0);
+        self.inner.output.forward(x / sum)
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        self.inner.topology()
+    }
+}
+
+#[test]
+fn a_changed_output_at_zero_is_rolled_back() {
+    let model = Undeclared {
+        inner: Mlp::fixed(2),
+    };
+    let config = config().with_max_refusals(1);
+    let mut grower = Grower::new(config, Flex, task(600), model, adam()).expect("sound");
+    let outcome = grower.run().expect("runs");
+    assert_eq!(
+        outcome,
+        Outcome::Stopped(StopReason::Refused(Verdict::OutputChanged))
+    );
+    let record = &grower.state().journal[0];
+    assert!(record.output_change_at_zero > 1e-3);
+    assert_eq!(record.widths_before, record.widths_after);
 }
 
 #[test]
@@ -339,7 +406,11 @@ fn step(
 #[test]
 fn optimizer_state_is_carried_exactly() {
     let optimizers: [fn() -> ModuleOptimizer; 3] = [
-        || SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init(),
+        || {
+            SgdConfig::new()
+                .with_momentum(Some(MomentumConfig::new()))
+                .init()
+        },
         || AdamConfig::new().init(),
         || AdamWConfig::new().init(),
     ];
@@ -367,7 +438,10 @@ fn optimizer_state_is_carried_exactly() {
             assert_eq!(name, other);
             let scale = b.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
             for (x, y) in a.iter().zip(b) {
-                assert!((x - y).abs() <= 2e-5 * scale + 1e-7, "{name}: {x:e} {y:e} of {scale:e}");
+                assert!(
+                    (x - y).abs() <= 2e-5 * scale + 1e-7,
+                    "{name}: {x:e} {y:e} of {scale:e}"
+                );
             }
             assert_eq!(a.len(), b.len(), "{name}");
         }
@@ -400,7 +474,9 @@ fn both_layers(topology: &Topology) -> Plan {
 /// All tensors of an optimizer's state, in a fixed order.
 fn moments(optimizer: &ModuleOptimizer) -> Vec<(String, Vec<f64>)> {
     let bytes = optimizer.to_record().into_bytes().expect("serialisable");
-    let tensors = burn_pack::Reader::from_bytes(bytes).expect("readable").into_tensors();
+    let tensors = burn_pack::Reader::from_bytes(bytes)
+        .expect("readable")
+        .into_tensors();
     let mut all: Vec<(String, Vec<f64>)> = tensors
         .expect("readable")
         .into_iter()
@@ -417,7 +493,10 @@ fn moments(optimizer: &ModuleOptimizer) -> Vec<(String, Vec<f64>)> {
 
 fn refused(result: Result<impl std::fmt::Debug, NnError>, expected: &str) {
     let error = result.expect_err("bad input").to_string();
-    assert!(error.contains(expected), "`{error}` does not say `{expected}`");
+    assert!(
+        error.contains(expected),
+        "`{error}` does not say `{expected}`"
+    );
 }
 
 #[test]
@@ -434,11 +513,23 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
     refused(labelled(vec![1.0, f32::NAN], 1, &[0]), "NaN");
     refused(labelled(vec![1.0, f32::INFINITY], 1, &[0]), "infinity");
     refused(labelled(vec![1.0, 2.0], 1, &[10]), "label 10");
-    refused(labelled(vec![1.0, 2.0], 1, &[1, 2]), "1 inputs but 2 targets");
-    refused(GrowableLinearConfig::new(3, 0).init(&training), "at least 1");
-    refused(GrowableLinearConfig::new(0, 3).init(&training), "at least 1");
+    refused(
+        labelled(vec![1.0, 2.0], 1, &[1, 2]),
+        "1 inputs but 2 targets",
+    );
+    refused(
+        GrowableLinearConfig::new(3, 0).init(&training),
+        "at least 1",
+    );
+    refused(
+        GrowableLinearConfig::new(0, 3).init(&training),
+        "at least 1",
+    );
     let make = |config| Grower::new(config, Flex, task(100), Mlp::fixed(2), adam());
-    refused(make(config().with_parameter_budget(10)), "below the start network's");
+    refused(
+        make(config().with_parameter_budget(10)),
+        "below the start network's",
+    );
     refused(make(config().with_batch_size(0)), "batch size");
     refused(make(config().with_target_accuracy(97.0)), "between 0 and 1");
     let (other, held) = (digits(50), digits(50));
@@ -454,17 +545,28 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
         held: held.clone(),
     };
     let unfit = task_with(wrong.expect("sound in itself"));
-    refused(Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()), "needs 12 outputs");
+    refused(
+        Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()),
+        "needs 12 outputs",
+    );
     let plain = Mlp::fixed(2).valid();
-    refused(Grower::new(config(), Flex, task(100), plain, adam()), "autodiff");
+    refused(
+        Grower::new(config(), Flex, task(100), plain, adam()),
+        "autodiff",
+    );
     let mut broken = Mlp::fixed(2);
     broken.output = nan(broken.output);
-    refused(Grower::new(config(), Flex, task(100), broken, adam()), "NaN");
+    refused(
+        Grower::new(config(), Flex, task(100), broken, adam()),
+        "NaN",
+    );
 }
 
 fn nan(linear: Linear) -> Linear {
     Linear {
-        weight: linear.weight.map(|w| Tensor::from_inner(w.inner() * f32::NAN).require_grad()),
+        weight: linear
+            .weight
+            .map(|w| Tensor::from_inner(w.inner() * f32::NAN).require_grad()),
         ..linear
     }
 }
@@ -481,7 +583,9 @@ fn a_topology_that_does_not_fit_is_refused() {
     refused(chain, "reads 7 inputs");
     let none = Topology::chain().layer("output", &net.output).build();
     refused(none, "no layer can grow");
-    let grouped = burn::nn::conv::Conv2dConfig::new([4, 4], [3, 3]).with_groups(2).init(&device);
+    let grouped = burn::nn::conv::Conv2dConfig::new([4, 4], [3, 3])
+        .with_groups(2)
+        .init(&device);
     let unfit = Topology::chain()
         .layer("hidden1", &net.hidden1)
         .layer("grouped", &grouped)
@@ -493,7 +597,9 @@ fn a_topology_that_does_not_fit_is_refused() {
 fn a_foreign_or_damaged_checkpoint_is_refused_and_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.checkpoint");
-    let mut run = grower(config().with_max_epochs(2)).checkpoint_at(&path).expect("new");
+    let mut run = grower(config().with_max_epochs(2))
+        .checkpoint_at(&path)
+        .expect("new");
     run.run().expect("runs");
     let good = std::fs::read(&path).expect("written");
     let resume = |config| grower(config).checkpoint_at(&path);
@@ -512,9 +618,14 @@ fn a_foreign_or_damaged_checkpoint_is_refused_and_kept() {
     try_bytes(&flipped, "damaged");
     let foreign = folder.path().join("weights.safetensors");
     save_weights(&Mlp::fixed(2), &foreign).expect("writable");
-    try_bytes(&std::fs::read(&foreign).expect("readable"), "not a checkpoint");
+    try_bytes(
+        &std::fs::read(&foreign).expect("readable"),
+        "not a checkpoint",
+    );
     let nowhere = Path::new("/proc/none/run.checkpoint");
-    let mut unwritable = grower(config()).checkpoint_at(nowhere).expect("nothing is there yet");
+    let mut unwritable = grower(config())
+        .checkpoint_at(nowhere)
+        .expect("nothing is there yet");
     refused(unwritable.run(), "/proc/none");
 }
 

@@ -44,25 +44,38 @@ fn shapes() -> impl Strategy<Value = Shape> {
         padding,
     );
     let widths = ([1_usize..3, 1..4, 1..4], [1_usize..4, 1..4], 1_usize..5);
-    (any::<u64>(), geometry, widths, any::<[bool; 2]>(), activation).prop_map(
-        |(seed, (size, kernel, stride, dilation, padding), widths, [bias, norm], activation)| {
-            let (channels, neurons, batch) = widths;
-            Shape {
-                seed,
-                batch,
-                size,
-                channels,
-                neurons,
-                kernel,
-                stride,
-                padding,
-                dilation,
-                bias,
-                norm,
-                activation,
-            }
-        },
+    (
+        any::<u64>(),
+        geometry,
+        widths,
+        any::<[bool; 2]>(),
+        activation,
     )
+        .prop_map(
+            |(
+                seed,
+                (size, kernel, stride, dilation, padding),
+                widths,
+                [bias, norm],
+                activation,
+            )| {
+                let (channels, neurons, batch) = widths;
+                Shape {
+                    seed,
+                    batch,
+                    size,
+                    channels,
+                    neurons,
+                    kernel,
+                    stride,
+                    padding,
+                    dilation,
+                    bias,
+                    norm,
+                    activation,
+                }
+            },
+        )
 }
 
 fn unit_vector(dim: usize, seed: u64) -> Vec<f64> {
@@ -81,8 +94,10 @@ fn plans(net: &Net, seed: u64) -> Vec<Plan> {
     let topology = net.topology().expect("the topology fits");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let widths: HashMap<String, usize> = topology.widths().into_iter().collect();
-    let dims: HashMap<String, usize> =
-        topology.sites().map(|(name, site)| (name.to_owned(), site.dim)).collect();
+    let dims: HashMap<String, usize> = topology
+        .sites()
+        .map(|(name, site)| (name.to_owned(), site.dim))
+        .collect();
     let mut one = |site: &str, scheme| {
         let neuron = rng.random_range(0..widths[site]);
         let direction = unit_vector(dims[site], rng.random());
@@ -282,7 +297,10 @@ fn frozen_second_derivative<'a>(
     neuron: usize,
 ) -> impl Fn(&[f64]) -> f64 + 'a {
     let topology = net.topology().expect("the topology fits");
-    let (_, spec) = topology.sites().find(|(name, _)| *name == site).expect("named");
+    let (_, spec) = topology
+        .sites()
+        .find(|(name, _)| *name == site)
+        .expect("named");
     let spec = *spec;
     let frozen = net.clone().freeze();
     let layers = LayerOutputs::new(data.inputs().clone(), site);

@@ -71,10 +71,15 @@ impl Arrays {
     pub fn matrices(&self, name: &str) -> Result<Vec<DMatrix<f64>>, ExperimentError> {
         let array = self.floats(name)?;
         let [_, d, columns] = array.shape[..] else {
-            return Err(ExperimentError::file(&self.path, format!("`{name}` is not [M, d, d]")));
+            return Err(ExperimentError::file(
+                &self.path,
+                format!("`{name}` is not [M, d, d]"),
+            ));
         };
         let parts = array.values.chunks_exact(d * columns);
-        Ok(parts.map(|part| DMatrix::from_row_slice(d, columns, part)).collect())
+        Ok(parts
+            .map(|part| DMatrix::from_row_slice(d, columns, part))
+            .collect())
     }
 
     fn missing(&self, name: &str) -> ExperimentError {

@@ -250,8 +250,7 @@ impl Checker<'_> {
             };
             let Some(scheme) = scheme_named(scheme) else {
                 if self.dtype == DType::F64 {
-                    *self.report.skipped.entry(scheme.to_owned()).or_default() +=
-                        references.len();
+                    *self.report.skipped.entry(scheme.to_owned()).or_default() += references.len();
                 }
                 continue;
             };

@@ -3,12 +3,12 @@
 use burgeon_core::{Activation, SplitBackend};
 use burgeon_nn::{
     CrossEntropy, Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
-    GrowableDepthwiseConv2dConfig, GrowableLinear, GrowableLinearConfig, MeanSquaredError,
-    NnError, Objective, Samples, Topology,
+    GrowableDepthwiseConv2dConfig, GrowableLinear, GrowableLinearConfig, MeanSquaredError, NnError,
+    Objective, Samples, Topology,
 };
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::Case;
@@ -95,10 +95,12 @@ pub(super) fn mlp(
         let layer = linears.len();
         let weight: Tensor<2> = tensor(arrays, &format!("w{layer}"), &device)?;
         let bias: Tensor<1> = tensor(arrays, &format!("b{layer}"), &device)?;
-        linears.push(linear(weight, bias, &training));
+        linears.push(linear(weight, bias));
     }
     let Some(output) = linears.pop() else {
-        return Err(ExperimentError::Settings("a reference network has no layer".into()));
+        return Err(ExperimentError::Settings(
+            "a reference network has no layer".into(),
+        ));
     };
     let mut hidden = Vec::new();
     for linear in linears {
@@ -153,7 +155,6 @@ pub(super) fn conv(
         fc: linear(
             tensor(arrays, "w_fc", &device)?,
             tensor(arrays, "b_fc", &device)?,
-            &training,
         ),
     };
     Ok((net, samples(arrays, &device)?, objective(case)?))
@@ -180,7 +181,10 @@ fn samples<const D: usize>(
         .iter()
         .map(|&label| usize::try_from(label).unwrap_or(usize::MAX))
         .collect();
-    let classes = labels.iter().max().map_or(0, |largest| largest.saturating_add(1));
+    let classes = labels
+        .iter()
+        .max()
+        .map_or(0, |largest| largest.saturating_add(1));
     Ok(Samples::classification(inputs, &labels, classes, device)?)
 }
 
@@ -203,12 +207,10 @@ fn leaf<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
 }
 
 /// The reference stores weights `[out, in]`, Burn `[in, out]`.
-fn linear(weight: Tensor<2>, bias: Tensor<1>, training: &Device) -> Linear {
-    let [outputs, inputs] = weight.dims();
+fn linear(weight: Tensor<2>, bias: Tensor<1>) -> Linear {
     Linear {
         weight: leaf(weight.transpose()),
         bias: Some(leaf(bias)),
-        ..LinearConfig::new(inputs, outputs).init(training)
     }
 }
 

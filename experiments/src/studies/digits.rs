@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch,
-    grown_unit, judged_columns, judged_row, parameters, parts, prediction_note,
+    Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch, grown_unit,
+    judged_columns, judged_row, parameters, parts, prediction_note,
 };
 use super::nets::{ConvNet, Mlp};
 use super::{decode, encode, method_and_seed};
@@ -96,20 +96,28 @@ impl Study for Digits {
         let (method, seed) = method_and_seed(unit)?;
         let set = optdigits::load()?;
         let outcome = match method {
-            "conv.s2d" => {
-                grown_unit(context, &set, &conv_recipe(), seed, Method::SteepestDescent, conv)?
-            },
-            "conv.random" => {
-                grown_unit(context, &set, &conv_recipe(), seed, Method::Random, conv)?
-            },
-            "mlp.s2d" => {
-                grown_unit(context, &set, &mlp_recipe(), seed, Method::SteepestDescent, mlp)?
-            },
-            "mlp.random" => {
-                grown_unit(context, &set, &mlp_recipe(), seed, Method::Random, mlp)?
-            },
+            "conv.s2d" => grown_unit(
+                context,
+                &set,
+                &conv_recipe(),
+                seed,
+                Method::SteepestDescent,
+                conv,
+            )?,
+            "conv.random" => grown_unit(context, &set, &conv_recipe(), seed, Method::Random, conv)?,
+            "mlp.s2d" => grown_unit(
+                context,
+                &set,
+                &mlp_recipe(),
+                seed,
+                Method::SteepestDescent,
+                mlp,
+            )?,
+            "mlp.random" => grown_unit(context, &set, &mlp_recipe(), seed, Method::Random, mlp)?,
             other => {
-                let width = other.strip_prefix("mlp.scratch").and_then(|w| w.parse().ok());
+                let width = other
+                    .strip_prefix("mlp.scratch")
+                    .and_then(|w| w.parse().ok());
                 let width: usize = width.ok_or_else(|| {
                     ExperimentError::Settings(format!("`{unit}` is no unit of this study"))
                 })?;
@@ -132,9 +140,9 @@ impl Study for Digits {
     ) -> Result<Report, ExperimentError> {
         let seeds = seeds(settings);
         let of = |method: &str| -> Result<Vec<Outcome>, ExperimentError> {
-            let own = results.iter().filter(|(unit, _)| {
-                method_and_seed(unit).is_ok_and(|(found, _)| found == method)
-            });
+            let own = results
+                .iter()
+                .filter(|(unit, _)| method_and_seed(unit).is_ok_and(|(found, _)| found == method));
             own.map(|(unit, value)| decode(unit, value)).collect()
         };
         let mlp = Grown::new(of("mlp.s2d")?, of("mlp.random")?);
@@ -142,13 +150,13 @@ impl Study for Digits {
         let mut sweep = Vec::new();
         for width in SWEEP {
             let runs = of(&format!("mlp.scratch{width}"))?;
-            sweep.push((width, runs.into_iter().map(|o| o.network).collect::<Vec<_>>()));
+            sweep.push((
+                width,
+                runs.into_iter().map(|o| o.network).collect::<Vec<_>>(),
+            ));
         }
         Ok(Report {
-            tables: vec![
-                mlp_table(seeds, &mlp, &sweep),
-                conv_table(seeds, &conv),
-            ],
+            tables: vec![mlp_table(seeds, &mlp, &sweep), conv_table(seeds, &conv)],
             figures: vec![
                 figure("digits-mlp", "MLP", seeds, &mlp, sweep),
                 figure("digits-conv", "convolutional net", seeds, &conv, Vec::new()),
@@ -185,10 +193,17 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table
         judged_row("grown at random", &mlp.random),
         judged_row("S2D's widths from scratch", &mlp.same_widths),
     ];
-    rows.extend(sweep.iter().map(|(width, runs)| judged_row(&format!("scratch {width}-{width}"), runs)));
+    rows.extend(
+        sweep
+            .iter()
+            .map(|(width, runs)| judged_row(&format!("scratch {width}-{width}"), runs)),
+    );
     Table {
         name: "digits-mlp".into(),
-        title: format!("optdigits, MLP 64-h₁-h₂-10 grown from 2-2 ({})", scale_note(seeds)),
+        title: format!(
+            "optdigits, MLP 64-h₁-h₂-10 grown from 2-2 ({})",
+            scale_note(seeds)
+        ),
         columns: judged_columns(),
         rows,
         notes: vec![
@@ -216,7 +231,11 @@ fn smallest_note(mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> String {
     match equal {
         Some((width, runs)) => {
             let (other, _) = parameters(runs);
-            let comparison = if own < other { "fewer than" } else { "not fewer than" };
+            let comparison = if own < other {
+                "fewer than"
+            } else {
+                "not fewer than"
+            };
             format!(
                 "{verdict} That is {comparison} the smallest from-scratch MLP of at least equal \
                  accuracy in the sweep, {width}-{width} with {other:.0}."
@@ -254,7 +273,10 @@ fn figure(
     sweep: Vec<(usize, Vec<Judged>)>,
 ) -> Figure {
     let same_widths = std::slice::from_ref(&grown.same_widths);
-    let mut ends = vec![end_series("S2D's widths from scratch, at the end", same_widths)];
+    let mut ends = vec![end_series(
+        "S2D's widths from scratch, at the end",
+        same_widths,
+    )];
     if !sweep.is_empty() {
         let runs: Vec<Vec<Judged>> = sweep.into_iter().map(|(_, runs)| runs).collect();
         ends.push(end_series("from scratch, at the end", &runs));

@@ -120,7 +120,10 @@ impl Study for Fashion {
         };
         let figure = curve_figure(
             "fashion",
-            format!("Fashion-MNIST: accuracy against parameters ({} seeds)", seeds(settings)),
+            format!(
+                "Fashion-MNIST: accuracy against parameters ({} seeds)",
+                seeds(settings)
+            ),
             &s2d,
             &random,
             vec![end_series("S2D's widths from scratch, at the end", &[same])],

@@ -4,8 +4,8 @@
 use burgeon_core::criterion::{RandomSplit, SteepestDescent};
 use burgeon_core::select::Fraction;
 use burgeon_data::{ImageSet, Images};
-use burgeon_nn::grower::{Accept, GrowerState, Verdict};
 use burgeon_nn::growable::{evaluate, parameter_count};
+use burgeon_nn::grower::{Accept, GrowerState, Verdict};
 use burgeon_nn::{
     CrossEntropy, Growable, GrowerConfig, LearningRate, NnError, Samples, StepSize, Task, Trigger,
 };
@@ -108,7 +108,12 @@ fn samples(
     let [c, h, w] = images.shape;
     let data = TensorData::new(images.pixels.clone(), [images.len(), c, h, w]);
     let inputs = Tensor::<4>::from_data(data, device);
-    Ok(Samples::classification(inputs, &images.labels, classes, device)?)
+    Ok(Samples::classification(
+        inputs,
+        &images.labels,
+        classes,
+        device,
+    )?)
 }
 
 /// Grows a network, and for S2D trains its final widths from scratch beside it.
@@ -167,7 +172,9 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         .with_capture_samples(recipe.capture)
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(epochs);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| make(&recipe.start, d))?;
+    let model = initialise(context.backend()?.as_ref(), seed, |d| {
+        make(&recipe.start, d)
+    })?;
     let optimizer = optimizer();
     let (model, growing) = grow(context, config, task(parts), model, optimizer, true)?;
     finish(context, parts, recipe, seed, model, growing)
@@ -219,15 +226,26 @@ fn finish<M: Growable<Input = Tensor<4>>>(
     let optimizer = optimizer();
     let (model, state) = grow(context, config, task(parts), model, optimizer, false)?;
     let test = evaluate(&model, &CrossEntropy, &parts.test, 512)?;
-    let ends = growing.epochs.chunks(recipe.phase_epochs).filter_map(<[_]>::last);
+    let ends = growing
+        .epochs
+        .chunks(recipe.phase_epochs)
+        .filter_map(<[_]>::last);
     let last = state.epochs.last().map(|record| record.held);
     let decreases = growing.journal.iter().filter_map(|record| {
         let made = record.verdict == Verdict::Committed;
         Some((record.predicted_decrease?, record.measured_decrease?)).filter(|_| made)
     });
-    let refused = growing.journal.iter().filter(|r| r.verdict != Verdict::Committed);
+    let refused = growing
+        .journal
+        .iter()
+        .filter(|r| r.verdict != Verdict::Committed);
     Ok(Judged {
-        widths: model.topology()?.widths().into_iter().map(|(_, width)| width).collect(),
+        widths: model
+            .topology()?
+            .widths()
+            .into_iter()
+            .map(|(_, width)| width)
+            .collect(),
         parameters: parameter_count(&model),
         test_accuracy: test.accuracy.unwrap_or_default(),
         test_loss: test.loss,
@@ -275,7 +293,14 @@ pub(super) fn parameters(runs: &[Judged]) -> (f64, f64) {
 
 /// Column heads of [`judged_row`].
 pub(super) fn judged_columns() -> Vec<String> {
-    let heads = ["network", "final widths", "parameters", "test accuracy %", "test loss", "epochs"];
+    let heads = [
+        "network",
+        "final widths",
+        "parameters",
+        "test accuracy %",
+        "test loss",
+        "epochs",
+    ];
     heads.map(str::to_owned).into()
 }
 
@@ -283,7 +308,13 @@ pub(super) fn judged_columns() -> Vec<String> {
 pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
     let mut widths: Vec<String> = runs
         .iter()
-        .map(|run| run.widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-"))
+        .map(|run| {
+            run.widths
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join("-")
+        })
         .collect();
     widths.dedup();
     let losses: Vec<f64> = runs.iter().map(|run| run.test_loss).collect();

@@ -32,7 +32,11 @@ pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
         Some(index) => Ok(studies.swap_remove(index)),
         None => Err(ExperimentError::UnknownExperiment {
             name: name.to_owned(),
-            known: studies.iter().map(|s| s.name()).collect::<Vec<_>>().join(", "),
+            known: studies
+                .iter()
+                .map(|s| s.name())
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }

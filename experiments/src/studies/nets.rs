@@ -113,6 +113,8 @@ impl Growable for ConvNet {
 
 fn two(widths: &[usize]) -> Result<[usize; 2], NnError> {
     <[usize; 2]>::try_from(widths).map_err(|_| {
-        NnError::Settings(format!("the network has two growable layers, not {widths:?}"))
+        NnError::Settings(format!(
+            "the network has two growable layers, not {widths:?}"
+        ))
     })
 }

@@ -170,10 +170,7 @@ impl Study for Toy {
 }
 
 /// 1,000 points of a random network of 15 RBF neurons.
-fn target(
-    backend: &dyn SplitBackend,
-    seed: u64,
-) -> Result<Samples<Tensor<2>>, ExperimentError> {
+fn target(backend: &dyn SplitBackend, seed: u64) -> Result<Samples<Tensor<2>>, ExperimentError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let normal = Normal::new(0.0, 3.0_f64.sqrt())
         .map_err(|error| ExperimentError::Settings(error.to_string()))?;
@@ -188,7 +185,10 @@ fn target(
     let y: Vec<f64> = x.iter().map(value).collect();
     let device = backend.device();
     let column = |values: Vec<f64>| {
-        Tensor::<2>::from_data(TensorData::new(values, [POINTS, 1]).convert::<f32>(), &device)
+        Tensor::<2>::from_data(
+            TensorData::new(values, [POINTS, 1]).convert::<f32>(),
+            &device,
+        )
     };
     Ok(Samples::regression(column(x), column(y))?)
 }
@@ -313,14 +313,13 @@ fn scale_note(sizes: &Sizes) -> String {
 }
 
 fn losses_at(outcomes: &[Outcome], width: usize) -> Vec<f64> {
-    outcomes.iter().map(|o| o.loss_at_width[width - 1]).collect()
+    outcomes
+        .iter()
+        .map(|o| o.loss_at_width[width - 1])
+        .collect()
 }
 
-fn loss_table(
-    sizes: &Sizes,
-    outcomes: &[(&str, Vec<Outcome>)],
-    pairs: &[&SplitMeasured],
-) -> Table {
+fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitMeasured]) -> Table {
     let mut columns = vec!["width".to_owned()];
     columns.extend(METHODS.map(|(_, label)| label.to_owned()));
     let rows = (1..=sizes.widths)
@@ -334,7 +333,11 @@ fn loss_table(
         })
         .collect();
     let last = |index: usize| mean_deviation(&losses_at(&outcomes[index].1, sizes.widths)).0;
-    let stopped = outcomes[0].1.iter().filter(|o| o.final_width < sizes.widths).count();
+    let stopped = outcomes[0]
+        .1
+        .iter()
+        .filter(|o| o.final_width < sizes.widths)
+        .count();
     let logs: Vec<(f64, f64)> = pairs
         .iter()
         .filter(|pair| pair.predicted > 0.0 && pair.measured > 0.0)
@@ -342,10 +345,17 @@ fn loss_table(
         .collect();
     let plain: Vec<(f64, f64)> = pairs.iter().map(|p| (p.predicted, p.measured)).collect();
     let ratios: Vec<f64> = pairs.iter().map(|p| p.measured / p.predicted).collect();
-    let comparison = if last(0) < last(1) { "beats" } else { "does not beat" };
+    let comparison = if last(0) < last(1) {
+        "beats"
+    } else {
+        "does not beat"
+    };
     Table {
         name: "toy".into(),
-        title: format!("RBF regression: mean squared error by width ({})", scale_note(sizes)),
+        title: format!(
+            "RBF regression: mean squared error by width ({})",
+            scale_note(sizes)
+        ),
         columns,
         rows,
         notes: vec![
@@ -420,7 +430,10 @@ fn split_figure(sizes: &Sizes, pairs: &[&SplitMeasured]) -> Figure {
         });
     Figure {
         name: "toy-predicted-against-measured".into(),
-        title: format!("λ_min against the real decrease, ε = {EPSILON} ({} seeds)", sizes.seeds),
+        title: format!(
+            "λ_min against the real decrease, ε = {EPSILON} ({} seeds)",
+            sizes.seeds
+        ),
         x_label: "predicted decrease −ε²λ_min/2".into(),
         y_label: "measured decrease of the loss".into(),
         x_scale: AxisScale::Log,

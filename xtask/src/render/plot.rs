@@ -42,10 +42,7 @@ fn register_fonts() {
     });
 }
 
-fn draw_on<B: DrawingBackend>(
-    area: DrawingArea<B, Shift>,
-    figure: &Figure,
-) -> Result<(), String> {
+fn draw_on<B: DrawingBackend>(area: DrawingArea<B, Shift>, figure: &Figure) -> Result<(), String> {
     let values = |axis: fn(&Figure) -> Vec<f64>| axis(figure);
     let x = range(&values(x_values), figure.x_scale)?;
     let y = range(&values(y_values), figure.y_scale)?;
@@ -58,12 +55,19 @@ fn draw_on<B: DrawingBackend>(
 }
 
 fn x_values(figure: &Figure) -> Vec<f64> {
-    figure.series.iter().flat_map(|s| &s.points).map(|p| p.x).collect()
+    figure
+        .series
+        .iter()
+        .flat_map(|s| &s.points)
+        .map(|p| p.x)
+        .collect()
 }
 
 fn y_values(figure: &Figure) -> Vec<f64> {
     let points = figure.series.iter().flat_map(|s| &s.points);
-    points.flat_map(|p| [p.y - p.deviation, p.y + p.deviation]).collect()
+    points
+        .flat_map(|p| [p.y - p.deviation, p.y + p.deviation])
+        .collect()
 }
 
 /// The values' range with a margin; on a logarithmic axis of positive values only.
@@ -83,12 +87,7 @@ fn range(values: &[f64], scale: AxisScale) -> Result<Range<f64>, String> {
     })
 }
 
-fn chart<B, X, Y>(
-    area: &DrawingArea<B, Shift>,
-    figure: &Figure,
-    x: X,
-    y: Y,
-) -> Result<(), String>
+fn chart<B, X, Y>(area: &DrawingArea<B, Shift>, figure: &Figure, x: X, y: Y) -> Result<(), String>
 where
     B: DrawingBackend,
     X: AsRangedCoord<Value = f64>,
@@ -122,9 +121,9 @@ where
         let ends = [from.start.max(to.start), from.end.min(to.end)];
         let line = LineSeries::new(ends.map(|v| (v, v)), BLACK.mix(0.5));
         let drawn = chart.draw_series(line).map_err(|e| failed(&e))?;
-        drawn.label("y = x").legend(|(x, y)| {
-            PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.5))
-        });
+        drawn
+            .label("y = x")
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.5)));
     }
     for (series, colour) in figure.series.iter().zip(COLOURS.iter().cycle()) {
         let at = series.points.iter().map(|p| (p.x, p.y));

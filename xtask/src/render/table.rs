@@ -6,7 +6,11 @@ use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
 
 /// The table as a terminal shows it.
 pub fn terminal(table: &Table) -> String {
-    join(&table.title, &grid(table, UTF8_FULL_CONDENSED), &table.notes)
+    join(
+        &table.title,
+        &grid(table, UTF8_FULL_CONDENSED),
+        &table.notes,
+    )
 }
 
 /// The table as Markdown, under a heading.

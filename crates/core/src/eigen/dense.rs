@@ -29,11 +29,7 @@ pub fn dense_spectra(site: &str, matrices: &[DMatrix<f64>]) -> Result<Vec<Spectr
 /// [`CoreError::Shape`] unless the matrix is square and not empty,
 /// [`CoreError::NonFinite`] for NaN or an infinity, [`CoreError::Eigen`] if the
 /// iteration does not converge.
-pub fn spectrum(
-    site: &str,
-    neuron: usize,
-    matrix: &DMatrix<f64>,
-) -> Result<Spectrum, CoreError> {
+pub fn spectrum(site: &str, neuron: usize, matrix: &DMatrix<f64>) -> Result<Spectrum, CoreError> {
     let d = matrix.nrows();
     if d == 0 || matrix.ncols() != d {
         return Err(CoreError::Shape {
@@ -50,18 +46,23 @@ pub fn spectrum(
         });
     }
     if scale == 0.0 {
-        let pair = pair(matrix, 0.0, DVector::from_fn(d, |row, _| f64::from(u8::from(row == 0))));
+        let pair = pair(
+            matrix,
+            0.0,
+            DVector::from_fn(d, |row, _| f64::from(u8::from(row == 0))),
+        );
         return Ok(Spectrum {
             min: pair.clone(),
             max: pair,
         });
     }
-    let eigen = SymmetricEigen::try_new(matrix / scale, f64::EPSILON, MAX_ITERATIONS).ok_or_else(
-        || CoreError::Eigen {
-            site: site.to_owned(),
-            neuron,
-        },
-    )?;
+    let eigen =
+        SymmetricEigen::try_new(matrix / scale, f64::EPSILON, MAX_ITERATIONS).ok_or_else(|| {
+            CoreError::Eigen {
+                site: site.to_owned(),
+                neuron,
+            }
+        })?;
     let end = |index: usize| {
         let vector = eigen.eigenvectors.column(index).normalize();
         pair(matrix, eigen.eigenvalues[index] * scale, vector)

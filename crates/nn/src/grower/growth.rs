@@ -22,14 +22,19 @@ impl<M: Growable> Grower<M> {
     /// Makes or refuses one growth, or ends the run where none is allowed.
     pub(super) fn grow(&mut self, trigger: &str) -> Result<(), NnError> {
         let limits = self.config.values.limits;
-        if limits.max_growths.is_some_and(|most| self.state.growths >= most) {
+        if limits
+            .max_growths
+            .is_some_and(|most| self.state.growths >= most)
+        {
             self.state.stopped = Some(StopReason::GrowthLimit);
             return Ok(());
         }
         let topology = self.model.topology()?;
         let parameters = parameter_count(&self.model);
         if let Some(budget) = limits.parameter_budget {
-            let costs = topology.sites().filter_map(|(name, _)| topology.cost_per_neuron(name));
+            let costs = topology
+                .sites()
+                .filter_map(|(name, _)| topology.cost_per_neuron(name));
             if costs.min().is_some_and(|least| parameters + least > budget) {
                 self.state.stopped = Some(StopReason::ParameterBudget);
                 return Ok(());
@@ -236,8 +241,10 @@ impl<M: Growable> Grower<M> {
 /// Rounding that a right surgery may show at ε = 0 (MATH §6.1).
 fn zero_bound<M: Growable>(model: &M) -> f64 {
     let weights = crate::weights::collect(model);
-    let single = |weight: &crate::weights::Weight| {
-        weight.data.dtype() != burn::tensor::DType::F64
-    };
-    if weights.values().any(single) { 1e-5 } else { 1e-12 }
+    let single = |weight: &crate::weights::Weight| weight.data.dtype() != burn::tensor::DType::F64;
+    if weights.values().any(single) {
+        1e-5
+    } else {
+        1e-12
+    }
 }

@@ -107,7 +107,12 @@ impl GrowableDepthwiseConv2d {
             [1, 1],
             channels,
         );
-        let mut z = conv2d(input.clone(), self.weight.val(), bias_of(&self.bias), options);
+        let mut z = conv2d(
+            input.clone(),
+            self.weight.val(),
+            bias_of(&self.bias),
+            options,
+        );
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }

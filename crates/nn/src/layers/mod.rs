@@ -35,7 +35,11 @@ fn check_window(
     stride: [usize; 2],
     dilation: [usize; 2],
 ) -> Result<(), NnError> {
-    for (what, sizes) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
+    for (what, sizes) in [
+        ("kernel", kernel),
+        ("stride", stride),
+        ("dilation", dilation),
+    ] {
         check_width(layer, what, sizes[0].min(sizes[1]))?;
     }
     Ok(())
@@ -57,7 +61,11 @@ pub(crate) trait InnerOrSelf {
 
 impl<const D: usize> InnerOrSelf for Tensor<D> {
     fn inner_or_self(self) -> Self {
-        if self.is_autodiff() { self.inner() } else { self }
+        if self.is_autodiff() {
+            self.inner()
+        } else {
+            self
+        }
     }
 }
 

@@ -181,7 +181,10 @@ impl Array {
 
     fn axis_length(&self, axis: usize) -> Result<usize, NnError> {
         self.shape.get(axis).copied().ok_or_else(|| {
-            NnError::Plan(format!("a parameter of shape {:?} has no axis {axis}", self.shape))
+            NnError::Plan(format!(
+                "a parameter of shape {:?} has no axis {axis}",
+                self.shape
+            ))
         })
     }
 

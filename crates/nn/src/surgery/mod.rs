@@ -106,7 +106,9 @@ fn plan_edits(topology: &Topology, plan: &Plan, epsilon: f64) -> Result<ParamEdi
                 names.join(", ")
             )));
         };
-        let width = topology.nodes[topology.groups[index].members[0]].spec.outputs;
+        let width = topology.nodes[topology.groups[index].members[0]]
+            .spec
+            .outputs;
         if growth.neuron >= width {
             return Err(NnError::Plan(format!(
                 "site `{}` has {width} neurons, the plan splits neuron {}",

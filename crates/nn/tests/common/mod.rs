@@ -1,7 +1,7 @@
 //! Random networks for the property tests.
 
-use burgeon_core::{Activation, Plan, Scheme, SplitBackend};
 use burgeon_core::criterion::Candidate;
+use burgeon_core::{Activation, Plan, Scheme, SplitBackend};
 use burgeon_nn::growable::cast;
 use burgeon_nn::{
     Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
@@ -78,10 +78,7 @@ impl Net {
             .with_norm(!shape.norm)
             .with_activation(shape.activation);
         let conv1 = conv1.init(&device)?;
-        let probe = Tensor::<4>::zeros(
-            [1, c0, shape.size[0], shape.size[1]],
-            &device,
-        );
+        let probe = Tensor::<4>::zeros([1, c0, shape.size[0], shape.size[1]], &device);
         let [_, _, height, width] = conv1.forward(probe).dims();
         let positions = height * width;
         let [n1, n2] = shape.neurons;
@@ -122,7 +119,9 @@ impl ModuleMapper for Randomiser {
         let count: usize = shape.iter().product();
         // One-dimensional floats include variances, which must be positive.
         let range = if D == 1 { 0.3..1.3 } else { -0.8..0.8 };
-        let values: Vec<f64> = (0..count).map(|_| self.rng.random_range(range.clone())).collect();
+        let values: Vec<f64> = (0..count)
+            .map(|_| self.rng.random_range(range.clone()))
+            .collect();
         let device = tensor.device().inner();
         let plain = Tensor::from_data(TensorData::new(values, shape), (&device, DType::F64));
         let leaf = Tensor::from_inner(plain).set_require_grad(tensor.is_require_grad());
@@ -134,7 +133,9 @@ impl Growable for Net {
     type Input = Tensor<4>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let x = self.depthwise.forward(self.after.forward(self.conv1.forward(input)));
+        let x = self
+            .depthwise
+            .forward(self.after.forward(self.conv1.forward(input)));
         let skip = self.skip.forward(x.clone()).mean_dims(&[2, 3]);
         let [batch, outputs, ..] = skip.dims();
         let x = self.conv2.forward(x).flatten::<2>(1, 3);
@@ -164,9 +165,8 @@ pub fn samples(shape: &Shape, backend: &dyn SplitBackend) -> Samples<Tensor<4>> 
     let mut rng = ChaCha8Rng::seed_from_u64(shape.seed ^ 1);
     let device = backend.device();
     let dims = [shape.batch, shape.channels[0], shape.size[0], shape.size[1]];
-    let mut draw = |count: usize| -> Vec<f64> {
-        (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
-    };
+    let mut draw =
+        |count: usize| -> Vec<f64> { (0..count).map(|_| rng.random_range(-1.0..1.0)).collect() };
     let inputs = TensorData::new(draw(dims.iter().product()), dims);
     let values = TensorData::new(draw(shape.batch * 2), [shape.batch, 2]);
     Samples::regression(
