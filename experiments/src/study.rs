@@ -48,6 +48,19 @@ pub struct UnitContext {
     pub checkpoint: PathBuf,
     /// Set when the run should end.
     pub interrupt: Arc<AtomicBool>,
+    /// Takes a line on how the unit goes.
+    pub progress: mpsc::Sender<UnitEvent>,
+    /// The unit's key.
+    pub unit: String,
+}
+
+/// What a unit tells while it runs.
+#[derive(Debug)]
+pub enum UnitEvent {
+    /// A line on how it goes.
+    Progress(String),
+    /// It ended: its index and its result.
+    Ended(usize, Result<Value, ExperimentError>),
 }
 
 impl UnitContext {
@@ -95,6 +108,9 @@ pub trait Study: Debug + Send + Sync {
 pub trait StudyObserver {
     /// `done` of `total` units are finished, `unit` the last.
     fn unit_finished(&mut self, unit: &str, done: usize, total: usize);
+
+    /// A running unit tells how it goes.
+    fn unit_progress(&mut self, line: &str);
 }
 
 /// Runs the units of `study` that are not yet in `folder`, on `workers` threads, and
@@ -140,6 +156,8 @@ pub fn run_units(
                         settings: settings.clone(),
                         checkpoint: unit_folder.join(format!("{}.checkpoint", units[index])),
                         interrupt: interrupt.clone(),
+                        progress: sender.clone(),
+                        unit: units[index].clone(),
                     };
                     let result = study.run(&units[index], &context).and_then(|value| {
                         let path = unit_folder.join(format!("{}.json", units[index]));
@@ -150,21 +168,22 @@ pub fn run_units(
                         }
                         Ok(value)
                     });
-                    if sender.send((index, result)).is_err() {
+                    if sender.send(UnitEvent::Ended(index, result)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        for (index, result) in receiver {
-            match result {
-                Ok(value) => {
+        for event in receiver {
+            match event {
+                UnitEvent::Progress(line) => observer.unit_progress(&line),
+                UnitEvent::Ended(index, Ok(value)) => {
                     results[index] = Some(value);
                     done += 1;
                     observer.unit_finished(&units[index], done, units.len());
                 }
-                Err(error) => {
+                UnitEvent::Ended(_, Err(error)) => {
                     failed.store(true, Ordering::Relaxed);
                     first_error.get_or_insert(error);
                 }

@@ -252,6 +252,7 @@ struct Progress {
     name: &'static str,
     bar: Option<ProgressBar>,
     printed: usize,
+    spoken: Instant,
 }
 
 impl Progress {
@@ -269,6 +270,7 @@ impl Progress {
             name,
             bar,
             printed: 0,
+            spoken: Instant::now(),
         }
     }
 
@@ -295,6 +297,17 @@ impl StudyObserver for Progress {
                 }
                 self.printed = self.printed.max(tenth);
             }
+        }
+    }
+
+    fn unit_progress(&mut self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(line.to_owned()),
+            None if self.spoken.elapsed() >= Duration::from_secs(30) => {
+                self.spoken = Instant::now();
+                eprintln!("{line}");
+            }
+            None => {}
         }
     }
 }

@@ -333,6 +333,9 @@ pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
 pub(super) fn prediction_note(runs: &[Judged]) -> String {
     let pairs: Vec<(f64, f64)> = runs.iter().flat_map(|run| run.decreases.clone()).collect();
     let refused: usize = runs.iter().map(|run| run.refused).sum();
+    if pairs.len() < 2 {
+        return format!("S2D: {} growths made, {refused} refused.", pairs.len());
+    }
     format!(
         "S2D, line search for ε on the held set: {} growths made, {refused} refused; predicted \
          against measured decrease at the chosen ε: correlation {:.3} (whole steps of many \

@@ -21,6 +21,10 @@ pub fn write(folder: &Path, report: &Report) -> Result<(), XtaskError> {
         fs::write(&path, markdown(table)).map_err(io(&path))?;
     }
     for figure in &report.figures {
+        if figure.series.iter().all(|series| series.points.is_empty()) {
+            eprintln!("{}: nothing to draw", figure.name);
+            continue;
+        }
         plot::draw(folder, figure)?;
     }
     Ok(())
