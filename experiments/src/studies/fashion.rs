@@ -25,10 +25,10 @@ fn recipe(settings: &StudySettings) -> Recipe {
     };
     Recipe {
         start: vec![2, 2],
-        budget: 12_000,
+        budget: 6_000,
         fraction: 0.5,
         phase_epochs,
-        max_growths: 5,
+        max_growths: 4,
         final_epochs,
         rate: 0.01,
         batch: 128,
