@@ -7,7 +7,7 @@
 //! from a Burn model before it and operates on the model after it.
 //!
 //! Sources: splitting steepest descent (arXiv 1910.02366), fast energy-aware
-//! splitting (arXiv 1910.03103).
+//! splitting (arXiv 1910.03103), signed splitting (arXiv 2003.10392).
 
 pub mod activation;
 pub mod backend;
@@ -30,5 +30,5 @@ pub use curvature::{Curvature, CurvatureBlock, SiteInput, Window};
 pub use eigen::{Eigenpair, Spectrum};
 pub use error::CoreError;
 pub use plan::Plan;
-pub use scheme::{Offspring, Scheme};
+pub use scheme::{Offspring, Scheme, WeightBound};
 pub use select::{Budget, Selector};

@@ -5,7 +5,7 @@ use burgeon_core::eigen::{dense_spectra, spectrum};
 use burgeon_core::select::{Fraction, Threshold, TopK};
 use burgeon_core::{
     Activation, Budget, CoreError, Curvature, CurvatureBlock, Offspring, Plan, Scheme, Selector,
-    SiteInput, SplitBackend,
+    SiteInput, SplitBackend, WeightBound,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
@@ -119,7 +119,7 @@ proptest! {
         let full = DMatrix::from_fn(d, d, |i, j| entries[i * 6 + j]);
         let matrix = (&full + full.transpose()) * 0.5;
         let found = spectrum("s", 0, &matrix).expect("converges");
-        let split = Scheme::Positive2.best_split(&found);
+        let split = Scheme::Positive2.best_split(&found, WeightBound::POSITIVE);
         let best = split.as_ref().map_or(0.0, |(_, gain)| *gain);
         if let Some((offspring, gain)) = &split {
             prop_assert!((offspring.iter().map(|o| o.weight).sum::<f64>() - 1.0).abs() < 1e-15);
@@ -177,7 +177,7 @@ proptest! {
     #[test]
     fn plans_survive_json(offsets in prop::collection::vec(-1e3_f64..1e3, 1..9)) {
         let chosen = vec![Candidate {
-            offspring: Scheme::Positive2.offspring(&offsets),
+            offspring: Scheme::Positive2.offspring(&offsets, &offsets, WeightBound::POSITIVE),
             gain: Some(offsets[0] / 3.0),
             ..candidate(0, 1.0, 7)
         }];
@@ -194,7 +194,7 @@ fn candidate(neuron: usize, score: f64, cost: u64) -> Candidate {
         site: "site".into(),
         neuron,
         scheme: Scheme::Positive2,
-        offspring: Scheme::Positive2.offspring(&[1.0]),
+        offspring: Scheme::Positive2.offspring(&[1.0], &[1.0], WeightBound::POSITIVE),
         gain: None,
         score,
         cost,
@@ -255,8 +255,16 @@ fn degenerate_matrices_have_spectra() {
 fn a_stable_neuron_is_not_split() {
     let stable = DMatrix::from_diagonal(&DVector::from_vec(vec![0.0, 1.0, 2.0]));
     let found = spectrum("site", 0, &stable).expect("converges");
-    assert!(Scheme::Positive2.best_split(&found).is_none());
-    assert!(Scheme::Net2Wider.best_split(&found).is_none());
+    assert!(
+        Scheme::Positive2
+            .best_split(&found, WeightBound::POSITIVE)
+            .is_none()
+    );
+    assert!(
+        Scheme::Net2Wider
+            .best_split(&found, WeightBound::POSITIVE)
+            .is_none()
+    );
 }
 
 #[test]

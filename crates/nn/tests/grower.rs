@@ -462,7 +462,11 @@ fn both_layers(topology: &Topology) -> Plan {
             site: name.to_owned(),
             neuron: 1,
             scheme: burgeon_core::Scheme::Positive2,
-            offspring: burgeon_core::Scheme::Positive2.offspring(&direction),
+            offspring: burgeon_core::Scheme::Positive2.offspring(
+                &direction,
+                &direction,
+                burgeon_core::WeightBound::POSITIVE,
+            ),
             gain: None,
             score: 0.0,
             cost: 0,

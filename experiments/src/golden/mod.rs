@@ -8,7 +8,7 @@ use std::path::Path;
 
 use burgeon_core::criterion::Candidate;
 use burgeon_core::eigen::{Spectrum, dense_spectra};
-use burgeon_core::{Plan, Scheme, SplitBackend};
+use burgeon_core::{Eigenpair, Plan, Scheme, SplitBackend, WeightBound};
 use burgeon_nn::capture::capture;
 use burgeon_nn::growable::{cast, evaluate};
 use burgeon_nn::surgery::apply_plan;
@@ -59,10 +59,17 @@ struct Case {
     kind: String,
     activation: String,
     loss: String,
+    #[serde(default = "one")]
+    c: f64,
     #[serde(default)]
     eps: Vec<f64>,
     #[serde(default)]
     loss_after: BTreeMap<String, Vec<f64>>,
+}
+
+/// The bound c of a case that has no splits.
+fn one() -> f64 {
+    1.0
 }
 
 /// Checks every case that `directory/index.json` names: splitting matrices, extremal
@@ -173,7 +180,7 @@ impl Checker<'_> {
                 return Err(ExperimentError::Settings(problem));
             };
             let dense = curvature.dense(self.backend)?;
-            let computed = dense_spectra(site, &dense)?;
+            let mut computed = dense_spectra(site, &dense)?;
             let expected = self.arrays.matrices(&format!("s{suffix}"))?;
             for (neuron, (s, s_ref)) in dense.iter().zip(&expected).enumerate() {
                 if s.shape() != s_ref.shape() {
@@ -183,7 +190,7 @@ impl Checker<'_> {
                 let scale = s_ref.amax();
                 matrices.add((s - s_ref).amax() / scale);
                 self.compare_ends(
-                    &computed[neuron],
+                    &mut computed[neuron],
                     s_ref,
                     suffix,
                     neuron,
@@ -201,7 +208,7 @@ impl Checker<'_> {
 
     fn compare_ends(
         &self,
-        found: &Spectrum,
+        found: &mut Spectrum,
         matrix: &DMatrix<f64>,
         suffix: &str,
         neuron: usize,
@@ -213,17 +220,15 @@ impl Checker<'_> {
         let d = eigenvalues.len();
         let norm = eigenvalues[0].abs().max(eigenvalues[d - 1].abs());
         for (end, pair, own, next) in [
-            ("min", &found.min, 0, 1),
-            ("max", &found.max, d - 1, d.wrapping_sub(2)),
+            ("min", &mut found.min, 0, 1),
+            ("max", &mut found.max, d - 1, d.wrapping_sub(2)),
         ] {
             let array = self.arrays.floats(&format!("lambda_{end}{suffix}"))?;
             values.add((pair.value - array.values[neuron]).abs() / norm);
             let reference = self.arrays.floats(&format!("v_{end}{suffix}"))?;
             let reference = DVector::from_column_slice(&reference.values[neuron * d..][..d]);
-            let vector = DVector::from_column_slice(&pair.vector);
-            let difference = (&vector - &reference)
-                .norm()
-                .min((&vector + &reference).norm());
+            align(pair, &reference);
+            let difference = (DVector::from_column_slice(&pair.vector) - &reference).norm();
             // A vector is determined up to error / gap, so errors count by the gap.
             let gap = eigenvalues
                 .get(next)
@@ -242,6 +247,7 @@ impl Checker<'_> {
         spectra: &BTreeMap<String, Vec<Spectrum>>,
     ) -> Result<(), ExperimentError> {
         let topology = net.topology()?;
+        let bound = WeightBound::new(self.case.c)?;
         let mut worst = Worst::default();
         for (key, references) in &self.case.loss_after {
             let Some((suffix, neuron, scheme)) = split_key(key) else {
@@ -266,7 +272,7 @@ impl Checker<'_> {
                     site: site.clone(),
                     neuron,
                     scheme,
-                    offspring: scheme.offspring(&spectrum.min.vector),
+                    offspring: scheme.offspring(&spectrum.min.vector, &spectrum.max.vector, bound),
                     gain: None,
                     score: 0.0,
                     cost: 0,
@@ -297,6 +303,15 @@ impl Checker<'_> {
     }
 }
 
+/// Gives the vector the reference's sign: a split by negative2 moves along one side of
+/// v_max, so its loss depends on the sign at order ε³.
+fn align(pair: &mut Eigenpair, reference: &DVector<f64>) {
+    let along: f64 = pair.vector.iter().zip(reference).map(|(a, b)| a * b).sum();
+    if along < 0.0 {
+        pair.vector.iter_mut().for_each(|entry| *entry = -*entry);
+    }
+}
+
 /// `layer0.neuron3.positive2` → (`0`, 3, `positive2`).
 fn split_key(key: &str) -> Option<(String, usize, &str)> {
     let mut parts = key.split('.');
@@ -306,7 +321,7 @@ fn split_key(key: &str) -> Option<(String, usize, &str)> {
 }
 
 fn scheme_named(name: &str) -> Option<Scheme> {
-    [Scheme::Positive2]
+    Scheme::DIRECTED
         .into_iter()
         .find(|scheme| scheme.name() == name)
 }

@@ -21,7 +21,7 @@ use crate::study::{Scale, Study, StudySettings, UnitContext};
 pub(super) struct Digits;
 
 /// Widths of the MLPs trained from scratch to find the smallest of a given accuracy.
-const SWEEP: [usize; 6] = [16, 24, 32, 40, 48, 64];
+const SWEEP: [usize; 4] = [16, 32, 40, 48];
 const TARGET: f64 = 0.97;
 
 fn mlp_recipe() -> Recipe {

@@ -5,6 +5,8 @@ mod fashion;
 mod growth;
 mod images;
 mod nets;
+mod rbf;
+mod s3d_toy;
 mod toy;
 
 use serde::de::DeserializeOwned;
@@ -19,6 +21,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(toy::Toy),
         Box::new(digits::Digits),
         Box::new(fashion::Fashion),
+        Box::new(s3d_toy::SignedToy),
     ]
 }
 

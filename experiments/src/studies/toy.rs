@@ -2,34 +2,20 @@
 //! measured decrease.
 
 use burgeon_core::criterion::{Net2Net, RandomSplit, SteepestDescent};
-use burgeon_core::select::TopK;
-use burgeon_core::{Activation, Criterion, SplitBackend};
-use burgeon_nn::grower::{Accept, GrowerState, Verdict};
-use burgeon_nn::{
-    Growable, GrowableLinear, GrowableLinearConfig, GrowerConfig, LearningRate, MeanSquaredError,
-    NnError, Samples, StepSize, Task, Topology, Trigger,
-};
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::optim::AdamConfig;
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use rand_distr::{Distribution, Normal};
+use burgeon_nn::grower::{GrowerState, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::growth::{grow, initialise};
+use super::rbf::{
+    EPSILON, POINTS, Sizes, TARGET_NEURONS, from_scratch, grown, losses_by_width, scale_note,
+    sizes, target,
+};
 use super::{decode, encode, method_and_seed};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
 use crate::statistics::{correlation, mean_deviation, median, plus_minus};
-use crate::study::{Scale, Study, StudySettings, UnitContext};
+use crate::study::{Study, StudySettings, UnitContext};
 
-const POINTS: usize = 1000;
-const TARGET_NEURONS: usize = 15;
-const EPSILON: f64 = 0.05;
 const METHODS: [(&str, &str); 4] = [
     ("s2d", "splitting steepest descent"),
     ("random", "random splitting"),
@@ -40,39 +26,6 @@ const METHODS: [(&str, &str); 4] = [
 /// The study.
 #[derive(Debug)]
 pub(super) struct Toy;
-
-/// `Σ_j w_j exp(−(θ_j1 x + θ_j2)²/2)`.
-#[derive(Module, Debug)]
-struct RbfNet {
-    hidden: GrowableLinear,
-    output: Linear,
-}
-
-impl RbfNet {
-    fn new(neurons: usize, device: &Device) -> Result<Self, NnError> {
-        let hidden = GrowableLinearConfig::new(1, neurons).with_activation(Activation::Rbf);
-        let output = LinearConfig::new(neurons, 1).with_bias(false);
-        Ok(Self {
-            hidden: hidden.init(device)?,
-            output: output.init(device),
-        })
-    }
-}
-
-impl Growable for RbfNet {
-    type Input = Tensor<2>;
-
-    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.hidden.forward(input))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("hidden", &self.hidden)
-            .layer("output", &self.output)
-            .build()
-    }
-}
 
 /// What one unit found.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,24 +44,6 @@ struct SplitMeasured {
     lambda_min: f64,
     predicted: f64,
     measured: f64,
-}
-
-struct Sizes {
-    seeds: usize,
-    widths: usize,
-    epochs: usize,
-}
-
-fn sizes(settings: &StudySettings) -> Sizes {
-    let (seeds, widths, epochs) = match settings.scale {
-        Scale::Quick => (20, 8, 400),
-        Scale::Full => (50, TARGET_NEURONS, 2000),
-    };
-    Sizes {
-        seeds: settings.seeds.unwrap_or(seeds),
-        widths,
-        epochs,
-    }
 }
 
 impl Study for Toy {
@@ -138,13 +73,20 @@ impl Study for Toy {
         let sizes = sizes(&context.settings);
         let backend = context.backend()?;
         let samples = target(backend.as_ref(), seed)?;
-        let outcome = match method {
-            "s2d" => grown(context, &samples, &sizes, seed, SteepestDescent)?,
-            "random" => grown(context, &samples, &sizes, seed, RandomSplit)?,
-            "net2net" => grown(context, &samples, &sizes, seed, Net2Net)?,
-            _ => from_scratch(context, &samples, &sizes, seed)?,
+        let refusals = usize::MAX;
+        let state = match method {
+            "s2d" => grown(context, &samples, &sizes, seed, SteepestDescent, refusals)?.1,
+            "random" => grown(context, &samples, &sizes, seed, RandomSplit, refusals)?.1,
+            "net2net" => grown(context, &samples, &sizes, seed, Net2Net, refusals)?.1,
+            _ => {
+                return encode(&Outcome {
+                    loss_at_width: from_scratch(context, &samples, &sizes, seed)?,
+                    final_width: sizes.widths,
+                    splits: Vec::new(),
+                });
+            }
         };
-        encode(&outcome)
+        encode(&outcome_of(&state, &sizes))
     }
 
     fn report(
@@ -169,98 +111,8 @@ impl Study for Toy {
     }
 }
 
-/// 1,000 points of a random network of 15 RBF neurons.
-fn target(backend: &dyn SplitBackend, seed: u64) -> Result<Samples<Tensor<2>>, ExperimentError> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let normal = Normal::new(0.0, 3.0_f64.sqrt())
-        .map_err(|error| ExperimentError::Settings(error.to_string()))?;
-    let neurons: Vec<[f64; 3]> = (0..TARGET_NEURONS)
-        .map(|_| [0; 3].map(|_| normal.sample(&mut rng)))
-        .collect();
-    let x: Vec<f64> = (0..POINTS).map(|_| rng.random_range(-5.0..5.0)).collect();
-    let value = |x: &f64| -> f64 {
-        let term = |[w, a, b]: &[f64; 3]| w * (-0.5 * (a * x + b).powi(2)).exp();
-        neurons.iter().map(term).sum()
-    };
-    let y: Vec<f64> = x.iter().map(value).collect();
-    let device = backend.device();
-    let column = |values: Vec<f64>| {
-        Tensor::<2>::from_data(
-            TensorData::new(values, [POINTS, 1]).convert::<f32>(),
-            &device,
-        )
-    };
-    Ok(Samples::regression(column(x), column(y))?)
-}
-
-/// Each phase starts anew at a high rate and ends near convergence.
-fn learning_rate(epochs: usize) -> LearningRate {
-    LearningRate::Cosine {
-        initial: 0.05,
-        last: 0.001,
-        epochs,
-    }
-}
-
-fn config(criterion: impl Criterion + 'static, seed: u64) -> Result<GrowerConfig, ExperimentError> {
-    Ok(GrowerConfig::new(criterion, TopK::new(1)?)
-        .with_batch_size(POINTS)
-        .with_capture_samples(POINTS)
-        .with_step_size(StepSize::Fixed {
-            epsilon: EPSILON,
-            accept: Accept::Always,
-        })
-        // A refused step is tried again after the next phase.
-        .with_max_refusals(usize::MAX)
-        // Units run side by side, and the network draws nothing.
-        .with_device_seeding(false)
-        .with_seed(seed))
-}
-
-fn task(samples: &Samples<Tensor<2>>) -> Task<Tensor<2>> {
-    Task {
-        objective: Box::new(MeanSquaredError),
-        train: samples.clone(),
-        // The paper's toy has one set: it asks for optimisation, not generalisation.
-        held: samples.clone(),
-    }
-}
-
-fn grown(
-    context: &UnitContext,
-    samples: &Samples<Tensor<2>>,
-    sizes: &Sizes,
-    seed: u64,
-    criterion: impl Criterion + 'static,
-) -> Result<Outcome, ExperimentError> {
-    let config = config(criterion, seed)?
-        .with_trigger(Trigger::Every {
-            epochs: sizes.epochs,
-        })
-        .with_learning_rate(learning_rate(sizes.epochs))
-        .with_max_epochs(sizes.epochs * sizes.widths);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| RbfNet::new(1, d))?;
-    let optimizer = AdamConfig::new().init();
-    let (_, state) = grow(context, config, task(samples), model, optimizer, false)?;
-    Ok(outcome_of(&state, sizes))
-}
-
 fn outcome_of(state: &GrowerState, sizes: &Sizes) -> Outcome {
-    // The last epoch of each width; a width keeps training where growth is refused.
-    let mut loss_at_width: Vec<f64> = Vec::new();
-    let mut parameters = 0;
-    for record in &state.epochs {
-        if record.parameters > parameters {
-            parameters = record.parameters;
-            loss_at_width.push(record.held.loss);
-        }
-        if let Some(last) = loss_at_width.last_mut() {
-            *last = record.held.loss;
-        }
-    }
-    let final_width = loss_at_width.len();
-    let last = loss_at_width.last().copied().unwrap_or(f64::NAN);
-    loss_at_width.resize(sizes.widths, last);
+    let (loss_at_width, final_width) = losses_by_width(state, sizes);
     let splits = state.journal.iter().filter_map(|record| {
         let gain = record.plan.predicted_gain()?;
         Some(SplitMeasured {
@@ -276,40 +128,6 @@ fn outcome_of(state: &GrowerState, sizes: &Sizes) -> Outcome {
         final_width,
         splits: splits.collect(),
     }
-}
-
-/// Every width trained for as many epochs as a grown network of that width had.
-fn from_scratch(
-    context: &UnitContext,
-    samples: &Samples<Tensor<2>>,
-    sizes: &Sizes,
-    seed: u64,
-) -> Result<Outcome, ExperimentError> {
-    let mut loss_at_width = Vec::new();
-    for width in 1..=sizes.widths {
-        let epochs = sizes.epochs * width;
-        let config = config(RandomSplit, seed)?
-            .with_max_growths(0)
-            .with_trigger(Trigger::Every { epochs })
-            .with_learning_rate(learning_rate(epochs))
-            .with_max_epochs(epochs);
-        let model = initialise(context.backend()?.as_ref(), seed, |d| RbfNet::new(width, d))?;
-        let optimizer = AdamConfig::new().init();
-        let (_, state) = grow(context, config, task(samples), model, optimizer, false)?;
-        loss_at_width.extend(state.epochs.last().map(|record| record.held.loss));
-    }
-    Ok(Outcome {
-        loss_at_width,
-        final_width: sizes.widths,
-        splits: Vec::new(),
-    })
-}
-
-fn scale_note(sizes: &Sizes) -> String {
-    format!(
-        "synthetic, {} seeds, widths to {}, {} full-batch Adam steps a width",
-        sizes.seeds, sizes.widths, sizes.epochs
-    )
 }
 
 fn losses_at(outcomes: &[Outcome], width: usize) -> Vec<f64> {
@@ -345,10 +163,18 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
         .collect();
     let plain: Vec<(f64, f64)> = pairs.iter().map(|p| (p.predicted, p.measured)).collect();
     let ratios: Vec<f64> = pairs.iter().map(|p| p.measured / p.predicted).collect();
-    let comparison = if last(0) < last(1) {
-        "beats"
-    } else {
-        "does not beat"
+    let differences: Vec<f64> = losses_at(&outcomes[0].1, sizes.widths)
+        .into_iter()
+        .zip(losses_at(&outcomes[1].1, sizes.widths))
+        .map(|(s2d, random)| s2d - random)
+        .collect();
+    let lower = differences.iter().filter(|d| **d < 0.0).count();
+    let (difference, deviation) = mean_deviation(&differences);
+    let error = deviation / (differences.len() as f64).sqrt();
+    let comparison = match difference {
+        d if d >= 0.0 => "does not beat",
+        d if d > -2.0 * error => "beats, but within noise,",
+        _ => "beats",
     };
     Table {
         name: "toy".into(),
@@ -360,15 +186,19 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
         rows,
         notes: vec![
             format!(
-                "S2D {comparison} random splitting at width {}: mean loss {:.4} against {:.4}.",
+                "S2D {comparison} random splitting at width {}: mean loss {:.4} against {:.4}; \
+                 paired difference {difference:.4} ± {error:.4} (standard error), lower in \
+                 {lower} of {} seeds.",
                 sizes.widths,
                 last(0),
-                last(1)
+                last(1),
+                differences.len()
             ),
             format!(
-                "In {stopped} of {} seeds S2D ended below width {}: at some steps no neuron had a \
-                 negative eigenvalue, and the phase's training went on at the old width; such \
-                 runs keep their last loss.",
+                "In {stopped} of {} seeds S2D ended below width {}: some of its steps were refused \
+                 (no negative eigenvalue left, or a measured change that contradicts the \
+                 prediction), and training went on at the old width; such runs keep their last \
+                 loss.",
                 outcomes[0].1.len(),
                 sizes.widths
             ),
@@ -382,6 +212,10 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
                 logs.len(),
                 median(&ratios)
             ),
+            "All grown networks start from one neuron, which settles on one bump; a Gaussian neuron \
+             feels no residual far from it, and neither do its copies. Networks trained from \
+             scratch start spread out."
+                .into(),
             format!(
                 "Target: {TARGET_NEURONS} neurons w·exp(−(θ₁x+θ₂)²/2), w, θ ~ N(0, 3), {POINTS} \
                  points, x uniform in [−5, 5] (the paper's setting, unverified). The paper's own \

@@ -96,6 +96,7 @@ where
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let failed = |error: &dyn std::fmt::Display| error.to_string();
+    let corner = emptiest_corner(figure);
     area.fill(&WHITE).map_err(|e| failed(&e))?;
     let mut chart = ChartBuilder::on(area)
         .caption(&figure.title, (FONT, 17))
@@ -108,6 +109,7 @@ where
         .configure_mesh()
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
+        .x_labels(7)
         .x_desc(&figure.x_label)
         .y_desc(&figure.y_label)
         .axis_desc_style((FONT, 15))
@@ -149,7 +151,7 @@ where
         .label_font((FONT, 14))
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))
-        .position(SeriesLabelPosition::UpperRight)
+        .position(corner)
         .draw()
         .map_err(|e| failed(&e))?;
     area.present().map_err(|e| failed(&e))
@@ -164,4 +166,41 @@ fn label(value: &f64) -> String {
     } else {
         format!("{value:.0e}")
     }
+}
+
+/// The corner of the chart with the fewest points, for the legend.
+fn emptiest_corner(figure: &Figure) -> SeriesLabelPosition {
+    let place = |values: &[f64], scale: AxisScale, value: f64| {
+        let along = |v: f64| if scale == AxisScale::Log { v.ln() } else { v };
+        let ends = range(values, scale).unwrap_or(0.0..1.0);
+        (along(value) - along(ends.start)) / (along(ends.end) - along(ends.start))
+    };
+    let (xs, ys) = (x_values(figure), y_values(figure));
+    let points: Vec<(f64, f64)> = figure
+        .series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|p| {
+            (
+                place(&xs, figure.x_scale, p.x),
+                place(&ys, figure.y_scale, p.y),
+            )
+        })
+        .collect();
+    // The legend covers about half of the width and a third of the height.
+    let within = |right: bool, upper: bool| {
+        let inside = |&&(x, y): &&(f64, f64)| {
+            (if right { x > 0.5 } else { x < 0.5 }) && (if upper { y > 0.65 } else { y < 0.35 })
+        };
+        points.iter().filter(inside).count()
+    };
+    [
+        (within(true, true), SeriesLabelPosition::UpperRight),
+        (within(true, false), SeriesLabelPosition::LowerRight),
+        (within(false, true), SeriesLabelPosition::UpperLeft),
+        (within(false, false), SeriesLabelPosition::LowerLeft),
+    ]
+    .into_iter()
+    .min_by_key(|(count, _)| *count)
+    .map_or(SeriesLabelPosition::UpperRight, |(_, corner)| corner)
 }

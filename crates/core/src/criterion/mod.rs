@@ -2,11 +2,15 @@
 
 mod net2net;
 mod random;
+mod random_signed;
 mod s2d;
+mod s3d;
 
 pub use net2net::Net2Net;
 pub use random::RandomSplit;
+pub use random_signed::RandomSignedSplit;
 pub use s2d::SteepestDescent;
+pub use s3d::SignedSteepestDescent;
 
 use std::fmt::Debug;
 
@@ -15,8 +19,9 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::backend::SplitBackend;
 use crate::capture::{Capture, Site};
+use crate::eigen::dense_spectra;
 use crate::error::CoreError;
-use crate::scheme::{Offspring, Scheme};
+use crate::scheme::{Offspring, Scheme, WeightBound};
 
 /// One possible growth.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,13 +78,51 @@ impl Candidate {
     }
 }
 
+/// For every neuron the best of `schemes` by gain per added neuron, from dense
+/// splitting matrices; none for a neuron that all of them leave stable.
+fn dense_candidates(
+    capture: &Capture,
+    backend: &dyn SplitBackend,
+    schemes: &[Scheme],
+    bound: WeightBound,
+) -> Result<Vec<Candidate>, CoreError> {
+    let mut candidates = Vec::new();
+    for site in &capture.sites {
+        let Some(curvature) = &site.curvature else {
+            return Err(CoreError::EmptyCapture {
+                site: site.name.clone(),
+            });
+        };
+        let spectra = dense_spectra(&site.name, &curvature.dense(backend)?)?;
+        for (neuron, spectrum) in spectra.iter().enumerate() {
+            let mut best: Option<Candidate> = None;
+            for &scheme in schemes {
+                let Some((offspring, gain)) = scheme.best_split(spectrum, bound) else {
+                    continue;
+                };
+                let score = gain / (scheme.copies() - 1) as f64;
+                if best.as_ref().is_none_or(|best| score > best.score) {
+                    best = Some(Candidate {
+                        gain: Some(gain),
+                        score,
+                        ..Candidate::split(site, neuron, scheme, offspring)
+                    });
+                }
+            }
+            candidates.extend(best);
+        }
+    }
+    Ok(candidates)
+}
+
 /// One candidate for every neuron, moved along a direction drawn uniformly from
 /// the unit sphere, with a score that is uniform too.
 fn undirected(capture: &Capture, scheme: Scheme, rng: &mut ChaCha8Rng) -> Vec<Candidate> {
     let mut candidates = Vec::with_capacity(capture.neurons());
     for site in &capture.sites {
         for neuron in 0..site.neurons {
-            let offspring = scheme.offspring(&unit_vector(site.dim, rng));
+            let direction = unit_vector(site.dim, rng);
+            let offspring = scheme.offspring(&direction, &direction, WeightBound::POSITIVE);
             candidates.push(Candidate {
                 score: rand::RngExt::random(rng),
                 ..Candidate::split(site, neuron, scheme, offspring)

@@ -2,12 +2,11 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Candidate, Criterion};
+use super::{Candidate, Criterion, dense_candidates};
 use crate::backend::SplitBackend;
 use crate::capture::Capture;
-use crate::eigen::dense_spectra;
 use crate::error::CoreError;
-use crate::scheme::Scheme;
+use crate::scheme::{Scheme, WeightBound};
 
 /// S2D (arXiv 1910.02366): split along `±v_min` every neuron whose smallest
 /// eigenvalue is negative; the gain is `−½ λ_min`.
@@ -29,25 +28,7 @@ impl Criterion for SteepestDescent {
         backend: &dyn SplitBackend,
         _rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Candidate>, CoreError> {
-        let mut candidates = Vec::new();
-        for site in &capture.sites {
-            let Some(curvature) = &site.curvature else {
-                return Err(CoreError::EmptyCapture {
-                    site: site.name.clone(),
-                });
-            };
-            let spectra = dense_spectra(&site.name, &curvature.dense(backend)?)?;
-            for (neuron, spectrum) in spectra.iter().enumerate() {
-                let scheme = Scheme::Positive2;
-                if let Some((offspring, gain)) = scheme.best_split(spectrum) {
-                    candidates.push(Candidate {
-                        gain: Some(gain),
-                        score: gain,
-                        ..Candidate::split(site, neuron, scheme, offspring)
-                    });
-                }
-            }
-        }
-        Ok(candidates)
+        let schemes = [Scheme::Positive2];
+        dense_candidates(capture, backend, &schemes, WeightBound::POSITIVE)
     }
 }

@@ -1,7 +1,7 @@
 //! Random networks for the property tests.
 
 use burgeon_core::criterion::Candidate;
-use burgeon_core::{Activation, Plan, Scheme, SplitBackend};
+use burgeon_core::{Activation, Plan, Scheme, SplitBackend, WeightBound};
 use burgeon_nn::growable::cast;
 use burgeon_nn::{
     Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
@@ -177,14 +177,20 @@ pub fn samples(shape: &Shape, backend: &dyn SplitBackend) -> Samples<Tensor<4>> 
 }
 
 /// A plan of one growth.
-pub fn plan(site: &str, neuron: usize, scheme: Scheme, direction: &[f64]) -> Plan {
+pub fn plan(
+    site: &str,
+    neuron: usize,
+    scheme: Scheme,
+    [min, max]: [&[f64]; 2],
+    bound: WeightBound,
+) -> Plan {
     Plan::new(
         "test",
         vec![Candidate {
             site: site.to_owned(),
             neuron,
             scheme,
-            offspring: scheme.offspring(direction),
+            offspring: scheme.offspring(min, max, bound),
             gain: None,
             score: 0.0,
             cost: 0,

@@ -1,0 +1,217 @@
+//! The RBF regression that the toy studies share.
+
+use burgeon_core::criterion::RandomSplit;
+use burgeon_core::select::TopK;
+use burgeon_core::{Activation, Criterion, SplitBackend};
+use burgeon_nn::grower::{Accept, GrowerState};
+use burgeon_nn::{
+    Growable, GrowableLinear, GrowableLinearConfig, GrowerConfig, LearningRate, MeanSquaredError,
+    NnError, Samples, StepSize, Task, Topology, Trigger,
+};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::AdamConfig;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Normal};
+
+use super::growth::{grow, initialise};
+use crate::error::ExperimentError;
+use crate::study::{Scale, StudySettings, UnitContext};
+
+pub(super) const POINTS: usize = 1000;
+pub(super) const TARGET_NEURONS: usize = 15;
+pub(super) const EPSILON: f64 = 0.05;
+
+/// Parameters of one neuron: θ₁, θ₂ and w.
+pub(super) const PARAMETERS: usize = 3;
+
+/// `Σ_j w_j exp(−(θ_j1 x + θ_j2)²/2)`.
+#[derive(Module, Debug)]
+pub(super) struct RbfNet {
+    hidden: GrowableLinear,
+    output: Linear,
+}
+
+impl RbfNet {
+    pub fn new(neurons: usize, device: &Device) -> Result<Self, NnError> {
+        let hidden = GrowableLinearConfig::new(1, neurons).with_activation(Activation::Rbf);
+        let output = LinearConfig::new(neurons, 1).with_bias(false);
+        Ok(Self {
+            hidden: hidden.init(device)?,
+            output: output.init(device),
+        })
+    }
+}
+
+impl Growable for RbfNet {
+    type Input = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        self.output.forward(self.hidden.forward(input))
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        Topology::chain()
+            .layer("hidden", &self.hidden)
+            .layer("output", &self.output)
+            .build()
+    }
+}
+
+/// How much a toy study runs.
+pub(super) struct Sizes {
+    pub seeds: usize,
+    pub widths: usize,
+    pub epochs: usize,
+}
+
+pub(super) fn sizes(settings: &StudySettings) -> Sizes {
+    let (seeds, widths, epochs) = match settings.scale {
+        Scale::Quick => (20, 8, 400),
+        Scale::Full => (50, TARGET_NEURONS, 2000),
+    };
+    Sizes {
+        seeds: settings.seeds.unwrap_or(seeds),
+        widths,
+        epochs,
+    }
+}
+
+/// 1,000 points of a random network of 15 RBF neurons.
+pub(super) fn target(
+    backend: &dyn SplitBackend,
+    seed: u64,
+) -> Result<Samples<Tensor<2>>, ExperimentError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let normal = Normal::new(0.0, 3.0_f64.sqrt())
+        .map_err(|error| ExperimentError::Settings(error.to_string()))?;
+    let neurons: Vec<[f64; 3]> = (0..TARGET_NEURONS)
+        .map(|_| [0; 3].map(|_| normal.sample(&mut rng)))
+        .collect();
+    let x: Vec<f64> = (0..POINTS).map(|_| rng.random_range(-5.0..5.0)).collect();
+    let value = |x: &f64| -> f64 {
+        let term = |[w, a, b]: &[f64; 3]| w * (-0.5 * (a * x + b).powi(2)).exp();
+        neurons.iter().map(term).sum()
+    };
+    let y: Vec<f64> = x.iter().map(value).collect();
+    let device = backend.device();
+    let column = |values: Vec<f64>| {
+        Tensor::<2>::from_data(
+            TensorData::new(values, [POINTS, 1]).convert::<f32>(),
+            &device,
+        )
+    };
+    Ok(Samples::regression(column(x), column(y))?)
+}
+
+/// Each phase starts anew at a high rate and ends near convergence.
+pub(super) fn learning_rate(epochs: usize) -> LearningRate {
+    LearningRate::Cosine {
+        initial: 0.05,
+        last: 0.001,
+        epochs,
+    }
+}
+
+pub(super) fn config(
+    criterion: impl Criterion + 'static,
+    seed: u64,
+) -> Result<GrowerConfig, ExperimentError> {
+    Ok(GrowerConfig::new(criterion, TopK::new(1)?)
+        .with_batch_size(POINTS)
+        .with_capture_samples(POINTS)
+        .with_step_size(StepSize::Fixed {
+            epsilon: EPSILON,
+            accept: Accept::Always,
+        })
+        // Units run side by side, and the network draws nothing.
+        .with_device_seeding(false)
+        .with_seed(seed))
+}
+
+pub(super) fn task(samples: &Samples<Tensor<2>>) -> Task<Tensor<2>> {
+    Task {
+        objective: Box::new(MeanSquaredError),
+        train: samples.clone(),
+        // The paper's toy has one set: it asks for optimisation, not generalisation.
+        held: samples.clone(),
+    }
+}
+
+/// Grows a network from one neuron, one split a phase.
+pub(super) fn grown(
+    context: &UnitContext,
+    samples: &Samples<Tensor<2>>,
+    sizes: &Sizes,
+    seed: u64,
+    criterion: impl Criterion + 'static,
+    max_refusals: usize,
+) -> Result<(RbfNet, GrowerState), ExperimentError> {
+    let config = config(criterion, seed)?
+        .with_trigger(Trigger::Every {
+            epochs: sizes.epochs,
+        })
+        .with_learning_rate(learning_rate(sizes.epochs))
+        .with_max_epochs(sizes.epochs * sizes.widths)
+        .with_parameter_budget((PARAMETERS * sizes.widths) as u64)
+        // A refused step is tried again after the next phase.
+        .with_max_refusals(max_refusals);
+    let model = initialise(context.backend()?.as_ref(), seed, |d| RbfNet::new(1, d))?;
+    let optimizer = AdamConfig::new().init();
+    grow(context, config, task(samples), model, optimizer, false)
+}
+
+/// The losses at the end of training at width 1, 2, …, each trained for as many epochs as
+/// a grown network of that width had.
+pub(super) fn from_scratch(
+    context: &UnitContext,
+    samples: &Samples<Tensor<2>>,
+    sizes: &Sizes,
+    seed: u64,
+) -> Result<Vec<f64>, ExperimentError> {
+    let mut loss_at_width = Vec::new();
+    for width in 1..=sizes.widths {
+        let epochs = sizes.epochs * width;
+        let config = config(RandomSplit, seed)?
+            .with_max_growths(0)
+            .with_trigger(Trigger::Every { epochs })
+            .with_learning_rate(learning_rate(epochs))
+            .with_max_epochs(epochs);
+        let model = initialise(context.backend()?.as_ref(), seed, |d| RbfNet::new(width, d))?;
+        let optimizer = AdamConfig::new().init();
+        let (_, state) = grow(context, config, task(samples), model, optimizer, false)?;
+        loss_at_width.extend(state.epochs.last().map(|record| record.held.loss));
+    }
+    Ok(loss_at_width)
+}
+
+/// The last loss at each width to `widths`, with the widest network's width. Widths that
+/// a run passed over or did not reach have the loss of the next smaller one.
+pub(super) fn losses_by_width(state: &GrowerState, sizes: &Sizes) -> (Vec<f64>, usize) {
+    let mut losses = vec![f64::NAN; sizes.widths];
+    let mut widest = 0;
+    for record in &state.epochs {
+        let width = usize::try_from(record.parameters).unwrap_or(0) / PARAMETERS;
+        widest = widest.max(width);
+        if let Some(loss) = losses.get_mut(width.wrapping_sub(1)) {
+            *loss = record.held.loss;
+        }
+    }
+    for index in 1..losses.len() {
+        if losses[index].is_nan() {
+            losses[index] = losses[index - 1];
+        }
+    }
+    (losses, widest)
+}
+
+/// A table's note on its scale.
+pub(super) fn scale_note(sizes: &Sizes) -> String {
+    format!(
+        "synthetic, {} seeds, widths to {}, {} full-batch Adam steps a width",
+        sizes.seeds, sizes.widths, sizes.epochs
+    )
+}

@@ -1,0 +1,384 @@
+//! Signed splitting on the RBF regression: escape from points where plain splitting is
+//! stable.
+
+use burgeon_core::criterion::{RandomSignedSplit, SignedSteepestDescent, SteepestDescent};
+use burgeon_core::eigen::dense_spectra;
+use burgeon_core::select::{Selector, TopK};
+use burgeon_core::{Budget, Criterion, Plan, WeightBound};
+use burgeon_nn::capture::capture;
+use burgeon_nn::grower::{GrowerState, StopReason, Verdict, line_search};
+use burgeon_nn::surgery::apply_plan;
+use burgeon_nn::{Growable, MeanSquaredError, Samples, StepSize, Trigger};
+use burn::optim::AdamConfig;
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::growth::grow;
+use super::rbf::{
+    POINTS, RbfNet, Sizes, config, from_scratch, grown, learning_rate, losses_by_width, scale_note,
+    sizes, target, task,
+};
+use super::{decode, encode, method_and_seed};
+use crate::error::ExperimentError;
+use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
+use crate::statistics::{mean_deviation, median, plus_minus};
+use crate::study::{Study, StudySettings, UnitContext};
+
+/// The bound c on the sum of |w| in this study; the paper's own is not available.
+const BOUND: f64 = 3.0;
+const METHODS: [(&str, &str); 4] = [
+    ("s2d", "S2D"),
+    ("s3d", "S3D"),
+    ("signed", "random signed splitting"),
+    ("scratch", "each width from scratch"),
+];
+
+/// The study.
+#[derive(Debug)]
+pub(super) struct SignedToy;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Outcome {
+    loss_at_width: Vec<f64>,
+    final_width: usize,
+    /// The point at which S2D was stable, if it was.
+    stable: Option<Stable>,
+}
+
+/// A splitting-stable network, and what came of it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stable {
+    width: usize,
+    loss: f64,
+    /// λ_min and λ_max of each neuron.
+    spectrum: Vec<(f64, f64)>,
+    /// The loss right after one signed split, if any step decreased it.
+    after_split: Option<f64>,
+    /// The loss after one more phase of training that split network.
+    after_training: Option<f64>,
+    /// The loss after training the stable network as it is for the same phase.
+    without_split: f64,
+}
+
+impl Study for SignedToy {
+    fn name(&self) -> &'static str {
+        "s3d-toy"
+    }
+
+    fn description(&self) -> &'static str {
+        "RBF regression (synthetic): signed splitting goes on where plain splitting is stable"
+    }
+
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    fn units(&self, settings: &StudySettings) -> Vec<String> {
+        let seeds = sizes(settings).seeds;
+        METHODS
+            .iter()
+            .flat_map(|(method, _)| (0..seeds).map(move |seed| format!("{method}-{seed}")))
+            .collect()
+    }
+
+    fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
+        let (method, seed) = method_and_seed(unit)?;
+        let sizes = sizes(&context.settings);
+        let samples = target(context.backend()?.as_ref(), seed)?;
+        let bound = WeightBound::new(BOUND)?;
+        let signed = SignedSteepestDescent::new(bound);
+        let all = usize::MAX;
+        let outcome = match method {
+            "s2d" => {
+                let (net, state) = grown(context, &samples, &sizes, seed, SteepestDescent, 1)?;
+                plain(context, &samples, &sizes, seed, net, &state)?
+            }
+            "s3d" => signed_outcome(
+                &grown(context, &samples, &sizes, seed, signed, all)?.1,
+                &sizes,
+            ),
+            "signed" => {
+                let random = RandomSignedSplit::new(bound);
+                signed_outcome(
+                    &grown(context, &samples, &sizes, seed, random, all)?.1,
+                    &sizes,
+                )
+            }
+            _ => Outcome {
+                loss_at_width: from_scratch(context, &samples, &sizes, seed)?,
+                final_width: sizes.widths,
+                stable: None,
+            },
+        };
+        encode(&outcome)
+    }
+
+    fn report(
+        &self,
+        settings: &StudySettings,
+        results: &[(String, Value)],
+    ) -> Result<Report, ExperimentError> {
+        let sizes = sizes(settings);
+        let mut outcomes: Vec<Vec<Outcome>> = Vec::new();
+        for (method, _) in METHODS {
+            let own = results
+                .iter()
+                .filter(|(unit, _)| method_and_seed(unit).is_ok_and(|(found, _)| found == method));
+            let decoded = own.map(|(unit, value)| decode(unit, value));
+            outcomes.push(decoded.collect::<Result<_, _>>()?);
+        }
+        let stable: Vec<&Stable> = outcomes[0]
+            .iter()
+            .filter_map(|outcome| outcome.stable.as_ref())
+            .collect();
+        Ok(Report {
+            tables: vec![loss_table(&sizes, &outcomes), escape_table(&sizes, &stable)],
+            figures: vec![loss_figure(&sizes, &outcomes), spectrum_figure(&stable)],
+        })
+    }
+}
+
+fn signed_outcome(state: &GrowerState, sizes: &Sizes) -> Outcome {
+    let (loss_at_width, final_width) = losses_by_width(state, sizes);
+    Outcome {
+        loss_at_width,
+        final_width,
+        stable: None,
+    }
+}
+
+/// What S2D reached, and, if it ended at a stable point, the escape from there.
+fn plain(
+    context: &UnitContext,
+    samples: &Samples<Tensor<2>>,
+    sizes: &Sizes,
+    seed: u64,
+    net: RbfNet,
+    state: &GrowerState,
+) -> Result<Outcome, ExperimentError> {
+    let mut outcome = signed_outcome(state, sizes);
+    if state.stopped != Some(StopReason::Refused(Verdict::NoCandidate)) {
+        return Ok(outcome);
+    }
+    let backend = context.backend()?;
+    let captured = capture(&net, &MeanSquaredError, samples, POINTS, true)?;
+    let mut spectrum = Vec::new();
+    for site in &captured.sites {
+        if let Some(curvature) = &site.curvature {
+            let spectra = dense_spectra(&site.name, &curvature.dense(backend.as_ref())?)?;
+            spectrum.extend(spectra.iter().map(|s| (s.min.value, s.max.value)));
+        }
+    }
+    // One growth step by hand: criterion, selector, line search, surgery.
+    let criterion = SignedSteepestDescent::new(WeightBound::new(BOUND)?);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let candidates = criterion.candidates(&captured, backend.as_ref(), &mut rng)?;
+    let budget = Budget {
+        neurons: captured.neurons(),
+        room: None,
+    };
+    let chosen = TopK::new(1)?.select(candidates, budget);
+    let plan = Plan::new(criterion.name(), chosen);
+    let grid = StepSize::line_search().grid();
+    let search = line_search(&net, &plan, &grid, &MeanSquaredError, samples, POINTS)?;
+    let taken = search.best.filter(|(_, loss)| *loss < search.baseline);
+    let without_split = train(context, samples, sizes, seed, net.clone())?;
+    let (after_split, after_training) = match taken {
+        Some((epsilon, loss)) => {
+            let (split, _) = apply_plan(&net, &net.topology()?, &plan, epsilon)?;
+            (
+                Some(loss),
+                Some(train(context, samples, sizes, seed, split)?),
+            )
+        }
+        None => (None, None),
+    };
+    outcome.stable = Some(Stable {
+        width: outcome.final_width,
+        loss: captured.loss,
+        spectrum,
+        after_split,
+        after_training,
+        without_split,
+    });
+    Ok(outcome)
+}
+
+/// The loss after one phase of training without growth.
+fn train(
+    context: &UnitContext,
+    samples: &Samples<Tensor<2>>,
+    sizes: &Sizes,
+    seed: u64,
+    net: RbfNet,
+) -> Result<f64, ExperimentError> {
+    let epochs = sizes.epochs;
+    let config = config(SteepestDescent, seed)?
+        .with_max_growths(0)
+        .with_trigger(Trigger::Every { epochs })
+        .with_learning_rate(learning_rate(epochs))
+        .with_max_epochs(epochs);
+    let optimizer = AdamConfig::new().init();
+    let (_, state) = grow(context, config, task(samples), net, optimizer, false)?;
+    Ok(state
+        .epochs
+        .last()
+        .map_or(f64::NAN, |record| record.held.loss))
+}
+
+fn losses_at(outcomes: &[Outcome], width: usize) -> Vec<f64> {
+    outcomes
+        .iter()
+        .map(|o| o.loss_at_width[width - 1])
+        .collect()
+}
+
+fn loss_table(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Table {
+    let mut columns = vec!["width".to_owned()];
+    columns.extend(METHODS.map(|(_, label)| label.to_owned()));
+    let rows = (1..=sizes.widths).map(|width| {
+        let cells = outcomes.iter().map(|runs| {
+            let losses = losses_at(runs, width);
+            let spread = plus_minus(mean_deviation(&losses), 4);
+            format!("{spread} (median {:.4})", median(&losses))
+        });
+        std::iter::once(width.to_string()).chain(cells).collect()
+    });
+    let differences: Vec<f64> = losses_at(&outcomes[1], sizes.widths)
+        .into_iter()
+        .zip(losses_at(&outcomes[0], sizes.widths))
+        .map(|(s3d, s2d)| s3d - s2d)
+        .collect();
+    let (difference, deviation) = mean_deviation(&differences);
+    let error = deviation / (differences.len() as f64).sqrt();
+    let noise = if difference.abs() < 2.0 * error {
+        "; that is within noise"
+    } else {
+        ""
+    };
+    Table {
+        name: "s3d-toy".into(),
+        title: format!(
+            "RBF regression, signed splitting with c = {BOUND}: mean squared error by width ({})",
+            scale_note(sizes)
+        ),
+        columns,
+        rows: rows.collect(),
+        notes: vec![
+            format!(
+                "S3D against S2D at width {}: paired difference {difference:.4} ± {error:.4} \
+                 (standard error), S3D lower in {} of {} seeds{noise}.",
+                sizes.widths,
+                differences.iter().filter(|d| **d < 0.0).count(),
+                differences.len()
+            ),
+            "Here S2D ends for good at its first stable point and keeps that loss; S3D's steps add \
+             1 to 3 neurons, and a width it passes over has the loss of the one before."
+                .into(),
+            "The paper's c and figures: not available.".into(),
+        ],
+    }
+}
+
+fn escape_table(sizes: &Sizes, stable: &[&Stable]) -> Table {
+    let least = |pairs: &[(f64, f64)]| pairs.iter().map(|p| p.0).fold(f64::INFINITY, f64::min);
+    let most = |pairs: &[(f64, f64)]| pairs.iter().map(|p| p.1).fold(0.0, f64::max);
+    let cell = |loss: Option<f64>| loss.map_or("no step decreases".into(), |l| format!("{l:.4}"));
+    let rows = stable.iter().map(|point| {
+        vec![
+            point.width.to_string(),
+            format!("{:.1e}", least(&point.spectrum)),
+            format!("{:.1e}", most(&point.spectrum)),
+            format!("{:.4}", point.loss),
+            cell(point.after_split),
+            cell(point.after_training),
+            format!("{:.4}", point.without_split),
+        ]
+    });
+    let lower = stable.iter().filter(|point| {
+        point
+            .after_training
+            .is_some_and(|loss| loss < point.without_split)
+    });
+    let heads = [
+        "width",
+        "least λ_min",
+        "largest λ_max",
+        "loss",
+        "after a signed split",
+        "after a phase of training it",
+        "the same phase without the split",
+    ];
+    Table {
+        name: "s3d-toy-escape".into(),
+        title: format!(
+            "Networks at which S2D is stable, and one signed split from there ({})",
+            scale_note(sizes)
+        ),
+        columns: heads.map(str::to_owned).into(),
+        rows: rows.collect(),
+        notes: vec![format!(
+            "S2D ended at a stable point in {} of {} seeds; in {} of these the network with a \
+             signed split reaches a lower loss than the one without.",
+            stable.len(),
+            sizes.seeds,
+            lower.count()
+        )],
+    }
+}
+
+fn loss_figure(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Figure {
+    let series = outcomes.iter().zip(METHODS).map(|(runs, (_, label))| {
+        let points = (1..=sizes.widths).map(|width| Point {
+            x: width as f64,
+            y: median(&losses_at(runs, width)),
+            deviation: 0.0,
+        });
+        Series {
+            label: label.into(),
+            points: points.collect(),
+            joined: true,
+        }
+    });
+    Figure {
+        name: "s3d-toy-loss-against-width".into(),
+        title: format!("Signed splitting, c = {BOUND} ({})", scale_note(sizes)),
+        x_label: "neurons".into(),
+        y_label: "mean squared error (median over seeds)".into(),
+        x_scale: AxisScale::Linear,
+        y_scale: AxisScale::Log,
+        series: series.collect(),
+        diagonal: false,
+    }
+}
+
+fn spectrum_figure(stable: &[&Stable]) -> Figure {
+    let end = |label: &str, pick: fn(&(f64, f64)) -> f64| Series {
+        label: label.into(),
+        points: stable
+            .iter()
+            .enumerate()
+            .flat_map(|(index, point)| {
+                point.spectrum.iter().map(move |pair| Point {
+                    x: index as f64,
+                    y: pick(pair),
+                    deviation: 0.0,
+                })
+            })
+            .collect(),
+        joined: false,
+    };
+    Figure {
+        name: "s3d-toy-spectrum".into(),
+        title: "Spectra of all neurons where S2D is stable".into(),
+        x_label: "stable network".into(),
+        y_label: "eigenvalue of the splitting matrix".into(),
+        x_scale: AxisScale::Linear,
+        y_scale: AxisScale::Linear,
+        series: vec![end("λ_min", |pair| pair.0), end("λ_max", |pair| pair.1)],
+        diagonal: false,
+    }
+}
