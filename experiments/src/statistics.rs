@@ -39,6 +39,38 @@ pub fn correlation(pairs: &[(f64, f64)]) -> f64 {
     xy / (xx * yy).sqrt()
 }
 
+/// Paired differences `a − b`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairedDifference {
+    /// Their mean.
+    pub mean: f64,
+    /// The mean's standard error.
+    pub error: f64,
+    /// How many are negative.
+    pub lower: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl PairedDifference {
+    /// Compares two lists of equal length, pair by pair.
+    pub fn new(a: &[f64], b: &[f64]) -> Self {
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        let (mean, deviation) = mean_deviation(&differences);
+        Self {
+            mean,
+            error: deviation / (differences.len() as f64).sqrt(),
+            lower: differences.iter().filter(|d| **d < 0.0).count(),
+            count: differences.len(),
+        }
+    }
+
+    /// Whether the mean is within two standard errors of zero.
+    pub fn is_within_noise(&self) -> bool {
+        self.mean.abs() < 2.0 * self.error
+    }
+}
+
 /// `mean ± deviation` with `digits` after the point.
 pub fn plus_minus((mean, deviation): (f64, f64), digits: usize) -> String {
     format!("{mean:.digits$} ± {deviation:.digits$}")
@@ -58,6 +90,11 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!((correlation(&[(1.0, 2.0), (2.0, 4.0), (3.0, 6.0)]) - 1.0).abs() < 1e-12);
         assert!((correlation(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]) + 1.0).abs() < 1e-12);
+        let paired = PairedDifference::new(&[1.0, 2.0, 4.0], &[2.0, 2.0, 2.0]);
+        assert!((paired.mean - 1.0 / 3.0).abs() < 1e-12);
+        assert!((paired.error - (7.0_f64 / 9.0).sqrt()).abs() < 1e-12);
+        assert_eq!((paired.lower, paired.count), (1, 3));
+        assert!(paired.is_within_noise());
         assert_eq!(plus_minus((1.25, 0.5), 1), "1.2 ± 0.5");
     }
 }

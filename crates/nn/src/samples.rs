@@ -161,7 +161,7 @@ impl<I: Rows> Samples<I> {
     }
 
     /// Number of samples, at least 1.
-    #[allow(
+    #[expect(
         clippy::len_without_is_empty,
         reason = "a set of samples is never empty"
     )]

@@ -7,11 +7,11 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch, grown_unit,
-    judged_columns, judged_row, parameters, parts, prediction_note,
+    Grown, Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch,
+    grown_unit, judged_columns, judged_row, parameters, parts, prediction_note,
 };
 use super::nets::{ConvNet, Mlp};
-use super::{decode, encode, method_and_seed};
+use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{Figure, Report, Table};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
@@ -82,14 +82,10 @@ impl Study for Digits {
     }
 
     fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let grown = ["conv.s2d", "conv.random", "mlp.s2d", "mlp.random"].map(str::to_owned);
         let sweep = SWEEP.map(|width| format!("mlp.scratch{width}"));
-        let seeds = seeds(settings);
-        grown
-            .into_iter()
-            .chain(sweep)
-            .flat_map(|method| (0..seeds).map(move |seed| format!("{method}-{seed}")))
-            .collect()
+        let mut methods = vec!["conv.s2d", "conv.random", "mlp.s2d", "mlp.random"];
+        methods.extend(sweep.iter().map(String::as_str));
+        method_units(&methods, seeds(settings))
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -139,12 +135,7 @@ impl Study for Digits {
         results: &[(String, Value)],
     ) -> Result<Report, ExperimentError> {
         let seeds = seeds(settings);
-        let of = |method: &str| -> Result<Vec<Outcome>, ExperimentError> {
-            let own = results
-                .iter()
-                .filter(|(unit, _)| method_and_seed(unit).is_ok_and(|(found, _)| found == method));
-            own.map(|(unit, value)| decode(unit, value)).collect()
-        };
+        let of = |method: &str| results_of::<Outcome>(results, method);
         let mlp = Grown::new(of("mlp.s2d")?, of("mlp.random")?);
         let conv = Grown::new(of("conv.s2d")?, of("conv.random")?);
         let mut sweep = Vec::new();
@@ -162,24 +153,6 @@ impl Study for Digits {
                 figure("digits-conv", "convolutional net", seeds, &conv, Vec::new()),
             ],
         })
-    }
-}
-
-/// The grown networks of one kind and their baselines.
-struct Grown {
-    s2d: Vec<Judged>,
-    random: Vec<Judged>,
-    same_widths: Vec<Judged>,
-}
-
-impl Grown {
-    fn new(s2d: Vec<Outcome>, random: Vec<Outcome>) -> Self {
-        let same_widths = s2d.iter().filter_map(|o| o.same_widths.clone()).collect();
-        Self {
-            s2d: s2d.into_iter().map(|o| o.network).collect(),
-            random: random.into_iter().map(|o| o.network).collect(),
-            same_widths,
-        }
     }
 }
 

@@ -5,11 +5,11 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Method, Outcome, Recipe, curve_figure, end_series, grown_unit, judged_columns, judged_row,
+    Grown, Method, Recipe, curve_figure, end_series, grown_unit, judged_columns, judged_row,
     prediction_note,
 };
 use super::nets::ConvNet;
-use super::{decode, encode, method_and_seed};
+use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{Report, Table};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
@@ -63,11 +63,7 @@ impl Study for Fashion {
     }
 
     fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let seeds = seeds(settings);
-        ["s2d", "random"]
-            .iter()
-            .flat_map(|method| (0..seeds).map(move |seed| format!("{method}-{seed}")))
-            .collect()
+        method_units(&["s2d", "random"], seeds(settings))
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -86,15 +82,7 @@ impl Study for Fashion {
         settings: &StudySettings,
         results: &[(String, Value)],
     ) -> Result<Report, ExperimentError> {
-        let (mut s2d, mut random, mut same) = (Vec::new(), Vec::new(), Vec::new());
-        for (unit, value) in results {
-            let outcome: Outcome = decode(unit, value)?;
-            match method_and_seed(unit)?.0 {
-                "s2d" => s2d.push(outcome.network),
-                _ => random.push(outcome.network),
-            }
-            same.extend(outcome.same_widths);
-        }
+        let grown = Grown::new(results_of(results, "s2d")?, results_of(results, "random")?);
         let recipe = recipe(settings);
         let note = format!(
             "official split, {:.0} % of the training set held, {} seeds, {} epochs a phase and \
@@ -109,12 +97,12 @@ impl Study for Fashion {
             title: format!("Fashion-MNIST, two 3×3 convolutions grown from 2-2 channels ({note})"),
             columns: judged_columns(),
             rows: vec![
-                judged_row("grown by S2D", &s2d),
-                judged_row("grown at random", &random),
-                judged_row("S2D's widths from scratch", &same),
+                judged_row("grown by S2D", &grown.s2d),
+                judged_row("grown at random", &grown.random),
+                judged_row("S2D's widths from scratch", &grown.same_widths),
             ],
             notes: vec![
-                prediction_note(&s2d),
+                prediction_note(&grown.s2d),
                 "The network is not in the paper: no figure of its own to set beside these.".into(),
             ],
         };
@@ -124,9 +112,12 @@ impl Study for Fashion {
                 "Fashion-MNIST: accuracy against parameters ({} seeds)",
                 seeds(settings)
             ),
-            &s2d,
-            &random,
-            vec![end_series("S2D's widths from scratch, at the end", &[same])],
+            &grown.s2d,
+            &grown.random,
+            vec![end_series(
+                "S2D's widths from scratch, at the end",
+                &[grown.same_widths],
+            )],
         );
         Ok(Report {
             tables: vec![table],

@@ -70,6 +70,24 @@ pub(super) struct Outcome {
     pub same_widths: Option<Judged>,
 }
 
+/// The grown networks of one kind and their baselines.
+pub(super) struct Grown {
+    pub s2d: Vec<Judged>,
+    pub random: Vec<Judged>,
+    pub same_widths: Vec<Judged>,
+}
+
+impl Grown {
+    pub fn new(s2d: Vec<Outcome>, random: Vec<Outcome>) -> Self {
+        let same_widths = s2d.iter().filter_map(|o| o.same_widths.clone()).collect();
+        Self {
+            s2d: s2d.into_iter().map(|o| o.network).collect(),
+            random: random.into_iter().map(|o| o.network).collect(),
+            same_widths,
+        }
+    }
+}
+
 /// Samples of a unit: training, held, test.
 pub(super) struct Parts {
     train: Samples<Tensor<4>>,

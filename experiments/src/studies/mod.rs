@@ -44,6 +44,26 @@ pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
     }
 }
 
+/// The keys of `methods` with each of `seeds` seeds.
+fn method_units(methods: &[&str], seeds: usize) -> Vec<String> {
+    methods
+        .iter()
+        .flat_map(|method| (0..seeds).map(move |seed| format!("{method}-{seed}")))
+        .collect()
+}
+
+/// The results of one method's units, in order.
+fn results_of<T: DeserializeOwned>(
+    results: &[(String, Value)],
+    method: &str,
+) -> Result<Vec<T>, ExperimentError> {
+    results
+        .iter()
+        .filter(|(unit, _)| method_and_seed(unit).is_ok_and(|(found, _)| found == method))
+        .map(|(unit, value)| decode(unit, value))
+        .collect()
+}
+
 /// Reads a unit's result.
 fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, ExperimentError> {
     T::deserialize(value).map_err(|error| {

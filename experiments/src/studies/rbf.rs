@@ -19,6 +19,7 @@ use rand_distr::{Distribution, Normal};
 
 use super::growth::{grow, initialise};
 use crate::error::ExperimentError;
+use crate::statistics::{mean_deviation, median, plus_minus};
 use crate::study::{Scale, StudySettings, UnitContext};
 
 pub(super) const POINTS: usize = 1000;
@@ -214,4 +215,30 @@ pub(super) fn scale_note(sizes: &Sizes) -> String {
         "synthetic, {} seeds, widths to {}, {} full-batch Adam steps a width",
         sizes.seeds, sizes.widths, sizes.epochs
     )
+}
+
+/// The losses of one method's runs, by seed and width.
+pub(super) type Losses = Vec<Vec<f64>>;
+
+/// The losses of all seeds at `width`.
+pub(super) fn losses_at(losses: &Losses, width: usize) -> Vec<f64> {
+    losses.iter().map(|run| run[width - 1]).collect()
+}
+
+/// Column heads and a row for each width: mean ± deviation and median of every method.
+pub(super) fn width_rows(
+    labels: &[&str],
+    methods: &[Losses],
+    widths: usize,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let heads = std::iter::once("width").chain(labels.iter().copied());
+    let rows = (1..=widths).map(|width| {
+        let cells = methods.iter().map(|losses| {
+            let losses = losses_at(losses, width);
+            let spread = plus_minus(mean_deviation(&losses), 4);
+            format!("{spread} (median {:.4})", median(&losses))
+        });
+        std::iter::once(width.to_string()).chain(cells).collect()
+    });
+    (heads.map(str::to_owned).collect(), rows.collect())
 }

@@ -18,13 +18,13 @@ use serde_json::Value;
 
 use super::growth::grow;
 use super::rbf::{
-    POINTS, RbfNet, Sizes, config, from_scratch, grown, learning_rate, losses_by_width, scale_note,
-    sizes, target, task,
+    Losses, POINTS, RbfNet, Sizes, config, from_scratch, grown, learning_rate, losses_at,
+    losses_by_width, scale_note, sizes, target, task, width_rows,
 };
-use super::{decode, encode, method_and_seed};
+use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
-use crate::statistics::{mean_deviation, median, plus_minus};
+use crate::statistics::{PairedDifference, median};
 use crate::study::{Study, StudySettings, UnitContext};
 
 /// The bound c on the sum of |w| in this study; the paper's own is not available.
@@ -77,11 +77,7 @@ impl Study for SignedToy {
     }
 
     fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let seeds = sizes(settings).seeds;
-        METHODS
-            .iter()
-            .flat_map(|(method, _)| (0..seeds).map(move |seed| format!("{method}-{seed}")))
-            .collect()
+        method_units(&METHODS.map(|(method, _)| method), sizes(settings).seeds)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -124,11 +120,7 @@ impl Study for SignedToy {
         let sizes = sizes(settings);
         let mut outcomes: Vec<Vec<Outcome>> = Vec::new();
         for (method, _) in METHODS {
-            let own = results
-                .iter()
-                .filter(|(unit, _)| method_and_seed(unit).is_ok_and(|(found, _)| found == method));
-            let decoded = own.map(|(unit, value)| decode(unit, value));
-            outcomes.push(decoded.collect::<Result<_, _>>()?);
+            outcomes.push(results_of(results, method)?);
         }
         let stable: Vec<&Stable> = outcomes[0]
             .iter()
@@ -229,32 +221,21 @@ fn train(
         .map_or(f64::NAN, |record| record.held.loss))
 }
 
-fn losses_at(outcomes: &[Outcome], width: usize) -> Vec<f64> {
-    outcomes
-        .iter()
-        .map(|o| o.loss_at_width[width - 1])
-        .collect()
+/// Every method's losses, in the order of [`METHODS`].
+fn losses(outcomes: &[Vec<Outcome>]) -> Vec<Losses> {
+    let of = |runs: &Vec<Outcome>| runs.iter().map(|run| run.loss_at_width.clone()).collect();
+    outcomes.iter().map(of).collect()
 }
 
 fn loss_table(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Table {
-    let mut columns = vec!["width".to_owned()];
-    columns.extend(METHODS.map(|(_, label)| label.to_owned()));
-    let rows = (1..=sizes.widths).map(|width| {
-        let cells = outcomes.iter().map(|runs| {
-            let losses = losses_at(runs, width);
-            let spread = plus_minus(mean_deviation(&losses), 4);
-            format!("{spread} (median {:.4})", median(&losses))
-        });
-        std::iter::once(width.to_string()).chain(cells).collect()
-    });
-    let differences: Vec<f64> = losses_at(&outcomes[1], sizes.widths)
-        .into_iter()
-        .zip(losses_at(&outcomes[0], sizes.widths))
-        .map(|(s3d, s2d)| s3d - s2d)
-        .collect();
-    let (difference, deviation) = mean_deviation(&differences);
-    let error = deviation / (differences.len() as f64).sqrt();
-    let noise = if difference.abs() < 2.0 * error {
+    let losses = losses(outcomes);
+    let labels = METHODS.map(|(_, label)| label);
+    let (columns, rows) = width_rows(&labels, &losses, sizes.widths);
+    let paired = PairedDifference::new(
+        &losses_at(&losses[1], sizes.widths),
+        &losses_at(&losses[0], sizes.widths),
+    );
+    let noise = if paired.is_within_noise() {
         "; that is within noise"
     } else {
         ""
@@ -266,14 +247,16 @@ fn loss_table(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Table {
             scale_note(sizes)
         ),
         columns,
-        rows: rows.collect(),
+        rows,
         notes: vec![
             format!(
-                "S3D against S2D at width {}: paired difference {difference:.4} ± {error:.4} \
-                 (standard error), S3D lower in {} of {} seeds{noise}.",
+                "S3D against S2D at width {}: paired difference {:.4} ± {:.4} (standard error), \
+                 S3D lower in {} of {} seeds{noise}.",
                 sizes.widths,
-                differences.iter().filter(|d| **d < 0.0).count(),
-                differences.len()
+                paired.mean,
+                paired.error,
+                paired.lower,
+                paired.count
             ),
             "Here S2D ends for good at its first stable point and keeps that loss; S3D's steps add \
              1 to 3 neurons, and a width it passes over has the loss of the one before."
@@ -331,7 +314,8 @@ fn escape_table(sizes: &Sizes, stable: &[&Stable]) -> Table {
 }
 
 fn loss_figure(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Figure {
-    let series = outcomes.iter().zip(METHODS).map(|(runs, (_, label))| {
+    let losses = losses(outcomes);
+    let series = losses.iter().zip(METHODS).map(|(runs, (_, label))| {
         let points = (1..=sizes.widths).map(|width| Point {
             x: width as f64,
             y: median(&losses_at(runs, width)),

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::rbf::{
-    EPSILON, POINTS, Sizes, TARGET_NEURONS, from_scratch, grown, losses_by_width, scale_note,
-    sizes, target,
+    EPSILON, Losses, POINTS, Sizes, TARGET_NEURONS, from_scratch, grown, losses_at,
+    losses_by_width, scale_note, sizes, target, width_rows,
 };
-use super::{decode, encode, method_and_seed};
+use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
-use crate::statistics::{correlation, mean_deviation, median, plus_minus};
+use crate::statistics::{PairedDifference, correlation, mean_deviation, median};
 use crate::study::{Study, StudySettings, UnitContext};
 
 const METHODS: [(&str, &str); 4] = [
@@ -61,11 +61,7 @@ impl Study for Toy {
     }
 
     fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let seeds = sizes(settings).seeds;
-        METHODS
-            .iter()
-            .flat_map(|(method, _)| (0..seeds).map(move |seed| format!("{method}-{seed}")))
-            .collect()
+        method_units(&METHODS.map(|(method, _)| method), sizes(settings).seeds)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -97,11 +93,7 @@ impl Study for Toy {
         let sizes = sizes(settings);
         let mut outcomes: Vec<(&str, Vec<Outcome>)> = Vec::new();
         for (method, _) in METHODS {
-            let own = results.iter().filter_map(|(unit, value)| {
-                let (found, _) = method_and_seed(unit).ok()?;
-                (found == method).then(|| decode(unit, value))
-            });
-            outcomes.push((method, own.collect::<Result<_, _>>()?));
+            outcomes.push((method, results_of(results, method)?));
         }
         let pairs: Vec<&SplitMeasured> = outcomes[0].1.iter().flat_map(|o| &o.splits).collect();
         Ok(Report {
@@ -130,27 +122,17 @@ fn outcome_of(state: &GrowerState, sizes: &Sizes) -> Outcome {
     }
 }
 
-fn losses_at(outcomes: &[Outcome], width: usize) -> Vec<f64> {
-    outcomes
-        .iter()
-        .map(|o| o.loss_at_width[width - 1])
-        .collect()
+/// Every method's losses, in the order of [`METHODS`].
+fn losses(outcomes: &[(&str, Vec<Outcome>)]) -> Vec<Losses> {
+    let of = |runs: &Vec<Outcome>| runs.iter().map(|run| run.loss_at_width.clone()).collect();
+    outcomes.iter().map(|(_, runs)| of(runs)).collect()
 }
 
 fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitMeasured]) -> Table {
-    let mut columns = vec!["width".to_owned()];
-    columns.extend(METHODS.map(|(_, label)| label.to_owned()));
-    let rows = (1..=sizes.widths)
-        .map(|width| {
-            let cells = outcomes.iter().map(|(_, runs)| {
-                let losses = losses_at(runs, width);
-                let spread = plus_minus(mean_deviation(&losses), 4);
-                format!("{spread} (median {:.4})", median(&losses))
-            });
-            std::iter::once(width.to_string()).chain(cells).collect()
-        })
-        .collect();
-    let last = |index: usize| mean_deviation(&losses_at(&outcomes[index].1, sizes.widths)).0;
+    let losses = losses(outcomes);
+    let labels = METHODS.map(|(_, label)| label);
+    let (columns, rows) = width_rows(&labels, &losses, sizes.widths);
+    let last = |index: usize| mean_deviation(&losses_at(&losses[index], sizes.widths)).0;
     let stopped = outcomes[0]
         .1
         .iter()
@@ -163,17 +145,13 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
         .collect();
     let plain: Vec<(f64, f64)> = pairs.iter().map(|p| (p.predicted, p.measured)).collect();
     let ratios: Vec<f64> = pairs.iter().map(|p| p.measured / p.predicted).collect();
-    let differences: Vec<f64> = losses_at(&outcomes[0].1, sizes.widths)
-        .into_iter()
-        .zip(losses_at(&outcomes[1].1, sizes.widths))
-        .map(|(s2d, random)| s2d - random)
-        .collect();
-    let lower = differences.iter().filter(|d| **d < 0.0).count();
-    let (difference, deviation) = mean_deviation(&differences);
-    let error = deviation / (differences.len() as f64).sqrt();
-    let comparison = match difference {
-        d if d >= 0.0 => "does not beat",
-        d if d > -2.0 * error => "beats, but within noise,",
+    let paired = PairedDifference::new(
+        &losses_at(&losses[0], sizes.widths),
+        &losses_at(&losses[1], sizes.widths),
+    );
+    let comparison = match paired.mean {
+        mean if mean >= 0.0 => "does not beat",
+        _ if paired.is_within_noise() => "beats, but within noise,",
         _ => "beats",
     };
     Table {
@@ -187,12 +165,14 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
         notes: vec![
             format!(
                 "S2D {comparison} random splitting at width {}: mean loss {:.4} against {:.4}; \
-                 paired difference {difference:.4} ± {error:.4} (standard error), lower in \
-                 {lower} of {} seeds.",
+                 paired difference {:.4} ± {:.4} (standard error), lower in {} of {} seeds.",
                 sizes.widths,
                 last(0),
                 last(1),
-                differences.len()
+                paired.mean,
+                paired.error,
+                paired.lower,
+                paired.count
             ),
             format!(
                 "In {stopped} of {} seeds S2D ended below width {}: some of its steps were refused \
@@ -226,7 +206,8 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
 }
 
 fn loss_figure(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)]) -> Figure {
-    let series = outcomes.iter().zip(METHODS).map(|((_, runs), (_, label))| {
+    let losses = losses(outcomes);
+    let series = losses.iter().zip(METHODS).map(|(runs, (_, label))| {
         let points = (1..=sizes.widths).map(|width| {
             let (y, deviation) = mean_deviation(&losses_at(runs, width));
             Point {

@@ -109,7 +109,6 @@ where
         .configure_mesh()
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
-        .x_labels(9)
         .x_desc(&figure.x_label)
         .y_desc(&figure.y_label)
         .axis_desc_style((FONT, 15))

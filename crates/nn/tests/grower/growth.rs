@@ -1,0 +1,169 @@
+//! Growth on real data: what is made, what is refused, when it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burgeon_backend_flex::Flex;
+use burgeon_nn::grower::{Accept, Outcome, StopReason, Verdict};
+use burgeon_nn::observer::{Event, Observer};
+use burgeon_nn::{Growable, Grower, NnError, StepSize, Topology, Trigger};
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::network::{Mlp, adam, bits, committed, config, grower, task};
+
+#[test]
+fn a_network_grows_and_its_loss_falls() {
+    let mut grower = grower(config());
+    assert_eq!(
+        grower.run().expect("runs"),
+        Outcome::Stopped(StopReason::EpochLimit)
+    );
+    let state = grower.state();
+    assert!(committed(&grower) >= 2, "{:#?}", state.journal);
+    for record in state
+        .journal
+        .iter()
+        .filter(|r| r.verdict == Verdict::Committed)
+    {
+        assert!(record.epsilon > 0.0);
+        assert!(record.held_loss_after < record.held_loss_before);
+        assert!(record.parameters_after > record.parameters_before);
+        assert!(record.output_change_at_zero <= 1e-5);
+        assert!(
+            record
+                .predicted_decrease
+                .is_some_and(|decrease| decrease > 0.0)
+        );
+    }
+    assert!(state.epochs[8].train_loss < 0.8 * state.epochs[0].train_loss);
+    let widths = grower.model().topology().expect("fits").widths();
+    assert!(widths.iter().all(|(_, width)| *width > 2), "{widths:?}");
+}
+
+#[test]
+fn a_seed_fixes_a_run_bit_for_bit() {
+    let run = |seed| {
+        let mut grower = grower(config().with_seed(seed));
+        grower.run().expect("runs");
+        bits(grower.model())
+    };
+    assert!(run(1) == run(1), "the same seed gives two networks");
+    assert!(run(1) != run(2), "two seeds give one network");
+}
+
+#[test]
+fn a_budget_is_never_exceeded_and_spent() {
+    let mut grower = grower(config().with_parameter_budget(500).with_max_epochs(40));
+    let outcome = grower.run().expect("runs");
+    let last = grower.state().epochs.last().expect("trained");
+    assert!(last.parameters <= 500, "{}", last.parameters);
+    assert_eq!(outcome, Outcome::Stopped(StopReason::ParameterBudget));
+    assert!(last.parameters > 400, "{}", last.parameters);
+}
+
+#[test]
+fn a_step_without_decrease_is_refused_and_nothing_changes() {
+    // At ε = 50 no split of a trained digit net helps.
+    let config = config()
+        .with_step_size(StepSize::Fixed {
+            epsilon: 50.0,
+            accept: Accept::Decrease,
+        })
+        .with_max_refusals(1);
+    let mut grower = grower(config);
+    let outcome = grower.run().expect("runs");
+    assert_eq!(
+        outcome,
+        Outcome::Stopped(StopReason::Refused(Verdict::NoDecrease))
+    );
+    let widths = grower.model().topology().expect("fits").widths();
+    assert!(widths.iter().all(|(_, width)| *width == 2));
+}
+
+#[test]
+fn a_contradicted_prediction_is_rolled_back() {
+    // A bound far below what terms of third order amount to.
+    let config = config().with_prediction_bound(1e-9).with_max_refusals(1);
+    let mut grower = grower(config);
+    let outcome = grower.run().expect("runs");
+    let expected = StopReason::Refused(Verdict::PredictionContradicted);
+    assert_eq!(outcome, Outcome::Stopped(expected));
+    let record = &grower.state().journal[0];
+    assert!(record.measured_decrease.is_some());
+    assert_eq!(record.parameters_before, record.parameters_after);
+}
+
+/// Divides the features by their sum, a mixing that its topology does not tell of.
+#[derive(Module, Debug)]
+struct Undeclared {
+    inner: Mlp,
+}
+
+impl Growable for Undeclared {
+    type Input = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        let x = self
+            .inner
+            .hidden2
+            .forward(self.inner.hidden1.forward(input));
+        let sum = x.clone().abs().sum_dim(1).add_scalar(1.0);
+        self.inner.output.forward(x / sum)
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        self.inner.topology()
+    }
+}
+
+#[test]
+fn a_changed_output_at_zero_is_rolled_back() {
+    let model = Undeclared {
+        inner: Mlp::fixed(2),
+    };
+    let config = config().with_max_refusals(1);
+    let mut grower = Grower::new(config, Flex, task(600), model, adam()).expect("sound");
+    let outcome = grower.run().expect("runs");
+    assert_eq!(
+        outcome,
+        Outcome::Stopped(StopReason::Refused(Verdict::OutputChanged))
+    );
+    let record = &grower.state().journal[0];
+    assert!(record.output_change_at_zero > 1e-3);
+    assert_eq!(record.widths_before, record.widths_after);
+}
+
+#[test]
+fn growth_on_a_stall_and_a_target_end_the_run() {
+    let config = config()
+        .with_trigger(Trigger::Stall {
+            patience: 1,
+            min_decrease: 0.2,
+            max_epochs: 5,
+        })
+        .with_max_epochs(60)
+        .with_target_accuracy(0.5);
+    let mut grower = grower(config);
+    let outcome = grower.run().expect("runs");
+    assert_eq!(outcome, Outcome::Stopped(StopReason::TargetAccuracy));
+    assert!(grower.state().journal[0].trigger.contains("stalled"));
+}
+
+#[test]
+fn an_observer_sees_every_event_in_order() {
+    struct Counter(Arc<AtomicUsize>);
+    impl Observer for Counter {
+        fn notify(&mut self, event: Event<'_>) -> Result<(), NnError> {
+            let seen = self.0.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(matches!(event, Event::Started(_)), seen == 0);
+            Ok(())
+        }
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut grower = grower(config()).observe(Counter(count.clone()));
+    grower.run().expect("runs");
+    let state = grower.state();
+    let expected = 2 + state.epochs.len() + state.journal.len();
+    assert_eq!(count.load(Ordering::Relaxed), expected);
+}

@@ -1,0 +1,104 @@
+//! Bad input gets an error that says what to do.
+
+use burgeon_backend_flex::Flex;
+use burgeon_core::SplitBackend;
+use burgeon_nn::{CrossEntropy, GrowableLinearConfig, Grower, Samples, Task, Topology};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::network::{Mlp, adam, config, digits, refused, task};
+
+#[test]
+fn bad_input_gets_an_error_that_says_what_to_do() {
+    let device = Flex.device();
+    let training = device.clone().autodiff();
+    let rows = |values: Vec<f32>, n: usize| {
+        Tensor::<2>::from_data(TensorData::new(values, [n, 2]), &device)
+    };
+    let labelled = |values: Vec<f32>, n, labels: &[usize]| {
+        Samples::classification(rows(values, n), labels, 10, &device)
+    };
+    refused(labelled(vec![], 0, &[]), "at least one sample");
+    refused(labelled(vec![1.0, f32::NAN], 1, &[0]), "NaN");
+    refused(labelled(vec![1.0, f32::INFINITY], 1, &[0]), "infinity");
+    refused(labelled(vec![1.0, 2.0], 1, &[10]), "label 10");
+    refused(
+        labelled(vec![1.0, 2.0], 1, &[1, 2]),
+        "1 inputs but 2 targets",
+    );
+    refused(
+        GrowableLinearConfig::new(3, 0).init(&training),
+        "at least 1",
+    );
+    refused(
+        GrowableLinearConfig::new(0, 3).init(&training),
+        "at least 1",
+    );
+    let make = |config| Grower::new(config, Flex, task(100), Mlp::fixed(2), adam());
+    refused(
+        make(config().with_parameter_budget(10)),
+        "below the start network's",
+    );
+    refused(make(config().with_batch_size(0)), "batch size");
+    refused(make(config().with_target_accuracy(97.0)), "between 0 and 1");
+    let (other, held) = (digits(50), digits(50));
+    let wrong = Samples::classification(
+        other.inputs().clone().slice([0..50, 0..64]),
+        &[11; 50],
+        12,
+        &device,
+    );
+    let task_with = |train| Task {
+        objective: Box::new(CrossEntropy) as Box<_>,
+        train,
+        held: held.clone(),
+    };
+    let unfit = task_with(wrong.expect("sound in itself"));
+    refused(
+        Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()),
+        "needs 12 outputs",
+    );
+    let plain = Mlp::fixed(2).valid();
+    refused(
+        Grower::new(config(), Flex, task(100), plain, adam()),
+        "autodiff",
+    );
+    let mut broken = Mlp::fixed(2);
+    broken.output = nan(broken.output);
+    refused(
+        Grower::new(config(), Flex, task(100), broken, adam()),
+        "NaN",
+    );
+}
+
+fn nan(linear: Linear) -> Linear {
+    Linear {
+        weight: linear
+            .weight
+            .map(|w| Tensor::from_inner(w.inner() * f32::NAN).require_grad()),
+        ..linear
+    }
+}
+
+#[test]
+fn a_topology_that_does_not_fit_is_refused() {
+    let device = Flex.device().autodiff();
+    let net = Mlp::fixed(2);
+    let wide = LinearConfig::new(7, 10).init(&device);
+    let chain = Topology::chain()
+        .layer("hidden1", &net.hidden1)
+        .layer("output", &wide)
+        .build();
+    refused(chain, "reads 7 inputs");
+    let none = Topology::chain().layer("output", &net.output).build();
+    refused(none, "no layer can grow");
+    let grouped = burn::nn::conv::Conv2dConfig::new([4, 4], [3, 3])
+        .with_groups(2)
+        .init(&device);
+    let unfit = Topology::chain()
+        .layer("hidden1", &net.hidden1)
+        .layer("grouped", &grouped)
+        .build();
+    refused(unfit, "GrowableDepthwiseConv2d");
+}

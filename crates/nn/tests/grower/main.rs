@@ -1,0 +1,7 @@
+//! The grower: growth on real data, checkpoints, journals, and what it refuses.
+
+mod checkpoints;
+mod growth;
+mod input;
+mod network;
+mod optimizer;

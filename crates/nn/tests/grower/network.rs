@@ -1,0 +1,149 @@
+//! The network, data and settings of these tests.
+
+use burgeon_backend_flex::Flex;
+use burgeon_core::criterion::SteepestDescent;
+use burgeon_core::select::Fraction;
+use burgeon_core::{Activation, SplitBackend};
+use burgeon_data::optdigits;
+use burgeon_nn::grower::Verdict;
+use burgeon_nn::{
+    CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig,
+    LearningRate, NnError, Samples, Task, Topology, Trigger,
+};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+
+#[derive(Module, Debug)]
+pub struct Mlp {
+    pub hidden1: GrowableLinear,
+    pub hidden2: GrowableLinear,
+    pub output: Linear,
+}
+
+impl Mlp {
+    fn new(inputs: usize, width: usize, device: &Device) -> Self {
+        let hidden = |inputs| {
+            GrowableLinearConfig::new(inputs, width)
+                .with_activation(Activation::Silu)
+                .with_norm(true)
+                .init(device)
+                .expect("widths are positive")
+        };
+        Self {
+            hidden1: hidden(inputs),
+            hidden2: hidden(width),
+            output: LinearConfig::new(width, 10).init(device),
+        }
+    }
+
+    /// The same weights every time, whatever other tests draw meanwhile.
+    pub fn fixed(width: usize) -> Self {
+        let mut index = 0.0_f32;
+        struct Fix<'a>(&'a mut f32);
+        impl burn::module::ModuleMapper for Fix<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                let (id, tensor, mapper) = param.consume();
+                let shape = tensor.dims();
+                let values: Vec<f32> = (0..shape.iter().product())
+                    .map(|_| {
+                        *self.0 += 1.0;
+                        let wave = (*self.0 * 12.9898).sin() * 0.3;
+                        if D == 1 { wave.abs() + 0.5 } else { wave }
+                    })
+                    .collect();
+                let plain = Tensor::from_data(TensorData::new(values, shape), &Flex.device());
+                let leaf = Tensor::from_inner(plain).set_require_grad(tensor.is_require_grad());
+                Param::from_mapped_value(id, leaf, mapper)
+            }
+        }
+        Self::new(64, width, &Flex.device().autodiff()).map(&mut Fix(&mut index))
+    }
+}
+
+impl Growable for Mlp {
+    type Input = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        self.output
+            .forward(self.hidden2.forward(self.hidden1.forward(input)))
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        Topology::chain()
+            .layer("hidden1", &self.hidden1)
+            .layer("hidden2", &self.hidden2)
+            .layer("output", &self.output)
+            .build()
+    }
+}
+
+pub fn digits(count: usize) -> Samples<Tensor<2>> {
+    let train = optdigits::load().expect("embedded").train;
+    let device = Flex.device();
+    let pixels = train.pixels[..count * 64].to_vec();
+    let inputs = Tensor::from_data(TensorData::new(pixels, [count, 64]), &device);
+    Samples::classification(inputs, &train.labels[..count], 10, &device).expect("sound")
+}
+
+pub fn task(count: usize) -> Task<Tensor<2>> {
+    let (train, held) = digits(count)
+        .split_off(0.25, 3)
+        .expect("both parts have samples");
+    Task {
+        objective: Box::new(CrossEntropy),
+        train,
+        held,
+    }
+}
+
+pub fn config() -> GrowerConfig {
+    GrowerConfig::new(SteepestDescent, Fraction::new(0.5).expect("in range"))
+        .with_trigger(Trigger::Every { epochs: 2 })
+        .with_max_epochs(9)
+        .with_learning_rate(LearningRate::Constant(0.02))
+        .with_capture_samples(200)
+        .with_batch_size(64)
+        .with_max_refusals(10)
+        .with_seed(5)
+}
+
+pub fn adam() -> ModuleOptimizer {
+    AdamConfig::new().init()
+}
+
+pub fn grower(config: GrowerConfig) -> Grower<Mlp> {
+    Grower::new(config, Flex, task(600), Mlp::fixed(2), adam()).expect("sound settings")
+}
+
+/// All floats of a model, bit for bit.
+pub fn bits<M: Module>(model: &M) -> Vec<Vec<u32>> {
+    struct Bits(Vec<Vec<u32>>);
+    impl ModuleVisitor for Bits {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let values = param.val().into_data().try_to_vec::<f32>().expect("f32");
+            self.0.push(values.into_iter().map(f32::to_bits).collect());
+        }
+    }
+    let mut bits = Bits(Vec::new());
+    model.visit(&mut bits);
+    bits.0
+}
+
+pub fn committed(grower: &Grower<Mlp>) -> usize {
+    let journal = &grower.state().journal;
+    journal
+        .iter()
+        .filter(|record| record.verdict == Verdict::Committed)
+        .count()
+}
+
+/// Checks that `result` is an error whose message says `expected`.
+pub fn refused(result: Result<impl std::fmt::Debug, NnError>, expected: &str) {
+    let error = result.expect_err("bad input").to_string();
+    assert!(
+        error.contains(expected),
+        "`{error}` does not say `{expected}`"
+    );
+}
