@@ -1,5 +1,7 @@
 //! What a user's model says of itself, and running it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burgeon_core::CoreError;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
@@ -83,6 +85,21 @@ pub fn predict<M: Growable>(
     Tensor::cat(outputs.collect(), 0)
 }
 
+/// Runs `predict` where its shapes are not known to fit yet. Burn checks shapes by
+/// panicking, and what a user hands in must not end the process.
+///
+/// # Errors
+/// What Burn said.
+pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<Tensor<2>, String> {
+    // Model and input are not used again if this fails.
+    catch_unwind(AssertUnwindSafe(|| model.predict(input))).map_err(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("a shape does not fit")
+            .to_owned()
+    })
+}
+
 /// Checks a batch's outputs `[b, k]` against its size and the objective.
 pub(crate) fn check_output<I: Rows>(
     output: &Tensor<2>,
@@ -99,7 +116,7 @@ pub(crate) fn check_output<I: Rows>(
     objective.check(outputs, batch.targets())
 }
 
-fn inference<M: Module>(model: &M) -> M {
+pub(crate) fn inference<M: Module>(model: &M) -> M {
     let on_tape = model.devices().iter().any(|device| device.is_autodiff());
     if on_tape {
         model.valid()

@@ -100,18 +100,21 @@ impl<M: Growable> Grower<M> {
             widths_after: widths,
             seconds: 0.0,
         };
-        let search = self.search(&record.plan)?;
+        let batch = self.config.values.batch_size;
+        if !record.plan.is_empty() {
+            let probe = samples.sample(batch, 0);
+            record.output_change_at_zero =
+                output_change_at_zero(&self.model, &record.plan, &probe, batch)?;
+        }
+        let unchanged = record.output_change_at_zero <= zero_bound(&self.model);
+        let search = self.search(&record.plan, unchanged)?;
         record.held_loss_before = search.baseline;
         record.held_loss_after = search.baseline;
         record.trials.clone_from(&search.trials);
         if record.plan.is_empty() {
             return Ok(record);
         }
-        let batch = self.config.values.batch_size;
-        let probe = samples.sample(batch, 0);
-        record.output_change_at_zero =
-            output_change_at_zero(&self.model, &record.plan, &probe, batch)?;
-        if record.output_change_at_zero > zero_bound(&self.model) {
+        if !unchanged {
             record.verdict = Verdict::OutputChanged;
             return Ok(record);
         }
@@ -173,9 +176,10 @@ impl<M: Growable> Grower<M> {
         self.task.train.sample(values.capture_samples, seed)
     }
 
-    fn search(&self, plan: &Plan) -> Result<LineSearch, NnError> {
+    /// The held loss as it is and, for a plan that is worth it, under each step.
+    fn search(&self, plan: &Plan, worth_it: bool) -> Result<LineSearch, NnError> {
         let values = &self.config.values;
-        let grid = if plan.is_empty() {
+        let grid = if plan.is_empty() || !worth_it {
             Vec::new()
         } else {
             values.step_size.grid()

@@ -19,7 +19,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 
 use crate::checkpoint;
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar};
+use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar, try_predict};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
 use crate::samples::Samples;
@@ -114,7 +114,11 @@ impl<M: Growable> Grower<M> {
         step::check_finite(&model)?;
         for samples in [&task.train, &task.held] {
             let probe = samples.subset(&[0])?;
-            let output = model.valid().predict(probe.inputs().clone());
+            let output = try_predict(&model.valid(), probe.inputs().clone()).map_err(|said| {
+                NnError::Data(format!(
+                    "the model cannot read inputs of this shape: {said}"
+                ))
+            })?;
             check_output(&output, task.objective.as_ref(), &probe)?;
             task.objective.check(output.dims()[1], samples.targets())?;
         }

@@ -4,7 +4,7 @@ use burgeon_core::Plan;
 
 use super::state::Trial;
 use crate::error::NnError;
-use crate::growable::{Evaluation, Growable, evaluate, is_finite, predict};
+use crate::growable::{Evaluation, Growable, evaluate, inference, is_finite, predict, try_predict};
 use crate::objective::Objective;
 use crate::samples::Samples;
 use crate::surgery::apply_plan;
@@ -76,7 +76,8 @@ pub fn line_search<M: Growable>(
 /// output: rounding only, for a right surgery.
 ///
 /// # Errors
-/// As [`apply_plan`].
+/// As [`apply_plan`]; [`NnError::Topology`] if the grown model does not run, because a layer
+/// that reads the grown channels is missing from the topology.
 pub fn output_change_at_zero<M: Growable>(
     model: &M,
     plan: &Plan,
@@ -85,6 +86,14 @@ pub fn output_change_at_zero<M: Growable>(
 ) -> Result<f64, NnError> {
     let topology = model.topology()?;
     let (grown, _) = apply_plan(model, &topology, plan, 0.0)?;
+    let first = samples.subset(&[0])?;
+    try_predict(&inference(&grown), first.inputs().clone()).map_err(|said| {
+        let sites: Vec<&str> = plan.growths.iter().map(|g| g.site.as_str()).collect();
+        NnError::Topology(format!(
+            "the grown model cannot run: a layer that reads {} may be missing ({said})",
+            sites.join(", ")
+        ))
+    })?;
     let before = predict(model, samples, batch_size);
     let after = predict(&grown, samples, batch_size);
     let scale = crate::growable::scalar::<f64>(before.clone().abs().max().try_into_scalar())?;

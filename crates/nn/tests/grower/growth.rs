@@ -10,7 +10,7 @@ use burgeon_nn::{Growable, Grower, NnError, StepSize, Topology, Trigger};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::network::{Mlp, adam, bits, committed, config, grower, task};
+use crate::network::{Mlp, adam, bits, committed, config, grower, refused, task};
 
 #[test]
 fn a_network_grows_and_its_loss_falls() {
@@ -166,4 +166,33 @@ fn an_observer_sees_every_event_in_order() {
     let state = grower.state();
     let expected = 2 + state.epochs.len() + state.journal.len();
     assert_eq!(count.load(Ordering::Relaxed), expected);
+}
+
+/// Its topology leaves out that the output layer reads the first hidden layer too.
+#[derive(Module, Debug)]
+struct Forgetful {
+    inner: Mlp,
+}
+
+impl Growable for Forgetful {
+    type Input = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        let first = self.inner.hidden1.forward(input);
+        let second = self.inner.hidden2.forward(first.clone());
+        self.inner.output.forward(first + second)
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        self.inner.topology()
+    }
+}
+
+#[test]
+fn a_layer_left_out_of_the_topology_is_named() {
+    let model = Forgetful {
+        inner: Mlp::fixed(2),
+    };
+    let mut grower = Grower::new(config(), Flex, task(600), model, adam()).expect("sound");
+    refused(grower.run(), "may be missing");
 }

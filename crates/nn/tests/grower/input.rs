@@ -59,6 +59,13 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
         Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()),
         "needs 12 outputs",
     );
+    let narrow = digits(50).inputs().clone().slice([0..50, 0..32]);
+    let narrow = Samples::classification(narrow, &[1; 50], 10, &device).expect("sound in itself");
+    let unfit = task_with(narrow);
+    refused(
+        Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()),
+        "cannot read inputs of this shape",
+    );
     let plain = Mlp::fixed(2).valid();
     refused(
         Grower::new(config(), Flex, task(100), plain, adam()),
