@@ -65,9 +65,10 @@ impl PairedDifference {
         }
     }
 
-    /// Whether the mean is within two standard errors of zero.
+    /// Whether the mean is within two standard errors of zero, or there is no error for
+    /// want of a second pair.
     pub fn is_within_noise(&self) -> bool {
-        self.mean.abs() < 2.0 * self.error
+        self.count < 2 || self.mean.abs() < 2.0 * self.error
     }
 }
 
@@ -95,6 +96,8 @@ mod tests {
         assert!((paired.error - (7.0_f64 / 9.0).sqrt()).abs() < 1e-12);
         assert_eq!((paired.lower, paired.count), (1, 3));
         assert!(paired.is_within_noise());
+        assert!(PairedDifference::new(&[1.0], &[2.0]).is_within_noise());
+        assert!(!PairedDifference::new(&[1.0, 1.1], &[2.0, 2.0]).is_within_noise());
         assert_eq!(plus_minus((1.25, 0.5), 1), "1.2 ± 0.5");
     }
 }
