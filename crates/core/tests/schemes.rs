@@ -87,23 +87,29 @@ impl Split {
                 share / negative.max(1e-300)
             };
         }
-        // Centre with the least change of the directions, then shrink all into the ball.
+        // Centre with the least change of the directions and clip them to the ball, in
+        // turn; what is left is centred, then all are shrunk together.
         let squares: f64 = self.weights.iter().map(|w| w * w).sum();
-        let pairs = self.weights.iter().zip(&self.directions);
-        let mean: DVector<f64> = pairs.map(|(w, delta)| delta * *w).sum::<DVector<f64>>() / squares;
-        for (w, delta) in self.weights.iter().zip(&mut self.directions) {
-            *delta -= &mean * *w;
+        for round in 0..20 {
+            let pairs = self.weights.iter().zip(&self.directions);
+            let mean = pairs.map(|(w, delta)| delta * *w).sum::<DVector<f64>>() / squares;
+            for (w, delta) in self.weights.iter().zip(&mut self.directions) {
+                *delta -= &mean * *w;
+            }
+            if round < 19 {
+                for delta in &mut self.directions {
+                    *delta /= delta.norm().max(1.0);
+                }
+            }
         }
         let longest = self
             .directions
             .iter()
-            .map(|delta| delta.norm())
-            .fold(0.0, f64::max);
-        if longest > 1.0 {
-            self.directions
-                .iter_mut()
-                .for_each(|delta| *delta /= longest);
-        }
+            .map(DVector::norm)
+            .fold(1.0, f64::max);
+        self.directions
+            .iter_mut()
+            .for_each(|delta| *delta /= longest);
         Some(self)
     }
 
@@ -242,7 +248,7 @@ fn the_search_reaches_the_gains() {
         let reached = (0..30)
             .map(|_| search(&matrix, m, bound, &mut rng))
             .fold(0.0, f64::max);
-        assert!(reached > 0.8 * best, "m = {m}: {reached} of {best}");
+        assert!(reached > 0.9 * best, "m = {m}: {reached} of {best}");
     }
 }
 

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch,
-    grown_unit, judged_columns, judged_row, parameters, parts, prediction_note,
+    Grown, Judged, Method, Outcome, Recipe, TUNING_NOTE, accuracy, curve_figure, end_series,
+    from_scratch, grown_unit, judged_columns, judged_row, parameters, parts, prediction_note,
 };
 use super::nets::{ConvNet, Mlp};
 use super::{encode, method_and_seed, method_units, results_of};
@@ -182,6 +182,7 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table
         notes: vec![
             smallest_note(mlp, sweep),
             prediction_note(&mlp.s2d),
+            TUNING_NOTE.into(),
             "Neither the network nor the data set is in the paper: no figure of its own to set \
              beside these."
                 .into(),
@@ -234,7 +235,7 @@ fn conv_table(seeds: usize, conv: &Grown) -> Table {
             judged_row("grown at random", &conv.random),
             judged_row("S2D's widths from scratch", &conv.same_widths),
         ],
-        notes: vec![prediction_note(&conv.s2d)],
+        notes: vec![prediction_note(&conv.s2d), TUNING_NOTE.into()],
     }
 }
 

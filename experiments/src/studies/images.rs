@@ -1,5 +1,5 @@
-//! What the image studies share: growing, training from scratch, judging on the test
-//! set once.
+//! What the image studies share: growing, training from scratch, judging each run
+//! on the test set at its end.
 
 use burgeon_core::criterion::{RandomSplit, SteepestDescent};
 use burgeon_core::select::Fraction;
@@ -220,7 +220,7 @@ pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
     finish(context, parts, recipe, seed, model, training)
 }
 
-/// Training with a falling rate, then the one look at the test set.
+/// Training with a falling rate, then the run's judgement on the test set.
 fn finish<M: Growable<Input = Tensor<4>>>(
     context: &UnitContext,
     parts: &Parts,
@@ -346,6 +346,11 @@ pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
         format!("{:.0}", mean_deviation(&epochs).0),
     ]
 }
+
+/// What a reader of test accuracies must know of the recipes.
+pub(super) const TUNING_NOTE: &str = "Learning rate, weight decay, batch size, budget and epochs were chosen by looking at test \
+    accuracies of earlier runs on seeds 0 and 1, so all accuracies here are optimistic; \
+    within a run nothing is chosen on the test set.";
 
 /// A sentence on S2D's steps.
 pub(super) fn prediction_note(runs: &[Judged]) -> String {
