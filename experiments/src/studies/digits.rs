@@ -85,7 +85,7 @@ impl Study for Digits {
         let sweep = SWEEP.map(|width| format!("mlp.scratch{width}"));
         let mut methods = vec!["conv.s2d", "conv.random", "mlp.s2d", "mlp.random"];
         methods.extend(sweep.iter().map(String::as_str));
-        method_units(&methods, seeds(settings))
+        method_units(&methods, 0..seeds(settings))
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {

@@ -63,7 +63,7 @@ impl Study for Fashion {
     }
 
     fn units(&self, settings: &StudySettings) -> Vec<String> {
-        method_units(&["s2d", "random"], seeds(settings))
+        method_units(&["s2d", "random"], 0..seeds(settings))
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {

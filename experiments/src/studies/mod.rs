@@ -9,6 +9,8 @@ mod rbf;
 mod s3d_toy;
 mod toy;
 
+use std::ops::Range;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -44,12 +46,10 @@ pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
     }
 }
 
-/// The keys of `methods` with each of `seeds` seeds.
-fn method_units(methods: &[&str], seeds: usize) -> Vec<String> {
-    methods
-        .iter()
-        .flat_map(|method| (0..seeds).map(move |seed| format!("{method}-{seed}")))
-        .collect()
+/// The keys of `methods` with each of `seeds`.
+fn method_units(methods: &[&str], seeds: Range<usize>) -> Vec<String> {
+    let of = |method| seeds.clone().map(move |seed| format!("{method}-{seed}"));
+    methods.iter().flat_map(of).collect()
 }
 
 /// The results of one method's units, in order.

@@ -210,10 +210,10 @@ pub(super) fn losses_by_width(state: &GrowerState, sizes: &Sizes) -> (Vec<f64>, 
 }
 
 /// A table's note on its scale.
-pub(super) fn scale_note(sizes: &Sizes) -> String {
+pub(super) fn scale_note(sizes: &Sizes, seeds: usize) -> String {
     format!(
-        "synthetic, {} seeds, widths to {}, {} full-batch Adam steps a width",
-        sizes.seeds, sizes.widths, sizes.epochs
+        "synthetic, {seeds} seeds, widths to {}, {} full-batch Adam steps a width",
+        sizes.widths, sizes.epochs
     )
 }
 

@@ -77,7 +77,7 @@ impl Study for SignedToy {
     }
 
     fn units(&self, settings: &StudySettings) -> Vec<String> {
-        method_units(&METHODS.map(|(method, _)| method), sizes(settings).seeds)
+        method_units(&METHODS.map(|(method, _)| method), 0..sizes(settings).seeds)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -244,7 +244,7 @@ fn loss_table(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Table {
         name: "s3d-toy".into(),
         title: format!(
             "RBF regression, signed splitting with c = {BOUND}: mean squared error by width ({})",
-            scale_note(sizes)
+            scale_note(sizes, sizes.seeds)
         ),
         columns,
         rows,
@@ -299,7 +299,7 @@ fn escape_table(sizes: &Sizes, stable: &[&Stable]) -> Table {
         name: "s3d-toy-escape".into(),
         title: format!(
             "Networks at which S2D is stable, and one signed split from there ({})",
-            scale_note(sizes)
+            scale_note(sizes, sizes.seeds)
         ),
         columns: heads.map(str::to_owned).into(),
         rows: rows.collect(),
@@ -329,7 +329,10 @@ fn loss_figure(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Figure {
     });
     Figure {
         name: "s3d-toy-loss-against-width".into(),
-        title: format!("Signed splitting, c = {BOUND} ({})", scale_note(sizes)),
+        title: format!(
+            "Signed splitting, c = {BOUND} ({})",
+            scale_note(sizes, sizes.seeds)
+        ),
         x_label: "neurons".into(),
         y_label: "mean squared error (median over seeds)".into(),
         x_scale: AxisScale::Linear,
