@@ -15,6 +15,7 @@ use burgeon_nn::grower::line_search;
 use burgeon_nn::surgery::apply_plan;
 use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Task, Trigger};
 use burn::optim::AdamConfig;
+use burn::tensor::DType;
 use criterion::{Criterion, criterion_group, criterion_main};
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
@@ -61,13 +62,17 @@ fn matrices(c: &mut Criterion) {
         let block = random_block(backend, ROWS, DIM, NEURONS);
         let curvature = Curvature::new("site", vec![block]).expect("sound");
         group.bench_function(backend.name(), |b| {
-            b.iter(|| curvature.dense(backend).expect("computes"));
+            b.iter(|| curvature.dense(backend, DType::F64).expect("computes"));
         });
-        let directions = DMatrix::from_element(NEURONS, DIM, 0.125);
+        let directions = DMatrix::from_element(DIM, NEURONS, 0.125);
         group.bench_function(
             format!("{}, one matrix-free product", backend.name()),
             |b| {
-                b.iter(|| curvature.apply(backend, &directions).expect("computes"));
+                b.iter(|| {
+                    curvature
+                        .apply(backend, &directions, DType::F32)
+                        .expect("computes")
+                });
             },
         );
     }
@@ -80,7 +85,7 @@ fn spectra(c: &mut Criterion) {
     for dim in [16, 64, 144] {
         let block = random_block(&Flex, ROWS, dim, NEURONS);
         let curvature = Curvature::new("site", vec![block]).expect("sound");
-        let dense = curvature.dense(&Flex).expect("computes");
+        let dense = curvature.dense(&Flex, DType::F64).expect("computes");
         group.bench_function(format!("d {dim}"), |b| {
             b.iter(|| dense_spectra("site", black_box(&dense)).expect("converges"));
         });

@@ -80,12 +80,14 @@ pub enum ExperimentError {
 }
 
 impl ExperimentError {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    /// Turns an I/O error at `path` into one of an experiment.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+    /// A file whose content is not what was expected.
+    pub fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Self::File {
             path: path.into(),
             problem: problem.to_string(),

@@ -6,6 +6,7 @@ mod golden;
 mod manifest;
 mod render;
 mod reproduce;
+mod spectrum;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Parser, Subcommand};
 
 use error::XtaskError;
+
+/// Tells `cargo xtask spectrum` its peak memory.
+#[global_allocator]
+static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 
 /// Burgeon: grow neural networks instead of guessing their size.
 #[derive(Debug, Parser)]
@@ -32,6 +37,8 @@ enum Command {
     Data(data::Options),
     /// Compare with reference values of a directory that holds an index.json
     Golden(golden::Options),
+    /// Both ends of the spectrum of every neuron's splitting matrix, from captured data
+    Spectrum(spectrum::Options),
 }
 
 /// Where data sets lie: `BURGEON_DATA`, or `data` in the current folder.
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
         }
         Command::Data(options) => data::run(&options),
         Command::Golden(options) => golden::run(&options),
+        Command::Spectrum(options) => spectrum::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! Splitting on Burn's ndarray backend.
 
-use burgeon_core::SplitBackend;
-use burn::tensor::Device;
+use burgeon_core::{CurvatureBlock, SplitBackend};
+use burn::tensor::{DType, Device, Tensor};
 
 /// The CPU through `burn-ndarray`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,5 +16,13 @@ impl SplitBackend for NdArray {
     #[expect(deprecated, reason = "this crate is the ndarray backend")]
     fn device(&self) -> Device {
         Device::ndarray()
+    }
+
+    fn splitting_matrices(&self, block: &CurvatureBlock, dtype: DType) -> Tensor<3> {
+        burgeon_kernels::splitting_matrices(block, dtype)
+    }
+
+    fn splitting_products(&self, block: &CurvatureBlock, directions: Tensor<2>) -> Tensor<2> {
+        burgeon_kernels::splitting_products(block, directions)
     }
 }

@@ -26,15 +26,14 @@ pub trait SplitBackend: Debug + Send + Sync {
         matches!(dtype, DType::F32 | DType::F64) && self.device().supports_dtype(dtype)
     }
 
-    /// The type in which sums over rows are accumulated.
+    /// The type of exact sums over rows, that of the reference path.
     fn accumulation_dtype(&self) -> DType {
         DType::F64
     }
 
-    /// Inputs as rows in the accumulation type: `[1, n, d]` where all neurons
-    /// share them, `[M, n, d]` for a depthwise convolution.
-    fn fan_in_rows(&self, block: &CurvatureBlock) -> Tensor<3> {
-        let dtype = self.accumulation_dtype();
+    /// Inputs as rows in `dtype`: `[1, n, d]` where all neurons share them, `[M, n, d]` for
+    /// a depthwise convolution.
+    fn fan_in_rows(&self, block: &CurvatureBlock, dtype: DType) -> Tensor<3> {
         let rows = match &block.input {
             SiteInput::Rows(x) => x.clone().cast(dtype).unsqueeze_dim::<3>(0),
             SiteInput::Maps(x, window) => {
@@ -63,12 +62,13 @@ pub trait SplitBackend: Debug + Send + Sync {
         Tensor::cat(vec![rows, ones], 2)
     }
 
-    /// `S_j = Xᵀ diag(W_:j) X` of the block for every neuron, `[M, d, d]`.
-    fn splitting_matrices(&self, block: &CurvatureBlock) -> Tensor<3> {
-        let rows = self.fan_in_rows(block);
+    /// `S_j = Xᵀ diag(W_:j) X` of the block for every neuron, `[M, d, d]`, computed in
+    /// `dtype`.
+    fn splitting_matrices(&self, block: &CurvatureBlock, dtype: DType) -> Tensor<3> {
+        let rows = self.fan_in_rows(block, dtype);
         let [sets, n, d] = rows.dims();
         let m = block.neurons();
-        let weights = block.weights.clone().cast(self.accumulation_dtype());
+        let weights = block.weights.clone().cast(dtype);
         let chunk = (CHUNK / (n * d).max(1)).clamp(1, m);
         let parts = (0..m)
             .step_by(chunk)
@@ -94,12 +94,11 @@ pub trait SplitBackend: Debug + Send + Sync {
     }
 
     /// `S_j v_j` of the block for the rows of `directions` `[M, d]`, as
-    /// `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`.
+    /// `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`, computed in the type of `directions`.
     fn splitting_products(&self, block: &CurvatureBlock, directions: Tensor<2>) -> Tensor<2> {
-        let dtype = self.accumulation_dtype();
-        let rows = self.fan_in_rows(block);
+        let dtype = directions.dtype();
+        let rows = self.fan_in_rows(block, dtype);
         let weights = block.weights.clone().cast(dtype);
-        let directions = directions.cast(dtype);
         let [sets, n, d] = rows.dims();
         if sets == 1 {
             let x = rows.reshape([n, d]);

@@ -1,6 +1,9 @@
 //! What one instrumented pass over data tells of a network's sites.
 
+use crate::backend::SplitBackend;
 use crate::curvature::Curvature;
+use crate::eigen::{CapturedOperator, SiteSpectra, SpectrumSolver};
+use crate::error::CoreError;
 
 /// A layer whose neurons may be grown, as it was captured.
 #[derive(Debug, Clone)]
@@ -13,8 +16,10 @@ pub struct Site {
     pub dim: usize,
     /// Parameters that one more neuron adds, its consumers' columns included.
     pub cost_per_neuron: u64,
-    /// The splitting matrices, where the criterion asked for them.
+    /// The splitting matrices, where the criterion asked for them and they were kept.
     pub curvature: Option<Curvature>,
+    /// The spectra, once they are solved for.
+    pub spectra: Option<SiteSpectra>,
 }
 
 /// One pass over data: the loss and every site.
@@ -26,9 +31,41 @@ pub struct Capture {
     pub samples: usize,
     /// Mean loss over them.
     pub loss: f64,
+    /// Bytes of captured inputs and curvature weights that were held at once.
+    pub bytes: usize,
 }
 
 impl Capture {
+    /// Solves for the spectra of all sites and lets their captured data go.
+    ///
+    /// # Errors
+    /// [`CoreError::EmptyCapture`] where the curvature was not captured, else as
+    /// [`SpectrumSolver::solve`].
+    pub fn solve(
+        &mut self,
+        solver: &SpectrumSolver,
+        backend: &dyn SplitBackend,
+    ) -> Result<(), CoreError> {
+        let mut curvatures = Vec::with_capacity(self.sites.len());
+        for site in &self.sites {
+            curvatures.push(
+                site.curvature
+                    .as_ref()
+                    .ok_or_else(|| CoreError::EmptyCapture {
+                        site: site.name.clone(),
+                    })?,
+            );
+        }
+        let rows = curvatures.iter().map(|site| site.rows()).max().unwrap_or(0);
+        let operator = CapturedOperator::new(curvatures, backend);
+        let spectra = solver.solve(&operator, rows, backend.accumulation_dtype())?;
+        for (site, spectra) in self.sites.iter_mut().zip(spectra) {
+            site.spectra = Some(spectra);
+            site.curvature = None;
+        }
+        Ok(())
+    }
+
     /// Neurons of all sites together.
     pub fn neurons(&self) -> usize {
         self.sites.iter().map(|site| site.neurons).sum()

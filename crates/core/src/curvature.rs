@@ -84,6 +84,18 @@ impl CurvatureBlock {
         self.weights.dims()[1]
     }
 
+    /// Numbers that the block holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        let (input, dtype) = match &self.input {
+            SiteInput::Rows(x) => (x.shape().num_elements(), x.dtype()),
+            SiteInput::Maps(x, _) | SiteInput::ChannelMaps(x, _) => {
+                (x.shape().num_elements(), x.dtype())
+            }
+        };
+        let weights = self.weights.shape().num_elements();
+        input * dtype.size() + weights * self.weights.dtype().size()
+    }
+
     fn expected_weights(&self) -> [usize; 2] {
         match &self.input {
             SiteInput::Rows(x) => [x.dims()[0], self.neurons()],
@@ -174,7 +186,26 @@ impl Curvature {
         self.dim
     }
 
-    /// All splitting matrices, M of `d × d`, accumulated in f64 (`Xᵀ diag(W_:j) X`).
+    /// Rows of all blocks.
+    pub fn rows(&self) -> usize {
+        self.blocks
+            .iter()
+            .map(|block| block.weights.dims()[0])
+            .sum()
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Numbers that the blocks hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.blocks.iter().map(CurvatureBlock::bytes).sum()
+    }
+
+    /// All splitting matrices, M of `d × d` (`Xᵀ diag(W_:j) X`), each block's computed in
+    /// `dtype`, their sum in f64.
     ///
     /// # Errors
     /// [`CoreError::Read`] if the device fails, [`CoreError::NonFinite`] if a
@@ -182,11 +213,13 @@ impl Curvature {
     pub fn dense<B: SplitBackend + ?Sized>(
         &self,
         backend: &B,
+        dtype: DType,
     ) -> Result<Vec<DMatrix<f64>>, CoreError> {
         let (m, d) = (self.neurons, self.dim);
         let mut sums = vec![DMatrix::<f64>::zeros(d, d); m];
         for block in &self.blocks {
-            let values = read_f64(backend.splitting_matrices(block), "splitting matrices")?;
+            let matrices = backend.splitting_matrices(block, dtype);
+            let values = read_f64(matrices, "splitting matrices")?;
             for (sum, part) in sums.iter_mut().zip(values.chunks_exact(d * d)) {
                 for (to, from) in sum.as_mut_slice().iter_mut().zip(part) {
                     *to += from;
@@ -194,7 +227,7 @@ impl Curvature {
             }
         }
         for sum in &mut sums {
-            // Rounding differs across the diagonal; the solver wants symmetry.
+            // Rounding may differ across the diagonal; the solver wants symmetry.
             *sum = (sum.transpose() + &*sum) * 0.5;
             if sum.iter().any(|value| !value.is_finite()) {
                 return Err(CoreError::NonFinite {
@@ -206,39 +239,73 @@ impl Curvature {
         Ok(sums)
     }
 
-    /// The products `S_j v_j` for the rows `v_j` of `directions` `[M, d]`, without
-    /// building any `S_j`: `(W ∘ (X Vᵀ))ᵀ X`.
+    /// The products `S_j v_j` for the columns `v_j` of `directions` `[d, M]`, without
+    /// building any `S_j`: `(W ∘ (X Vᵀ))ᵀ X`, each block's computed in `dtype`.
     ///
     /// # Errors
-    /// [`CoreError::Shape`] if `directions` is not `[M, d]`, [`CoreError::Read`]
-    /// if the device fails.
+    /// [`CoreError::Shape`] if `directions` is not `[d, M]`, [`CoreError::Read`]
+    /// if the device fails, [`CoreError::NonFinite`] if a sum overflows.
     pub fn apply<B: SplitBackend + ?Sized>(
         &self,
         backend: &B,
         directions: &DMatrix<f64>,
+        dtype: DType,
     ) -> Result<DMatrix<f64>, CoreError> {
-        let (m, d) = (self.neurons, self.dim);
-        if directions.shape() != (m, d) {
-            return Err(CoreError::Shape {
-                what: format!("site `{}`: directions", self.site),
-                expected: vec![m, d],
-                found: vec![directions.nrows(), directions.ncols()],
-            });
-        }
-        // nalgebra stores columns first, the tensor rows first.
-        let rows: Vec<f64> = directions.transpose().as_slice().to_vec();
-        let device = self.blocks[0].weights.device();
-        let v = Tensor::<2>::from_data(
-            TensorData::new(rows, [m, d]),
-            (&device, backend.accumulation_dtype()),
-        );
-        let mut sum = DMatrix::<f64>::zeros(m, d);
-        for block in &self.blocks {
-            let part = backend.splitting_products(block, v.clone());
-            sum += DMatrix::from_row_slice(m, d, &read_f64(part, "splitting products")?);
+        let mut sum = DMatrix::<f64>::zeros(self.dim, self.neurons);
+        for block in 0..self.blocks.len() {
+            sum += self.apply_block(backend, block, directions, dtype)?;
         }
         Ok(sum)
     }
+
+    /// One block's part of [`apply`](Self::apply); 0 for a block that is not there.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_block<B: SplitBackend + ?Sized>(
+        &self,
+        backend: &B,
+        block: usize,
+        directions: &DMatrix<f64>,
+        dtype: DType,
+    ) -> Result<DMatrix<f64>, CoreError> {
+        if directions.shape() != (self.dim, self.neurons) {
+            return Err(CoreError::Shape {
+                what: format!("site `{}`: directions", self.site),
+                expected: vec![self.dim, self.neurons],
+                found: vec![directions.nrows(), directions.ncols()],
+            });
+        }
+        match self.blocks.get(block) {
+            Some(block) => block_products(backend, &self.site, block, directions, dtype),
+            None => Ok(DMatrix::zeros(self.dim, self.neurons)),
+        }
+    }
+}
+
+/// The products of one block of `site`, `[d, M]`, for the columns of `directions` `[d, M]`.
+///
+/// # Errors
+/// [`CoreError::Read`] if the device fails, [`CoreError::NonFinite`] if a sum overflows.
+pub fn block_products<B: SplitBackend + ?Sized>(
+    backend: &B,
+    site: &str,
+    block: &CurvatureBlock,
+    directions: &DMatrix<f64>,
+    dtype: DType,
+) -> Result<DMatrix<f64>, CoreError> {
+    let (d, m) = directions.shape();
+    // nalgebra stores a neuron's column as the tensor stores its row.
+    let rows = TensorData::new(directions.as_slice().to_vec(), [m, d]);
+    let v = Tensor::<2>::from_data(rows, (&block.weights.device(), dtype));
+    let products = read_f64(backend.splitting_products(block, v), "splitting products")?;
+    if products.iter().any(|value| !value.is_finite()) {
+        return Err(CoreError::NonFinite {
+            site: site.to_owned(),
+            quantity: "a splitting product",
+        });
+    }
+    Ok(DMatrix::from_vec(d, m, products))
 }
 
 /// Whether every entry is a number.

@@ -40,6 +40,19 @@ pub enum CoreError {
         /// The neuron within the site.
         neuron: usize,
     },
+    /// Splitting matrices written out do not fit into the memory budget.
+    #[error(
+        "site `{site}`: dense splitting matrices take {needed} bytes, the budget is {budget}: \
+         raise it or use the krylov method"
+    )]
+    Memory {
+        /// The site's name.
+        site: String,
+        /// Bytes that the matrices take.
+        needed: usize,
+        /// Bytes allowed.
+        budget: usize,
+    },
     /// The backend cannot compute in this type.
     #[error("the {backend} backend cannot compute in {dtype:?}; use f32")]
     UnsupportedDType {

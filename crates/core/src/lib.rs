@@ -17,6 +17,7 @@ pub mod curvature;
 pub mod eigen;
 pub mod error;
 pub mod plan;
+mod row_sample;
 pub mod scheme;
 pub mod select;
 #[cfg(feature = "testing")]
@@ -27,7 +28,7 @@ pub use backend::SplitBackend;
 pub use capture::{Capture, Site};
 pub use criterion::{Candidate, Criterion};
 pub use curvature::{Curvature, CurvatureBlock, SiteInput, Window};
-pub use eigen::{Eigenpair, Spectrum};
+pub use eigen::{Eigenpair, Method, SiteSpectra, Spectrum, SpectrumSolver};
 pub use error::CoreError;
 pub use plan::Plan;
 pub use scheme::{Offspring, Scheme, WeightBound};

@@ -241,7 +241,7 @@ fn degenerate_matrices_have_spectra() {
     ];
     for (x, shape, w, [least, most]) in cases {
         let dense = curvature(x, shape, w, 1)
-            .and_then(|c| c.dense(&Plain))
+            .and_then(|c| c.dense(&Plain, DType::F64))
             .expect("sound");
         let found = &dense_spectra("site", &dense).expect("converges")[0];
         let slack = 1e-12 * least.abs().max(most.abs());
@@ -293,7 +293,7 @@ fn unsound_captures_are_refused() {
     refused(Curvature::new("site", vec![block]), "expected shape");
     let sound = curvature(vec![1.0, 1.0], [2, 1], vec![1.0, 1.0], 1).expect("sound");
     let error = sound
-        .apply(&Plain, &DMatrix::zeros(1, 2))
+        .apply(&Plain, &DMatrix::zeros(2, 1), DType::F64)
         .expect_err("wrong shape");
     assert!(error.to_string().contains("directions"), "{error}");
     let nan = DMatrix::from_element(2, 2, f64::NAN);

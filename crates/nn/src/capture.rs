@@ -6,10 +6,11 @@ use burgeon_core::{Capture, Curvature, CurvatureBlock, Site};
 use burn::tensor::Tensor;
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, scalar};
+use crate::growable::{Growable, check_output, evaluate, scalar};
 use crate::objective::Objective;
 use crate::recording::{self, Passage};
 use crate::samples::Samples;
+use crate::topology::Topology;
 
 /// Captures every site of `model` on `samples`: inputs, pre-activations and the
 /// gradient at the post-activation, joined to curvature weights.
@@ -28,62 +29,132 @@ pub fn capture<M: Growable>(
     batch_size: usize,
     curvature: bool,
 ) -> Result<Capture, NnError> {
-    let topology = model.topology()?;
-    let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
-    let mut loss = 0.0;
-    if curvature {
-        let frozen = crate::surgery::detached(model).freeze();
-        for (index, batch) in samples.batches(batch_size).enumerate() {
-            let share = batch.len() as f64 / samples.len() as f64;
-            let batch = batch.to_autodiff();
-            let (output, passages) = recording::record(|| frozen.predict(batch.inputs().clone()));
-            if index == 0 {
-                check_output(&output, objective, &batch)?;
-            }
-            // The shares turn the means over batches into one mean over all samples.
-            let mean = objective.loss(output, batch.targets()).mul_scalar(share);
-            let gradients = mean.backward();
-            loss += scalar::<f64>(mean.inner().try_into_scalar())?;
-            for passage in passages {
-                let Some(site) = topology.site_name(passage.weight) else {
-                    continue;
-                };
-                let site = site.to_owned();
-                if let Some(block) = block(passage, &gradients) {
-                    blocks.entry(site).or_default().push(block);
-                }
-            }
-        }
-    } else {
-        loss = crate::growable::evaluate(model, objective, samples, batch_size)?.loss;
+    if !curvature {
+        return Ok(Capture {
+            sites: sites(&model.topology()?, |_| None)?,
+            samples: samples.len(),
+            loss: evaluate(model, objective, samples, batch_size)?.loss,
+            bytes: 0,
+        });
     }
-    let sites = topology
-        .sites()
-        .zip(topology.widths())
+    let pass = Pass::new(model, objective, samples, batch_size)?;
+    let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
+    let (mut loss, mut bytes) = (0.0, 0);
+    for batch in 0..pass.batches() {
+        let (batch_loss, captured) = pass.run(batch)?;
+        loss += batch_loss;
+        for (site, block) in captured {
+            bytes += block.bytes();
+            blocks.entry(site).or_default().push(block);
+        }
+    }
+    let sites = sites(pass.topology(), |name| {
+        let blocks = blocks.remove(name);
+        Some(match blocks {
+            Some(blocks) => Curvature::new(name, blocks).map_err(NnError::from),
+            None => Err(pass.unused(name)),
+        })
+    })?;
+    Ok(Capture {
+        sites,
+        samples: samples.len(),
+        loss,
+        bytes,
+    })
+}
+
+/// The sites of `topology` with the curvature that `curvature` has for them.
+pub(crate) fn sites(
+    topology: &Topology,
+    mut curvature: impl FnMut(&str) -> Option<Result<Curvature, NnError>>,
+) -> Result<Vec<Site>, NnError> {
+    let widths = topology.widths();
+    let sites = topology.sites().zip(widths);
+    sites
         .map(|((name, spec), (_, neurons))| {
-            let curvature = match (curvature, blocks.remove(name)) {
-                (false, _) => None,
-                (true, Some(blocks)) => Some(Curvature::new(name, blocks)?),
-                (true, None) => {
-                    return Err(NnError::Topology(format!(
-                        "`predict` does not use the layer `{name}`, or no gradient reaches it"
-                    )));
-                }
-            };
             Ok(Site {
                 name: name.to_owned(),
                 neurons,
                 dim: spec.dim,
                 cost_per_neuron: topology.cost_per_neuron(name).unwrap_or(0),
-                curvature,
+                curvature: curvature(name).transpose()?,
+                spectra: None,
             })
         })
-        .collect::<Result<Vec<_>, NnError>>()?;
-    Ok(Capture {
-        sites,
-        samples: samples.len(),
-        loss,
-    })
+        .collect()
+}
+
+/// An instrumented forward-backward pass over samples, batch by batch.
+pub(crate) struct Pass<'a, M: Growable> {
+    frozen: M,
+    topology: Topology,
+    objective: &'a dyn Objective,
+    batches: Vec<Samples<M::Input>>,
+    batch_size: usize,
+    samples: usize,
+}
+
+impl<'a, M: Growable> Pass<'a, M> {
+    pub fn new(
+        model: &M,
+        objective: &'a dyn Objective,
+        samples: &Samples<M::Input>,
+        batch_size: usize,
+    ) -> Result<Self, NnError> {
+        Ok(Self {
+            topology: model.topology()?,
+            frozen: crate::surgery::detached(model).freeze(),
+            objective,
+            batches: samples.batches(batch_size).collect(),
+            batch_size,
+            samples: samples.len(),
+        })
+    }
+
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    pub fn batches(&self) -> usize {
+        self.batches.len()
+    }
+
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// The share of all samples that a batch has.
+    pub fn share(&self, batch: usize) -> f64 {
+        self.batches[batch].len() as f64 / self.samples as f64
+    }
+
+    /// The share of the mean loss, and the curvature of each site with its name.
+    pub fn run(&self, batch: usize) -> Result<(f64, Vec<(String, CurvatureBlock)>), NnError> {
+        let share = self.share(batch);
+        let samples = self.batches[batch].to_autodiff();
+        let (output, passages) =
+            recording::record(|| self.frozen.predict(samples.inputs().clone()));
+        if batch == 0 {
+            check_output(&output, self.objective, &samples)?;
+        }
+        // The shares turn the means over batches into one mean over all samples.
+        let mean = self.objective.loss(output, samples.targets());
+        let mean = mean.mul_scalar(share);
+        let gradients = mean.backward();
+        let loss = scalar::<f64>(mean.inner().try_into_scalar())?;
+        let named = passages.into_iter().filter_map(|passage| {
+            let site = self.topology.site_name(passage.weight)?.to_owned();
+            Some((site, block(passage, &gradients)?))
+        });
+        Ok((loss, named.collect()))
+    }
+
+    /// The error for a site of which a pass found nothing.
+    pub fn unused(&self, site: &str) -> NnError {
+        NnError::Topology(format!(
+            "`predict` does not use the layer `{site}`, or no gradient reaches it"
+        ))
+    }
 }
 
 /// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to.

@@ -17,6 +17,7 @@ pub mod objective;
 pub mod observer;
 mod recording;
 pub mod samples;
+mod spectra;
 pub mod surgery;
 pub mod topology;
 pub mod weights;
@@ -30,4 +31,5 @@ pub use layers::{
 };
 pub use objective::{CrossEntropy, MeanSquaredError, Objective};
 pub use samples::{Rows, Samples, Targets};
+pub use spectra::{SpectrumConfig, capture_spectra};
 pub use topology::Topology;

@@ -168,7 +168,7 @@ proptest! {
         for site in &captured.sites {
             let curvature = site.curvature.as_ref().expect("asked for");
             let neuron = (shape.seed % site.neurons as u64) as usize;
-            let s = &curvature.dense(&Flex).expect("computed")[neuron];
+            let s = &curvature.dense(&Flex, DType::F64).expect("computed")[neuron];
             let along = frozen_second_derivative(&net, &data, &site.name, neuron);
             for draw in 0..8 {
                 let direction = unit_vector(site.dim, shape.seed ^ draw);
@@ -197,7 +197,7 @@ proptest! {
             let curvature = site.curvature.as_ref().expect("asked for");
             let neuron = (shape.seed % site.neurons as u64) as usize;
             let directions = orthonormal(site.dim, shape.seed);
-            let s = &curvature.dense(&Flex).expect("computed")[neuron];
+            let s = &curvature.dense(&Flex, DType::F64).expect("computed")[neuron];
             let bound = WeightBound::new(1.0 + (shape.seed % 90) as f64 / 10.0).expect("c ≥ 1");
             for scheme in Scheme::DIRECTED {
                 let [min, max] = &directions;
@@ -255,19 +255,19 @@ proptest! {
             let captured = capture(&net, &MeanSquaredError, &data, 2, true).expect("captured");
             for site in &captured.sites {
                 let curvature = site.curvature.as_ref().expect("asked for");
-                let dense = curvature.dense(backend).expect("computed");
+                let dense = curvature.dense(backend, DType::F64).expect("computed");
                 let spectra = dense_spectra(&site.name, &dense).expect("converged");
                 let ends: [Vec<Eigenpair>; 2] = [
                     spectra.iter().map(|spectrum| spectrum.min.clone()).collect(),
                     spectra.iter().map(|spectrum| spectrum.max.clone()).collect(),
                 ];
                 for pairs in &ends {
-                    let ends = DMatrix::from_fn(site.neurons, site.dim, |j, i| pairs[j].vector[i]);
-                    let products = curvature.apply(backend, &ends).expect("computed");
+                    let ends = DMatrix::from_fn(site.dim, site.neurons, |i, j| pairs[j].vector[i]);
+                    let products = curvature.apply(backend, &ends, DType::F64).expect("computed");
                     for (j, pair) in pairs.iter().enumerate() {
                         // Sums of opposite signs round by their terms, not by their result.
                         let slack = 1e-10 * dense[j].norm() + 1e-13;
-                        let residual = (products.row(j) - ends.row(j) * pair.value).norm();
+                        let residual = (products.column(j) - ends.column(j) * pair.value).norm();
                         prop_assert!(residual <= pair.residual + slack);
                         prop_assert!(pair.residual <= slack);
                     }

@@ -179,7 +179,7 @@ impl Checker<'_> {
                 let problem = format!("case `{}` has no site `{site}`", self.name);
                 return Err(ExperimentError::Settings(problem));
             };
-            let dense = curvature.dense(self.backend)?;
+            let dense = curvature.dense(self.backend, DType::F64)?;
             let mut computed = dense_spectra(site, &dense)?;
             let expected = self.arrays.matrices(&format!("s{suffix}"))?;
             for (neuron, (s, s_ref)) in dense.iter().zip(&expected).enumerate() {

@@ -1,8 +1,8 @@
 //! Signed splitting on the RBF regression: escape from points where plain splitting is
 //! stable.
 
+use burgeon_core::SpectrumSolver;
 use burgeon_core::criterion::{RandomSignedSplit, SignedSteepestDescent, SteepestDescent};
-use burgeon_core::eigen::dense_spectra;
 use burgeon_core::select::{Selector, TopK};
 use burgeon_core::{Budget, Criterion, Plan, WeightBound};
 use burgeon_nn::capture::capture;
@@ -156,14 +156,15 @@ fn plain(
         return Ok(outcome);
     }
     let backend = context.backend()?;
-    let captured = capture(&net, &MeanSquaredError, samples, POINTS, true)?;
-    let mut spectrum = Vec::new();
-    for site in &captured.sites {
-        if let Some(curvature) = &site.curvature {
-            let spectra = dense_spectra(&site.name, &curvature.dense(backend.as_ref())?)?;
-            spectrum.extend(spectra.iter().map(|s| (s.min.value, s.max.value)));
-        }
-    }
+    let mut captured = capture(&net, &MeanSquaredError, samples, POINTS, true)?;
+    captured.solve(&SpectrumSolver::default(), backend.as_ref())?;
+    let spectra = captured
+        .sites
+        .iter()
+        .filter_map(|site| site.spectra.as_ref());
+    let spectrum = spectra
+        .flat_map(|spectra| spectra.iter().map(|s| (s.min.value, s.max.value)))
+        .collect();
     // One growth step by hand: criterion, selector, line search, surgery.
     let criterion = SignedSteepestDescent::new(WeightBound::new(BOUND)?);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

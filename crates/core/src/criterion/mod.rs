@@ -19,7 +19,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::backend::SplitBackend;
 use crate::capture::{Capture, Site};
-use crate::eigen::dense_spectra;
+use crate::eigen::{SiteSpectra, SpectrumSolver};
 use crate::error::CoreError;
 use crate::scheme::{Offspring, Scheme, WeightBound};
 
@@ -78,23 +78,23 @@ impl Candidate {
     }
 }
 
-/// For every neuron the best of `schemes` by gain per added neuron, from dense
-/// splitting matrices; none for a neuron that all of them leave stable.
-fn dense_candidates(
+/// For every neuron the best of `schemes` by gain per added neuron; none for a neuron that
+/// all of them leave stable. Where the spectra are not in the capture yet, the default solver
+/// finds them.
+fn spectral_candidates(
     capture: &Capture,
     backend: &dyn SplitBackend,
     schemes: &[Scheme],
     bound: WeightBound,
 ) -> Result<Vec<Candidate>, CoreError> {
+    if capture.sites.iter().any(|site| site.spectra.is_none()) {
+        let mut solved = capture.clone();
+        solved.solve(&SpectrumSolver::default(), backend)?;
+        return spectral_candidates(&solved, backend, schemes, bound);
+    }
     let mut candidates = Vec::new();
     for site in &capture.sites {
-        let Some(curvature) = &site.curvature else {
-            return Err(CoreError::EmptyCapture {
-                site: site.name.clone(),
-            });
-        };
-        let spectra = dense_spectra(&site.name, &curvature.dense(backend)?)?;
-        for (neuron, spectrum) in spectra.iter().enumerate() {
+        for (neuron, spectrum) in site.spectra.iter().flat_map(SiteSpectra::iter).enumerate() {
             let mut best: Option<Candidate> = None;
             for &scheme in schemes {
                 let Some((offspring, gain)) = scheme.best_split(spectrum, bound) else {
@@ -132,7 +132,8 @@ fn undirected(capture: &Capture, scheme: Scheme, rng: &mut ChaCha8Rng) -> Vec<Ca
     candidates
 }
 
-fn unit_vector(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+/// A direction drawn uniformly from the unit sphere.
+pub(crate) fn unit_vector(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     loop {
         let draw: Vec<f64> = (0..dim).map(|_| StandardNormal.sample(rng)).collect();
         let norm = draw.iter().map(|value| value * value).sum::<f64>().sqrt();

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Candidate, Criterion, dense_candidates};
+use super::{Candidate, Criterion, spectral_candidates};
 use crate::backend::SplitBackend;
 use crate::capture::Capture;
 use crate::error::CoreError;
@@ -29,6 +29,6 @@ impl Criterion for SteepestDescent {
         _rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Candidate>, CoreError> {
         let schemes = [Scheme::Positive2];
-        dense_candidates(capture, backend, &schemes, WeightBound::POSITIVE)
+        spectral_candidates(capture, backend, &schemes, WeightBound::POSITIVE)
     }
 }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Candidate, Criterion, dense_candidates};
+use super::{Candidate, Criterion, spectral_candidates};
 use crate::backend::SplitBackend;
 use crate::capture::Capture;
 use crate::error::CoreError;
@@ -38,6 +38,6 @@ impl Criterion for SignedSteepestDescent {
         backend: &dyn SplitBackend,
         _rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Candidate>, CoreError> {
-        dense_candidates(capture, backend, &Scheme::DIRECTED, self.bound)
+        spectral_candidates(capture, backend, &Scheme::DIRECTED, self.bound)
     }
 }

@@ -1,12 +1,17 @@
-//! The reference path: full decomposition of each matrix by nalgebra.
+//! The dense path: full decomposition of each matrix, by nalgebra where it is small and by
+//! faer where it is large.
 
+use faer::{MatRef, Side};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
 
-use super::{Eigenpair, Spectrum};
+use super::{Eigenpair, Spectrum, orient};
 use crate::error::CoreError;
 
 const MAX_ITERATIONS: usize = 10_000;
+
+/// From this dimension on faer's decomposition is the faster one (see `benches/`).
+const FAER_FROM: usize = 96;
 
 /// The spectra of all neurons of `site`, in parallel over neurons.
 ///
@@ -56,27 +61,39 @@ pub fn spectrum(site: &str, neuron: usize, matrix: &DMatrix<f64>) -> Result<Spec
             max: pair,
         });
     }
-    let eigen =
-        SymmetricEigen::try_new(matrix / scale, f64::EPSILON, MAX_ITERATIONS).ok_or_else(|| {
-            CoreError::Eigen {
-                site: site.to_owned(),
-                neuron,
-            }
-        })?;
+    let (values, vectors) = decompose(&(matrix / scale)).ok_or_else(|| CoreError::Eigen {
+        site: site.to_owned(),
+        neuron,
+    })?;
     let end = |index: usize| {
-        let vector = eigen.eigenvectors.column(index).normalize();
-        pair(matrix, eigen.eigenvalues[index] * scale, vector)
+        let vector = vectors.column(index).normalize();
+        pair(matrix, values[index] * scale, vector)
     };
     Ok(Spectrum {
-        min: end(eigen.eigenvalues.imin()),
-        max: end(eigen.eigenvalues.imax()),
+        min: end(values.imin()),
+        max: end(values.imax()),
     })
 }
 
-fn pair(matrix: &DMatrix<f64>, value: f64, mut vector: DVector<f64>) -> Eigenpair {
-    if vector[vector.icamax()] < 0.0 {
-        vector.neg_mut();
+/// Eigenvalues, and eigenvectors as columns; by the library that is the faster at this size.
+fn decompose(matrix: &DMatrix<f64>) -> Option<(DVector<f64>, DMatrix<f64>)> {
+    let d = matrix.nrows();
+    if d < FAER_FROM {
+        let eigen = SymmetricEigen::try_new(matrix.clone(), f64::EPSILON, MAX_ITERATIONS)?;
+        return Some((eigen.eigenvalues, eigen.eigenvectors));
     }
+    let view = MatRef::from_column_major_slice(matrix.as_slice(), d, d);
+    let eigen = view.self_adjoint_eigen(Side::Lower).ok()?;
+    let values = eigen.S().column_vector();
+    let vectors = eigen.U();
+    Some((
+        DVector::from_fn(d, |row, _| values[row]),
+        DMatrix::from_fn(d, d, |row, column| vectors[(row, column)]),
+    ))
+}
+
+fn pair(matrix: &DMatrix<f64>, value: f64, mut vector: DVector<f64>) -> Eigenpair {
+    orient(&mut vector);
     let residual = (matrix * &vector - &vector * value).norm();
     Eigenpair {
         value,

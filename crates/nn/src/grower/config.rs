@@ -6,6 +6,7 @@ use burgeon_core::{Criterion, Selector};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NnError;
+use crate::spectra::SpectrumConfig;
 
 /// When training gives way to growth.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -203,6 +204,7 @@ pub(crate) struct Values {
     pub limits: Limits,
     pub batch_size: usize,
     pub capture_samples: usize,
+    pub spectrum: SpectrumConfig,
     pub prediction_bound: f64,
     pub seeds_device: bool,
     pub seed: u64,
@@ -232,6 +234,7 @@ impl GrowerConfig {
             },
             batch_size: 128,
             capture_samples: 2048,
+            spectrum: SpectrumConfig::default(),
             prediction_bound: 10.0,
             seeds_device: true,
             seed: 0,
@@ -270,6 +273,12 @@ impl GrowerConfig {
     /// Training samples on which sites are captured, drawn anew for each growth.
     pub fn with_capture_samples(mut self, samples: usize) -> Self {
         self.values.capture_samples = samples;
+        self
+    }
+
+    /// How the spectra of captured sites are found.
+    pub fn with_spectrum(mut self, spectrum: SpectrumConfig) -> Self {
+        self.values.spectrum = spectrum;
         self
     }
 

@@ -15,6 +15,7 @@ use crate::error::NnError;
 use crate::growable::{Growable, evaluate, parameter_count};
 use crate::observer::Event;
 use crate::samples::Samples;
+use crate::spectra::capture_spectra;
 use crate::surgery::{apply_plan, carry_optimizer};
 use crate::topology::Topology;
 
@@ -148,13 +149,14 @@ impl<M: Growable> Grower<M> {
     ) -> Result<(Capture, Plan), NnError> {
         let values = &self.config.values;
         let criterion = &self.config.criterion;
-        let captured = capture(
-            &self.model,
-            self.task.objective.as_ref(),
-            samples,
-            values.batch_size,
-            criterion.needs_curvature(),
-        )?;
+        let (model, batch_size) = (&self.model, values.batch_size);
+        let objective = self.task.objective.as_ref();
+        let captured = if criterion.needs_curvature() {
+            let (spectrum, backend) = (&values.spectrum, self.backend.as_ref());
+            capture_spectra(model, objective, samples, batch_size, spectrum, backend)?
+        } else {
+            capture(model, objective, samples, batch_size, false)?
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(stream(values.seed, "criterion", step));
         let candidates = criterion.candidates(&captured, self.backend.as_ref(), &mut rng)?;
         let limit = values.limits.parameter_budget;

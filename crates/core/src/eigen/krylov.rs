@@ -1,0 +1,267 @@
+//! The matrix-free path: all neurons of a site iterated together.
+//!
+//! Thick-restarted Lanczos with full reorthogonalisation. Each neuron builds an orthonormal
+//! basis of the Krylov space of a random start; one block product multiplies the newest basis
+//! vector of every neuron by its own splitting matrix. The projected matrix's extremal Ritz
+//! pairs approximate both ends of the spectrum at once. A neuron is done when the residual
+//! `‖S v − λ v‖` that Lanczos predicts for both ends is small against its largest |λ|, and
+//! what is returned is measured by two more products in the exact type.
+
+use std::fmt::Debug;
+
+use burn::tensor::DType;
+use nalgebra::{DMatrix, DMatrixView, DVector, RealField, SymmetricEigen};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
+
+use super::operator::{Directions, SiteShape};
+use super::{Spectrum, verified_pair};
+use crate::criterion::unit_vector;
+
+/// Ritz vectors of each end that a restart keeps.
+const KEPT: usize = 3;
+
+/// Iterations between looks at the Ritz values, at least.
+const INTERVAL: usize = 4;
+
+/// When a neuron is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Residual allowed, relative to the largest |λ|.
+    pub tolerance: f64,
+    /// Products at most, for the two that verify not counted.
+    pub iterations: usize,
+    /// Basis vectors at most, before a restart.
+    pub basis: usize,
+}
+
+/// The iteration of one site, fed from outside with products.
+#[derive(Debug)]
+pub(super) struct Krylov<T> {
+    dim: usize,
+    limits: Limits,
+    dtype: DType,
+    exact: DType,
+    neurons: Vec<Neuron<T>>,
+    iterations: usize,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Iterate,
+    Verify,
+    Done(Vec<Spectrum>),
+}
+
+/// One neuron's basis and projected matrix.
+#[derive(Debug)]
+struct Neuron<T> {
+    /// Orthonormal vectors, one after the other; the last has no product yet.
+    basis: Vec<T>,
+    /// `Qᵀ S Q` of the vectors that have products.
+    projected: DMatrix<f64>,
+    next_look: usize,
+    /// Ritz vectors of both ends, once done.
+    ends: Option<[DVector<f64>; 2]>,
+}
+
+impl<T: RealField + Copy> Krylov<T> {
+    pub fn new(shape: &SiteShape, limits: Limits, dtype: DType, exact: DType) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(0x5EED);
+        let start = |_| Neuron {
+            basis: unit_vector(shape.dim, &mut rng)
+                .into_iter()
+                .map(nalgebra::convert)
+                .collect(),
+            projected: DMatrix::zeros(0, 0),
+            next_look: 2,
+            ends: None,
+        };
+        Self {
+            dim: shape.dim,
+            limits,
+            dtype,
+            exact,
+            neurons: (0..shape.neurons).map(start).collect(),
+            iterations: 0,
+            stage: Stage::Iterate,
+        }
+    }
+
+    /// Bytes that the basis vectors take.
+    pub fn bytes(&self) -> usize {
+        let numbers: usize = self.neurons.iter().map(|n| n.basis.capacity()).sum();
+        numbers * size_of::<T>()
+    }
+
+    pub fn iterations(&self) -> usize {
+        self.iterations
+    }
+
+    /// The spectra, once [`directions`](Self::directions) has nothing more to ask.
+    pub fn into_spectra(self) -> Vec<Spectrum> {
+        match self.stage {
+            Stage::Done(spectra) => spectra,
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to multiply next; a neuron that is done asks for 0.
+    pub fn directions(&self) -> Directions {
+        let dim = self.dim;
+        let gathered = |of: &dyn Fn(&Neuron<T>, &mut [f64])| {
+            let mut vectors = DMatrix::zeros(dim, self.neurons.len());
+            let columns = vectors.as_mut_slice().chunks_exact_mut(dim);
+            for (column, neuron) in columns.zip(&self.neurons) {
+                of(neuron, column);
+            }
+            vectors
+        };
+        let end = |index: usize| {
+            gathered(&|neuron, column| {
+                if let Some(ends) = &neuron.ends {
+                    column.copy_from_slice(ends[index].as_slice());
+                }
+            })
+        };
+        match self.stage {
+            Stage::Iterate => Directions {
+                vectors: vec![gathered(&|neuron, column| {
+                    if neuron.ends.is_none() {
+                        let last = &neuron.basis[neuron.basis.len() - dim..];
+                        for (to, from) in column.iter_mut().zip(last) {
+                            *to = to_f64(*from);
+                        }
+                    }
+                })],
+                dtype: self.dtype,
+            },
+            Stage::Verify => Directions {
+                vectors: vec![end(0), end(1)],
+                dtype: self.exact,
+            },
+            Stage::Done(_) => Directions::NONE,
+        }
+    }
+
+    /// Takes the products of what [`directions`](Self::directions) asked for.
+    pub fn absorb(&mut self, products: &[DMatrix<f64>]) {
+        match (&self.stage, products) {
+            (Stage::Iterate, [products]) => {
+                self.iterations += 1;
+                let last = self.iterations >= self.limits.iterations;
+                let (dim, limits) = (self.dim, self.limits);
+                self.neurons
+                    .par_iter_mut()
+                    .enumerate()
+                    .filter(|(_, neuron)| neuron.ends.is_none())
+                    .for_each(|(j, neuron)| {
+                        neuron.step(dim, products.column(j).as_slice(), limits, last);
+                    });
+                if self.neurons.iter().all(|neuron| neuron.ends.is_some()) {
+                    self.stage = Stage::Verify;
+                }
+            }
+            (Stage::Verify, [min, max]) => {
+                let spectrum = |(j, neuron): (usize, &Neuron<T>)| {
+                    let [low, high] = neuron.ends.clone()?;
+                    let low = verified_pair(low, &min.column(j).into_owned());
+                    let high = verified_pair(high, &max.column(j).into_owned());
+                    Some(Spectrum::ordered(low, high))
+                };
+                let spectra = self.neurons.iter().enumerate().filter_map(spectrum);
+                self.stage = Stage::Done(spectra.collect());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn to_f64<T: RealField + Copy>(value: T) -> f64 {
+    nalgebra::try_convert(value).unwrap_or(f64::NAN)
+}
+
+impl<T: RealField + Copy> Neuron<T> {
+    fn step(&mut self, dim: usize, product: &[f64], limits: Limits, last: bool) {
+        let count = self.basis.len() / dim;
+        let mut rest =
+            DVector::<T>::from_iterator(dim, product.iter().map(|value| nalgebra::convert(*value)));
+        let scale = rest.norm();
+        let basis = DMatrixView::from_slice(&self.basis, dim, count);
+        // Once removes what is along the basis, twice what rounding left of it.
+        let mut along = basis.tr_mul(&rest);
+        rest.gemv(-T::one(), &basis, &along, T::one());
+        let correction = basis.tr_mul(&rest);
+        rest.gemv(-T::one(), &basis, &correction, T::one());
+        along += correction;
+        self.projected.resize_mut(count, count, 0.0);
+        for (row, value) in along.iter().enumerate() {
+            let value = to_f64(*value);
+            self.projected[(row, count - 1)] = value;
+            self.projected[(count - 1, row)] = value;
+        }
+        let beta = rest.norm();
+        let rounding = T::default_epsilon() * nalgebra::convert(16.0);
+        let exhausted = count == dim || beta <= scale * rounding || beta == T::zero();
+        if !exhausted {
+            rest /= beta;
+            self.basis.extend_from_slice(rest.as_slice());
+        }
+        let full = count >= limits.basis.max(2 * KEPT + 2);
+        if exhausted || last || full || count >= self.next_look {
+            let beta = to_f64(beta);
+            self.look(dim, if exhausted { 0.0 } else { beta }, limits, last);
+            self.next_look = count + INTERVAL.max(count / 5);
+            if self.ends.is_none() && full {
+                self.next_look = 2 * KEPT + INTERVAL;
+            }
+        }
+    }
+
+    /// Ends the iteration if both ends have converged or it may not go on, or restarts it if
+    /// the basis is full.
+    fn look(&mut self, dim: usize, beta: f64, limits: Limits, last: bool) {
+        let count = self.projected.nrows();
+        let ritz = SymmetricEigen::new(self.projected.clone());
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by(|a, b| ritz.eigenvalues[*a].total_cmp(&ritz.eigenvalues[*b]));
+        let (low, high) = (order[0], order[count - 1]);
+        let scale = ritz.eigenvalues[low]
+            .abs()
+            .max(ritz.eigenvalues[high].abs());
+        let residual = |index: usize| beta * ritz.eigenvectors[(count - 1, index)].abs();
+        let allowed = limits.tolerance * scale;
+        let basis = DMatrixView::from_slice(&self.basis[..dim * count], dim, count);
+        let vector = |index: usize| {
+            let coefficients = ritz.eigenvectors.column(index);
+            let coefficients = coefficients.map(nalgebra::convert);
+            basis * coefficients
+        };
+        if beta == 0.0 || last || (residual(low) <= allowed && residual(high) <= allowed) {
+            let end = |index| {
+                let vector = vector(index);
+                let vector = vector.map(to_f64);
+                vector.normalize()
+            };
+            self.ends = Some([end(low), end(high)]);
+            self.basis = Vec::new();
+        } else if count >= limits.basis.max(2 * KEPT + 2) {
+            let kept: Vec<usize> = order[..KEPT]
+                .iter()
+                .chain(&order[count - KEPT..])
+                .copied()
+                .collect();
+            let newest = self.basis[dim * count..].to_vec();
+            let vectors: Vec<T> = kept
+                .iter()
+                .flat_map(|&index| vector(index).as_slice().to_vec())
+                .collect();
+            self.basis = vectors;
+            self.basis.extend(newest);
+            let values = kept.iter().map(|&index| ritz.eigenvalues[index]);
+            self.projected = DMatrix::from_diagonal(&DVector::from_iterator(kept.len(), values));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A block of curvature in slices.
+
+use burgeon_core::{CurvatureBlock, SiteInput};
+use burn::tensor::DType;
+
+use crate::fan_in::FanIn;
+use crate::host::HostTensor;
+use crate::real::Real;
+
+/// A [`CurvatureBlock`] whose values are of type `S`.
+pub(crate) struct Site<'a, S> {
+    pub input: FanIn<'a, S>,
+    /// `[n, M]`.
+    pub weights: &'a [S],
+    pub neurons: usize,
+    /// Fan-in dimension, bias included.
+    pub dim: usize,
+    pub bias: bool,
+    /// Whether neuron j reads channel j only.
+    pub channel_wise: bool,
+}
+
+impl<S> Site<'_, S> {
+    /// Fan-in dimension without the bias.
+    pub fn fan_in(&self) -> usize {
+        self.dim - usize::from(self.bias)
+    }
+}
+
+/// The type that holds the input and the weights of `block` without loss.
+pub(crate) fn stored_type(block: &CurvatureBlock) -> DType {
+    let input = match &block.input {
+        SiteInput::Rows(x) => x.dtype(),
+        SiteInput::Maps(x, _) | SiteInput::ChannelMaps(x, _) => x.dtype(),
+    };
+    match (input, block.weights.dtype()) {
+        (DType::F64, _) | (_, DType::F64) => DType::F64,
+        _ => DType::F32,
+    }
+}
+
+/// Runs `work` on `block` in slices.
+pub(crate) fn with_site<S: Real, R>(
+    block: &CurvatureBlock,
+    work: impl FnOnce(&Site<'_, S>) -> R,
+) -> R {
+    let dtype = stored_type(block);
+    let weights = HostTensor::new(block.weights.clone().cast(dtype));
+    let (values, maps) = match &block.input {
+        SiteInput::Rows(x) => (HostTensor::new(x.clone().cast(dtype)), None),
+        SiteInput::Maps(x, window) | SiteInput::ChannelMaps(x, window) => {
+            let values = HostTensor::new(x.clone().cast(dtype));
+            (values, Some((x.dims(), *window)))
+        }
+    };
+    let fan_in = block.dim() - usize::from(block.bias);
+    let input = match maps {
+        None => FanIn::Rows {
+            values: values.slice(),
+            columns: fan_in,
+        },
+        Some((shape, window)) => FanIn::Maps {
+            values: values.slice(),
+            shape,
+            window,
+        },
+    };
+    work(&Site {
+        input,
+        weights: weights.slice(),
+        neurons: block.neurons(),
+        dim: block.dim(),
+        bias: block.bias,
+        channel_wise: matches!(block.input, SiteInput::ChannelMaps(..)),
+    })
+}

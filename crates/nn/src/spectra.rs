@@ -1,0 +1,243 @@
+//! Captures that end in spectra, within a memory budget.
+
+use std::collections::HashMap;
+
+use burgeon_core::curvature::block_products;
+use burgeon_core::eigen::{Directions, SiteShape, SplittingOperator};
+use burgeon_core::{Capture, CoreError, Curvature, CurvatureBlock, Site, SplitBackend};
+use burgeon_core::{SiteSpectra, SpectrumSolver};
+use burn::tensor::DType;
+use nalgebra::DMatrix;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+use crate::capture::{Pass, sites};
+use crate::error::NnError;
+use crate::growable::{Growable, evaluate};
+use crate::objective::Objective;
+use crate::samples::Samples;
+
+/// How the spectra of a network's sites are found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SpectrumConfig {
+    solver: SpectrumSolver,
+    rows: Option<usize>,
+    memory_budget: usize,
+}
+
+impl Default for SpectrumConfig {
+    fn default() -> Self {
+        Self {
+            solver: SpectrumSolver::default(),
+            rows: None,
+            memory_budget: 1 << 30,
+        }
+    }
+}
+
+impl SpectrumConfig {
+    /// The solver: method, tolerance, its own memory.
+    #[must_use]
+    pub fn with_solver(mut self, solver: SpectrumSolver) -> Self {
+        self.solver = solver;
+        self
+    }
+
+    /// At most about so many rows of each site (samples, times positions for a convolution),
+    /// drawn at random from all that are captured; all unless told. A part estimates the
+    /// splitting matrices without bias, at a cost that does not grow with the data.
+    #[must_use]
+    pub fn with_rows(mut self, rows: usize) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
+    /// Bytes that captured inputs and curvature weights may take together; 1 GiB unless told. What
+    /// would take more is not kept: each iteration then runs the network again, batch by batch.
+    #[must_use]
+    pub fn with_memory_budget(mut self, bytes: usize) -> Self {
+        self.memory_budget = bytes;
+        self
+    }
+}
+
+/// Captures every site of `model` on `samples` and solves for the spectra.
+///
+/// # Errors
+/// As [`capture`](crate::capture::capture) and [`SpectrumSolver::solve`];
+/// [`NnError::Settings`] for 0 rows.
+pub fn capture_spectra<M: Growable>(
+    model: &M,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+    config: &SpectrumConfig,
+    backend: &dyn SplitBackend,
+) -> Result<Capture, NnError> {
+    if config.rows == Some(0) {
+        let problem = "spectra need at least one row of each site";
+        return Err(NnError::Settings(problem.into()));
+    }
+    let pass = Pass::new(model, objective, samples, batch_size)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
+    let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
+    let (mut loss, mut bytes) = (0.0, 0);
+    for batch in 0..pass.batches() {
+        let share = pass.share(batch);
+        let (batch_loss, captured) = pass.run(batch)?;
+        loss += batch_loss;
+        for (site, block) in captured {
+            let block = match config.rows {
+                Some(rows) => {
+                    let rows = (rows as f64 * share).round().max(1.0);
+                    block.sampled(rows as usize, &mut rng)
+                }
+                None => block,
+            };
+            bytes += block.bytes();
+            blocks.entry(site).or_default().push(block);
+        }
+        // The first batches tell what all will take.
+        let projected = bytes as f64 / (0..=batch).map(|b| pass.share(b)).sum::<f64>();
+        if projected > config.memory_budget as f64 {
+            drop(blocks);
+            return streamed(model, &pass, objective, samples, config, backend);
+        }
+    }
+    let sites = sites(pass.topology(), |name| {
+        Some(match blocks.remove(name) {
+            Some(blocks) => Curvature::new(name, blocks).map_err(NnError::from),
+            None => Err(pass.unused(name)),
+        })
+    })?;
+    let mut capture = Capture {
+        sites,
+        samples: samples.len(),
+        loss,
+        bytes,
+    };
+    capture.solve(&config.solver, backend)?;
+    Ok(capture)
+}
+
+/// Nothing is kept between iterations.
+fn streamed<M: Growable>(
+    model: &M,
+    pass: &Pass<'_, M>,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    config: &SpectrumConfig,
+    backend: &dyn SplitBackend,
+) -> Result<Capture, NnError> {
+    let (_, first) = pass.run(0)?;
+    let mut shapes = Vec::new();
+    let mut rows = 0;
+    let mut bytes = 0;
+    for (name, block) in first {
+        rows = rows.max(block.weights.dims()[0] * pass.batches());
+        bytes += block.bytes();
+        if !shapes.iter().any(|shape: &SiteShape| shape.name == name) {
+            shapes.push(SiteShape {
+                name,
+                neurons: block.neurons(),
+                dim: block.dim(),
+            });
+        }
+    }
+    let operator = StreamedOperator {
+        pass,
+        shapes,
+        backend,
+    };
+    let exact = backend.accumulation_dtype();
+    let solved = config.solver.solve(&operator, rows, exact)?;
+    let names = operator.shapes.into_iter().map(|shape| shape.name);
+    let mut spectra: HashMap<String, SiteSpectra> = names.zip(solved).collect();
+    let sites = sites(pass.topology(), |_| None)?;
+    let sites = sites
+        .into_iter()
+        .map(|site| match spectra.remove(&site.name) {
+            Some(spectra) => Ok(Site {
+                spectra: Some(spectra),
+                ..site
+            }),
+            None => Err(pass.unused(&site.name)),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Capture {
+        sites,
+        samples: samples.len(),
+        loss: evaluate(model, objective, samples, pass.batch_size())?.loss,
+        bytes,
+    })
+}
+
+/// Sites that are captured anew in each iteration, all in the same passes.
+struct StreamedOperator<'a, M: Growable> {
+    pass: &'a Pass<'a, M>,
+    shapes: Vec<SiteShape>,
+    backend: &'a dyn SplitBackend,
+}
+
+impl<M: Growable> StreamedOperator<'_, M> {
+    fn captured(&self, batch: usize) -> Result<Vec<(usize, CurvatureBlock)>, CoreError> {
+        let (_, captured) = self.pass.run(batch).map_err(|error| match error {
+            NnError::Core(error) => error,
+            // The same pass has run before; only the device can have failed since.
+            other => CoreError::Read {
+                what: "a captured batch".into(),
+                reason: other.to_string(),
+            },
+        })?;
+        let index = |name: &str| self.shapes.iter().position(|shape| shape.name == name);
+        let captured = captured.into_iter();
+        Ok(captured
+            .filter_map(|(name, block)| Some((index(&name)?, block)))
+            .collect())
+    }
+}
+
+impl<M: Growable> SplittingOperator for StreamedOperator<'_, M> {
+    fn sites(&self) -> Vec<SiteShape> {
+        self.shapes.clone()
+    }
+
+    fn batches(&self) -> usize {
+        self.pass.batches()
+    }
+
+    fn apply_batch(
+        &self,
+        batch: usize,
+        directions: &[Directions],
+    ) -> Result<Vec<Vec<DMatrix<f64>>>, CoreError> {
+        let mut sums: Vec<_> = directions.iter().map(Directions::zero_products).collect();
+        for (site, block) in self.captured(batch)? {
+            let asked = &directions[site];
+            for (sum, vectors) in sums[site].iter_mut().zip(&asked.vectors) {
+                let name = &self.shapes[site].name;
+                *sum += block_products(self.backend, name, &block, vectors, asked.dtype)?;
+            }
+        }
+        Ok(sums)
+    }
+
+    fn dense(&self, site: usize, dtype: DType) -> Result<Vec<DMatrix<f64>>, CoreError> {
+        let SiteShape { name, neurons, dim } = &self.shapes[site];
+        let mut sums = vec![DMatrix::zeros(*dim, *dim); *neurons];
+        for batch in 0..self.batches() {
+            for (index, block) in self.captured(batch)? {
+                if index != site {
+                    continue;
+                }
+                let part = Curvature::new(name, vec![block])?;
+                let matrices = part.dense(self.backend, dtype)?;
+                for (sum, matrix) in sums.iter_mut().zip(matrices) {
+                    *sum += matrix;
+                }
+            }
+        }
+        Ok(sums)
+    }
+}

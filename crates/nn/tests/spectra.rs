@@ -1,0 +1,115 @@
+//! Captures that end in spectra: kept, streamed and from a part of the rows.
+
+use burgeon_backend_flex::Flex;
+use burgeon_core::{Capture, Method, SpectrumSolver, SplitBackend};
+use burgeon_nn::{
+    Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear, GrowableLinearConfig,
+    MeanSquaredError, NnError, Samples, SpectrumConfig, Topology, capture_spectra,
+};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Tensor};
+
+#[derive(Module, Debug)]
+struct Net {
+    maps: GrowableConv2d,
+    hidden: GrowableLinear,
+    output: Linear,
+}
+
+impl Net {
+    fn new(device: &Device) -> Result<Self, NnError> {
+        Ok(Self {
+            maps: GrowableConv2dConfig::new([2, 3], [3, 3])
+                .with_activation(burgeon_core::Activation::Silu)
+                .init(device)?,
+            hidden: GrowableLinearConfig::new(3 * 16, 5)
+                .with_activation(burgeon_core::Activation::Tanh)
+                .init(device)?,
+            output: LinearConfig::new(5, 2).init(device),
+        })
+    }
+}
+
+impl Growable for Net {
+    type Input = Tensor<4>;
+
+    fn predict(&self, input: Tensor<4>) -> Tensor<2> {
+        let maps: Tensor<2> = self.maps.forward(input).flatten(1, 3);
+        self.output.forward(self.hidden.forward(maps))
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        Topology::chain()
+            .layer("maps", &self.maps)
+            .flatten(16)
+            .layer("hidden", &self.hidden)
+            .layer("output", &self.output)
+            .build()
+    }
+}
+
+fn captured(config: &SpectrumConfig) -> Result<Capture, NnError> {
+    let device = Flex.device();
+    device.seed(5);
+    let net = Net::new(&device.clone().autodiff())?;
+    let normal = Distribution::Normal(0.0, 1.0);
+    let inputs = Tensor::<4>::random([37, 2, 4, 4], normal, &device);
+    let targets = Tensor::<2>::random([37, 2], normal, &device);
+    let samples = Samples::regression(inputs, targets)?;
+    capture_spectra(&net, &MeanSquaredError, &samples, 8, config, &Flex)
+}
+
+/// Both ends of every neuron of every site.
+fn ends(capture: &Capture) -> Vec<[f64; 2]> {
+    let spectra = capture.sites.iter().flat_map(|site| &site.spectra);
+    spectra
+        .flat_map(|site| site.iter().map(|s| [s.min.value, s.max.value]))
+        .collect()
+}
+
+#[test]
+fn what_does_not_fit_is_streamed_to_the_same_spectra() {
+    for method in [Method::Dense, Method::Krylov] {
+        let solver = SpectrumSolver::default()
+            .with_method(method)
+            .with_tolerance(1e-8);
+        let config = SpectrumConfig::default().with_solver(solver);
+        let kept = captured(&config).expect("captured");
+        let streamed = captured(&config.with_memory_budget(1)).expect("captured");
+        assert!(
+            streamed.bytes < kept.bytes / 2,
+            "a fifth of the data is held at once"
+        );
+        assert!((kept.loss - streamed.loss).abs() < 1e-6);
+        let (kept, streamed) = (ends(&kept), ends(&streamed));
+        assert_eq!(kept.len(), 3 + 5);
+        for (a, b) in kept.iter().zip(&streamed) {
+            let scale = a[0].abs().max(a[1].abs());
+            assert!((a[0] - b[0]).abs() <= 1e-5 * scale, "{method}: {a:?} {b:?}");
+            assert!((a[1] - b[1]).abs() <= 1e-5 * scale, "{method}: {a:?} {b:?}");
+        }
+    }
+}
+
+#[test]
+fn the_methods_agree_and_a_part_of_the_rows_is_less_data() {
+    let with = |method| {
+        let solver = SpectrumSolver::default()
+            .with_method(method)
+            .with_tolerance(1e-8);
+        SpectrumConfig::default().with_solver(solver)
+    };
+    let dense = captured(&with(Method::Dense)).expect("captured");
+    let krylov = captured(&with(Method::Krylov)).expect("captured");
+    for (a, b) in ends(&dense).iter().zip(&ends(&krylov)) {
+        let scale = a[0].abs().max(a[1].abs());
+        assert!((a[0] - b[0]).abs() <= 1e-7 * scale, "{a:?} {b:?}");
+        assert!((a[1] - b[1]).abs() <= 1e-7 * scale, "{a:?} {b:?}");
+    }
+    let part = captured(&with(Method::Dense).with_rows(20)).expect("captured");
+    assert!(ends(&part).iter().flatten().all(|value| value.is_finite()));
+    assert_ne!(ends(&part), ends(&dense));
+    let error = captured(&with(Method::Dense).with_rows(0)).expect_err("refused");
+    assert!(error.to_string().contains("at least one row"), "{error}");
+}
