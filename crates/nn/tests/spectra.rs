@@ -49,15 +49,29 @@ impl Growable for Net {
     }
 }
 
-fn captured(config: &SpectrumConfig) -> Result<Capture, NnError> {
-    let device = Flex.device();
-    device.seed(5);
-    let net = Net::new(&device.clone().autodiff())?;
-    let normal = Distribution::Normal(0.0, 1.0);
-    let inputs = Tensor::<4>::random([37, 2, 4, 4], normal, &device);
-    let targets = Tensor::<2>::random([37, 2], normal, &device);
-    let samples = Samples::regression(inputs, targets)?;
-    capture_spectra(&net, &MeanSquaredError, &samples, 8, config, &Flex)
+/// A network with data. Burn's generator is the process's, so what one test compares is drawn
+/// once.
+struct Fixture {
+    net: Net,
+    samples: Samples<Tensor<4>>,
+}
+
+impl Fixture {
+    fn new() -> Result<Self, NnError> {
+        let device = Flex.device();
+        let normal = Distribution::Normal(0.0, 1.0);
+        let inputs = Tensor::<4>::random([37, 2, 4, 4], normal, &device);
+        let targets = Tensor::<2>::random([37, 2], normal, &device);
+        Ok(Self {
+            net: Net::new(&device.autodiff())?,
+            samples: Samples::regression(inputs, targets)?,
+        })
+    }
+
+    fn captured(&self, config: &SpectrumConfig) -> Result<Capture, NnError> {
+        let Self { net, samples } = self;
+        capture_spectra(net, &MeanSquaredError, samples, 8, config, &Flex)
+    }
 }
 
 /// Both ends of every neuron of every site.
@@ -70,13 +84,16 @@ fn ends(capture: &Capture) -> Vec<[f64; 2]> {
 
 #[test]
 fn what_does_not_fit_is_streamed_to_the_same_spectra() {
+    let fixture = Fixture::new().expect("fits");
     for method in [Method::Dense, Method::Krylov] {
         let solver = SpectrumSolver::default()
             .with_method(method)
             .with_tolerance(1e-8);
         let config = SpectrumConfig::default().with_solver(solver);
-        let kept = captured(&config).expect("captured");
-        let streamed = captured(&config.with_memory_budget(1)).expect("captured");
+        let kept = fixture.captured(&config).expect("captured");
+        let streamed = fixture
+            .captured(&config.with_memory_budget(1))
+            .expect("captured");
         assert!(
             streamed.bytes < kept.bytes / 2,
             "a fifth of the data is held at once"
@@ -94,22 +111,27 @@ fn what_does_not_fit_is_streamed_to_the_same_spectra() {
 
 #[test]
 fn the_methods_agree_and_a_part_of_the_rows_is_less_data() {
+    let fixture = Fixture::new().expect("fits");
     let with = |method| {
         let solver = SpectrumSolver::default()
             .with_method(method)
             .with_tolerance(1e-8);
         SpectrumConfig::default().with_solver(solver)
     };
-    let dense = captured(&with(Method::Dense)).expect("captured");
-    let krylov = captured(&with(Method::Krylov)).expect("captured");
+    let dense = fixture.captured(&with(Method::Dense)).expect("captured");
+    let krylov = fixture.captured(&with(Method::Krylov)).expect("captured");
     for (a, b) in ends(&dense).iter().zip(&ends(&krylov)) {
         let scale = a[0].abs().max(a[1].abs());
         assert!((a[0] - b[0]).abs() <= 1e-7 * scale, "{a:?} {b:?}");
         assert!((a[1] - b[1]).abs() <= 1e-7 * scale, "{a:?} {b:?}");
     }
-    let part = captured(&with(Method::Dense).with_rows(20)).expect("captured");
+    let part = fixture
+        .captured(&with(Method::Dense).with_rows(20))
+        .expect("captured");
     assert!(ends(&part).iter().flatten().all(|value| value.is_finite()));
     assert_ne!(ends(&part), ends(&dense));
-    let error = captured(&with(Method::Dense).with_rows(0)).expect_err("refused");
+    let error = fixture
+        .captured(&with(Method::Dense).with_rows(0))
+        .expect_err("refused");
     assert!(error.to_string().contains("at least one row"), "{error}");
 }
