@@ -121,6 +121,9 @@ fn unsound_files_are_refused_with_what_is_wrong() {
     let window = [("kernel", "3"), ("stride", "1"), ("padding", "0")];
     write(&path, &[input(), w()], &window);
     refused(&[], "has outputs [1, M, 2, 2]");
+    let no_columns = ("x", &[4, 0][..], Vec::new());
+    write(&path, &[no_columns, ("w", &[4, 2], values(8, 0.0))], &[]);
+    refused(&["--method", "krylov"], "fan-in");
     write(&path, &[x(), ("w", &[0, 2], Vec::new())], &[]);
     refused(&[], "site");
 }

@@ -283,7 +283,8 @@ impl Curvature {
     }
 }
 
-/// The products of one block of `site`, `[d, M]`, for the columns of `directions` `[d, M]`.
+/// The products of one block of `site`, `[d, M]`, for the columns of `directions` `[d, M]`,
+/// computed in `dtype`, or in f64 where the block is.
 ///
 /// # Errors
 /// [`CoreError::Read`] if the device fails, [`CoreError::NonFinite`] if a sum overflows.
@@ -297,6 +298,10 @@ pub fn block_products<B: SplitBackend + ?Sized>(
     let (d, m) = directions.shape();
     // nalgebra stores a neuron's column as the tensor stores its row.
     let rows = TensorData::new(directions.as_slice().to_vec(), [m, d]);
+    let dtype = match block.weights.dtype() {
+        DType::F64 => DType::F64,
+        _ => dtype,
+    };
     let v = Tensor::<2>::from_data(rows, (&block.weights.device(), dtype));
     let products = read_f64(backend.splitting_products(block, v), "splitting products")?;
     if products.iter().any(|value| !value.is_finite()) {

@@ -1,5 +1,7 @@
 //! Properties of activations, spectra, schemes, selectors and plans.
 
+mod common;
+
 use burgeon_core::criterion::Candidate;
 use burgeon_core::eigen::{dense_spectra, spectrum};
 use burgeon_core::select::{Fraction, Threshold, TopK};
@@ -7,23 +9,10 @@ use burgeon_core::{
     Activation, Budget, CoreError, Curvature, CurvatureBlock, Offspring, Plan, Scheme, Selector,
     SiteInput, SplitBackend, WeightBound,
 };
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use common::Plain;
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
-
-/// Plain tensor operations, as a backend crate would have them by default.
-#[derive(Debug)]
-struct Plain;
-
-impl SplitBackend for Plain {
-    fn name(&self) -> &'static str {
-        "plain"
-    }
-
-    fn device(&self) -> Device {
-        Device::flex()
-    }
-}
 
 fn all_activations() -> Vec<Activation> {
     Activation::NAMES

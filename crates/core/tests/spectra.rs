@@ -1,29 +1,19 @@
 //! The three ways to a spectrum agree, on random and on degenerate matrices.
 
+mod common;
+
 use burgeon_core::eigen::{
     CapturedOperator, GeneralNeurons, Method, RayleighDescent, Spectrum, SpectrumSolver,
     SplittingOperator, dense_spectra,
 };
 use burgeon_core::{CoreError, Curvature, CurvatureBlock, SiteInput, SplitBackend, Window};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use common::Plain;
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-
-#[derive(Debug)]
-struct Plain;
-
-impl SplitBackend for Plain {
-    fn name(&self) -> &'static str {
-        "plain"
-    }
-
-    fn device(&self) -> Device {
-        Device::flex()
-    }
-}
 
 fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
     let options = (&Plain.device(), DType::F64);
@@ -244,6 +234,20 @@ fn degenerate_matrices_have_the_same_spectra_by_all_ways() {
             vec![-1.0, 1.0],
             [-1e-12, 4e-12],
         ),
+        (
+            "beyond f32",
+            diagonal(&[1e25, 2e25]),
+            [2, 2],
+            vec![-1.0, 1.0],
+            [-1e50, 4e50],
+        ),
+        (
+            "below f32",
+            diagonal(&[1e-25, 2e-25]),
+            [2, 2],
+            vec![-1.0, 1.0],
+            [-1e-50, 4e-50],
+        ),
     ];
     for (name, x, shape, w, [least, most]) in cases {
         let curvature = linear(x, shape, w, 1);
@@ -312,6 +316,13 @@ fn settings_out_of_range_are_refused() {
     assert!(refused(SpectrumSolver::default().with_max_iterations(0)).contains("max_iterations"));
     let dense = SpectrumSolver::default().with_method(Method::Dense);
     assert!(refused(dense.with_memory_budget(8)).contains("krylov"));
+    let empty = linear(Vec::new(), [2, 0], vec![1.0, 1.0], 1);
+    let operator = CapturedOperator::new(vec![&empty], &Plain);
+    for method in [Method::Dense, Method::Krylov, Method::Rayleigh] {
+        let solver = SpectrumSolver::default().with_method(method);
+        let error = solver.solve(&operator, 2, DType::F64).expect_err("refused");
+        assert!(matches!(error, CoreError::Shape { .. }), "{error}");
+    }
     assert!("lanczos".parse::<Method>().is_err());
     assert_eq!("krylov".parse::<Method>(), Ok(Method::Krylov));
 }

@@ -1,55 +1,34 @@
 //! Tensors as slices.
 
-use burn::backend::Flex;
-use burn::backend::NdArray;
-use burn::backend::flex::FlexTensor;
 use burn::backend::ndarray::NdArrayTensor;
-use burn::tensor::{Tensor, TensorData};
+use burn::backend::{Flex, NdArray};
+use burn::tensor::Tensor;
 
 use crate::real::Real;
 
-/// A tensor's values on the host, in the order of its shape; where they lie, if they lie in
-/// that order.
-pub(crate) enum HostTensor {
-    Flex(FlexTensor),
-    NdArray(NdArrayTensor),
-    Copied(TensorData),
-}
-
-impl HostTensor {
-    pub fn new<const D: usize>(tensor: Tensor<D>) -> Self {
-        if let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() {
-            return Self::Flex(primitive.to_contiguous());
-        }
-        let primitive = tensor.clone().try_into_primitive::<NdArray>();
-        match primitive {
-            Ok(primitive) if is_in_order(&primitive) => Self::NdArray(primitive),
-            _ => Self::Copied(tensor.into_data()),
+/// Runs `work` on the values of `tensor` as `E`, in the order of its shape: where they lie, if
+/// they lie in that order and type, else on a copy.
+pub(crate) fn with_slice<E: Real, R, const D: usize>(
+    tensor: Tensor<D>,
+    work: impl FnOnce(&[E]) -> R,
+) -> R {
+    let tensor = tensor.cast(E::dtype());
+    if let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() {
+        let primitive = primitive.to_contiguous();
+        if let Some(values) = primitive.as_slice() {
+            return work(values);
         }
     }
-
-    /// # Panics
-    /// If the values are not of type `E`; callers match the tensor's type first.
-    pub fn slice<E: Real>(&self) -> &[E] {
-        let slice = match self {
-            Self::Flex(tensor) => tensor.as_slice::<E>(),
-            Self::NdArray(NdArrayTensor::F32(values)) => {
-                values.view().to_slice().and_then(E::same::<f32>)
-            }
-            Self::NdArray(NdArrayTensor::F64(values)) => {
-                values.view().to_slice().and_then(E::same::<f64>)
-            }
-            Self::NdArray(_) => None,
-            Self::Copied(data) => data.as_slice::<E>().ok(),
+    if let Ok(primitive) = tensor.clone().try_into_primitive::<NdArray>() {
+        let values = match &primitive {
+            NdArrayTensor::F32(values) => values.view().to_slice().and_then(E::same::<f32>),
+            NdArrayTensor::F64(values) => values.view().to_slice().and_then(E::same::<f64>),
+            _ => None,
         };
-        slice.expect("contiguous and of the type that was matched")
+        if let Some(values) = values {
+            return work(values);
+        }
     }
-}
-
-fn is_in_order(tensor: &NdArrayTensor) -> bool {
-    match tensor {
-        NdArrayTensor::F32(values) => values.view().is_standard_layout(),
-        NdArrayTensor::F64(values) => values.view().is_standard_layout(),
-        _ => false,
-    }
+    let values: Vec<E> = tensor.into_data().iter().collect();
+    work(&values)
 }

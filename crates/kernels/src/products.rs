@@ -9,7 +9,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::fan_in::FanIn;
-use crate::host::HostTensor;
+use crate::host::with_slice;
 use crate::real::Real;
 use crate::site::{Site, stored_type, with_site};
 
@@ -26,17 +26,16 @@ pub fn splitting_products(block: &CurvatureBlock, directions: Tensor<2>) -> Tens
     let shape = directions.dims();
     let sums = match directions.dtype() {
         DType::F64 => in_type::<f64>(block, directions),
-        _ => in_type::<f32>(block, directions.cast(DType::F32)),
+        _ => in_type::<f32>(block, directions),
     };
     Tensor::from_data(TensorData::new(sums, shape), (&device, DType::F64))
 }
 
 fn in_type<T: Real>(block: &CurvatureBlock, directions: Tensor<2>) -> Vec<f64> {
-    let directions = HostTensor::new(directions);
-    match stored_type(block) {
-        DType::F64 => with_site(block, |site| products::<f64, T>(site, directions.slice())),
-        _ => with_site(block, |site| products::<f32, T>(site, directions.slice())),
-    }
+    with_slice(directions, |directions: &[T]| match stored_type(block) {
+        DType::F64 => with_site(block, |site| products::<f64, T>(site, directions)),
+        _ => with_site(block, |site| products::<f32, T>(site, directions)),
+    })
 }
 
 fn products<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {

@@ -4,7 +4,7 @@ use burgeon_core::{CurvatureBlock, SiteInput};
 use burn::tensor::DType;
 
 use crate::fan_in::FanIn;
-use crate::host::HostTensor;
+use crate::host::with_slice;
 use crate::real::Real;
 
 /// A [`CurvatureBlock`] whose values are of type `S`.
@@ -20,7 +20,18 @@ pub(crate) struct Site<'a, S> {
     pub channel_wise: bool,
 }
 
-impl<S> Site<'_, S> {
+impl<'a, S> Site<'a, S> {
+    fn new(block: &CurvatureBlock, input: FanIn<'a, S>, weights: &'a [S]) -> Self {
+        Self {
+            input,
+            weights,
+            neurons: block.neurons(),
+            dim: block.dim(),
+            bias: block.bias,
+            channel_wise: matches!(block.input, SiteInput::ChannelMaps(..)),
+        }
+    }
+
     /// Fan-in dimension without the bias.
     pub fn fan_in(&self) -> usize {
         self.dim - usize::from(self.bias)
@@ -44,33 +55,23 @@ pub(crate) fn with_site<S: Real, R>(
     block: &CurvatureBlock,
     work: impl FnOnce(&Site<'_, S>) -> R,
 ) -> R {
-    let dtype = stored_type(block);
-    let weights = HostTensor::new(block.weights.clone().cast(dtype));
-    let (values, maps) = match &block.input {
-        SiteInput::Rows(x) => (HostTensor::new(x.clone().cast(dtype)), None),
-        SiteInput::Maps(x, window) | SiteInput::ChannelMaps(x, window) => {
-            let values = HostTensor::new(x.clone().cast(dtype));
-            (values, Some((x.dims(), *window)))
+    with_slice(block.weights.clone(), |weights: &[S]| match &block.input {
+        SiteInput::Rows(x) => {
+            let columns = x.dims()[1];
+            with_slice(x.clone(), |values| {
+                work(&Site::new(block, FanIn::Rows { values, columns }, weights))
+            })
         }
-    };
-    let fan_in = block.dim() - usize::from(block.bias);
-    let input = match maps {
-        None => FanIn::Rows {
-            values: values.slice(),
-            columns: fan_in,
-        },
-        Some((shape, window)) => FanIn::Maps {
-            values: values.slice(),
-            shape,
-            window,
-        },
-    };
-    work(&Site {
-        input,
-        weights: weights.slice(),
-        neurons: block.neurons(),
-        dim: block.dim(),
-        bias: block.bias,
-        channel_wise: matches!(block.input, SiteInput::ChannelMaps(..)),
+        SiteInput::Maps(x, window) | SiteInput::ChannelMaps(x, window) => {
+            let (shape, window) = (x.dims(), *window);
+            with_slice(x.clone(), |values| {
+                let input = FanIn::Maps {
+                    values,
+                    shape,
+                    window,
+                };
+                work(&Site::new(block, input, weights))
+            })
+        }
     })
 }

@@ -54,7 +54,8 @@ impl SpectrumConfig {
     }
 
     /// Bytes that captured inputs and curvature weights may take together; 1 GiB unless told. What
-    /// would take more is not kept: each iteration then runs the network again, batch by batch.
+    /// would take more is not kept: each iteration then runs the network again, batch by batch,
+    /// on all rows.
     #[must_use]
     pub fn with_memory_budget(mut self, bytes: usize) -> Self {
         self.memory_budget = bytes;

@@ -130,6 +130,7 @@ fn the_methods_agree_and_a_part_of_the_rows_is_less_data() {
         .expect("captured");
     assert!(ends(&part).iter().flatten().all(|value| value.is_finite()));
     assert_ne!(ends(&part), ends(&dense));
+    assert!(part.bytes < dense.bytes);
     let error = fixture
         .captured(&with(Method::Dense).with_rows(0))
         .expect_err("refused");

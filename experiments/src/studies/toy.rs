@@ -150,14 +150,7 @@ fn losses(outcomes: &[(&str, Vec<Outcome>)]) -> Vec<Losses> {
 
 fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitMeasured]) -> Table {
     let losses = losses(outcomes);
-    let labels: Vec<String> = METHODS
-        .iter()
-        .zip(&losses)
-        .map(|((_, label), runs)| match runs.len() {
-            seeds if seeds == losses[0].len() => (*label).to_owned(),
-            seeds => format!("{label} ({seeds} seeds)"),
-        })
-        .collect();
+    let labels = labels(&losses);
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     let (columns, rows) = width_rows(&labels, &losses, sizes.widths);
     let stopped = outcomes[0]
@@ -214,6 +207,15 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
             ),
         ],
     }
+}
+
+/// The methods' labels, with the number of seeds where it is not the first one's.
+fn labels(losses: &[Losses]) -> Vec<String> {
+    let label = |((_, label), runs): (&(&str, &str), &Losses)| match runs.len() {
+        seeds if seeds == losses[0].len() => (*label).to_owned(),
+        seeds => format!("{label} ({seeds} seeds)"),
+    };
+    METHODS.iter().zip(losses).map(label).collect()
 }
 
 /// S2D against random splitting, seed by seed, where both runs grew to a width.
@@ -285,7 +287,7 @@ fn paired_table(sizes: &Sizes, s2d: &[Outcome], random: &[Outcome]) -> Table {
 
 fn loss_figure(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)]) -> Figure {
     let losses = losses(outcomes);
-    let series = losses.iter().zip(METHODS).map(|(runs, (_, label))| {
+    let series = losses.iter().zip(labels(&losses)).map(|(runs, label)| {
         let points = (1..=sizes.widths).map(|width| {
             let (y, deviation) = mean_deviation(&losses_at(runs, width));
             Point {
@@ -295,7 +297,7 @@ fn loss_figure(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)]) -> Figure {
             }
         });
         Series {
-            label: label.into(),
+            label,
             points: points.collect(),
             joined: true,
         }

@@ -60,7 +60,10 @@ enum Stage {
 struct Neuron<T> {
     /// Orthonormal vectors, one after the other; the last has no product yet.
     basis: Vec<T>,
-    /// `Qᵀ S Q` of the vectors that have products.
+    /// What products are divided by: the first one's largest entry, so that f32 neither
+    /// overflows nor vanishes.
+    scale: Option<f64>,
+    /// `Qᵀ S Q`, over the scale, of the vectors that have products.
     projected: DMatrix<f64>,
     next_look: usize,
     /// Ritz vectors of both ends, once done.
@@ -75,6 +78,7 @@ impl<T: RealField + Copy> Krylov<T> {
                 .into_iter()
                 .map(nalgebra::convert)
                 .collect(),
+            scale: None,
             projected: DMatrix::zeros(0, 0),
             next_look: 2,
             ends: None,
@@ -186,9 +190,12 @@ fn to_f64<T: RealField + Copy>(value: T) -> f64 {
 impl<T: RealField + Copy> Neuron<T> {
     fn step(&mut self, dim: usize, product: &[f64], limits: Limits, last: bool) {
         let count = self.basis.len() / dim;
-        let mut rest =
-            DVector::<T>::from_iterator(dim, product.iter().map(|value| nalgebra::convert(*value)));
-        let scale = rest.norm();
+        let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        let one = if largest > 0.0 { largest } else { 1.0 };
+        let one = *self.scale.get_or_insert(one);
+        let scaled = product.iter().map(|value| nalgebra::convert(value / one));
+        let mut rest = DVector::<T>::from_iterator(dim, scaled);
+        let size = rest.norm();
         let basis = DMatrixView::from_slice(&self.basis, dim, count);
         // Once removes what is along the basis, twice what rounding left of it.
         let mut along = basis.tr_mul(&rest);
@@ -204,7 +211,7 @@ impl<T: RealField + Copy> Neuron<T> {
         }
         let beta = rest.norm();
         let rounding = T::default_epsilon() * nalgebra::convert(16.0);
-        let exhausted = count == dim || beta <= scale * rounding || beta == T::zero();
+        let exhausted = count == dim || beta <= size * rounding || beta == T::zero();
         if !exhausted {
             rest /= beta;
             self.basis.extend_from_slice(rest.as_slice());

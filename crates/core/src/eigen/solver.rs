@@ -13,7 +13,7 @@ use super::rayleigh::{RayleighDescent, rayleigh_spectra};
 use super::{Spectrum, dense_spectra};
 use crate::error::CoreError;
 
-/// Coarsest tolerance for which products in f32 do not carry enough digits.
+/// Tolerance below which products in f32 do not carry enough digits.
 const DOUBLE_BELOW: f64 = 1e-5;
 
 /// A way to the spectra of a site.
@@ -149,7 +149,8 @@ impl SpectrumSolver {
     /// is the type of exact sums there.
     ///
     /// # Errors
-    /// [`CoreError::Parameter`] for a setting out of range, [`CoreError::Memory`] where dense
+    /// [`CoreError::Parameter`] for a setting out of range, [`CoreError::Shape`] for a site
+    /// without neurons or fan-in, [`CoreError::Memory`] where dense
     /// matrices were asked for by name and do not fit, else as
     /// [`SplittingOperator::apply_batch`] and [`dense_spectra`].
     pub fn solve<O: SplittingOperator + ?Sized>(
@@ -160,6 +161,13 @@ impl SpectrumSolver {
     ) -> Result<Vec<SiteSpectra>, CoreError> {
         self.check()?;
         let shapes = operator.sites();
+        if let Some(shape) = shapes.iter().find(|s| s.neurons.min(s.dim) == 0) {
+            return Err(CoreError::Shape {
+                what: format!("site `{}`: neurons and fan-in [M, d]", shape.name),
+                expected: vec![shape.neurons.max(1), shape.dim.max(1)],
+                found: vec![shape.neurons, shape.dim],
+            });
+        }
         let methods = shapes
             .iter()
             .map(|shape| self.method_for(shape, rows))
