@@ -1,25 +1,17 @@
-//! Splitting matrices and spectra against plain loops, and a growth step against a
-//! training epoch. Read ratios within one run, not milliseconds.
+//! Splitting matrices against plain loops, and where one eigen-solver overtakes the other.
+//! Read ratios within one run, not milliseconds.
 
 use std::hint::black_box;
 
 use burgeon_backend_flex::Flex;
 use burgeon_backend_ndarray::NdArray;
-use burgeon_benches::{DigitMlp, digits, random_block};
-use burgeon_core::criterion::{Criterion as _, SteepestDescent};
-use burgeon_core::eigen::dense_spectra;
-use burgeon_core::select::{Fraction, Selector};
-use burgeon_core::{Budget, Curvature, CurvatureBlock, Plan, SiteInput, SplitBackend};
-use burgeon_nn::capture::capture;
-use burgeon_nn::grower::line_search;
-use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Task, Trigger};
-use burn::optim::AdamConfig;
+use burgeon_benches::measure::{bench, ratio};
+use burgeon_benches::random_block;
+use burgeon_core::{Curvature, CurvatureBlock, SiteInput, SplitBackend};
 use burn::tensor::DType;
 use criterion::{Criterion, criterion_group, criterion_main};
-use nalgebra::DMatrix;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use faer::{MatRef, Side};
+use nalgebra::{DMatrix, SymmetricEigen};
 
 const ROWS: usize = 1024;
 const DIM: usize = 64;
@@ -79,71 +71,28 @@ fn matrices(c: &mut Criterion) {
     group.finish();
 }
 
-fn spectra(c: &mut Criterion) {
-    let mut group = c.benchmark_group("both ends of 64 spectra, nalgebra");
-    group.sample_size(10);
-    for dim in [16, 64, 144] {
-        let block = random_block(&Flex, ROWS, dim, NEURONS);
-        let curvature = Curvature::new("site", vec![block]).expect("sound");
-        let dense = curvature.dense(&Flex, DType::F64).expect("computes");
-        group.bench_function(format!("d {dim}"), |b| {
-            b.iter(|| dense_spectra("site", black_box(&dense)).expect("converges"));
+/// Full decompositions of one splitting matrix, one thread: the crossover in
+/// `burgeon_core::eigen`.
+fn decompositions(c: &mut Criterion) {
+    for dim in [27, 64, 96, 128, 144, 288] {
+        let mut group = c.benchmark_group(format!("eigen-decomposition, f64, d {dim}"));
+        group.sample_size(20);
+        let curvature = Curvature::new("site", vec![random_block(&Flex, ROWS, dim, 1)]);
+        let dense = curvature.expect("sound").dense(&Flex, DType::F64);
+        let matrix = &dense.expect("computes")[0];
+        let nalgebra = bench(&mut group, "nalgebra", || {
+            black_box(SymmetricEigen::new(matrix.clone()));
         });
+        let faer = bench(&mut group, "faer", || {
+            let view = MatRef::from_column_major_slice(matrix.as_slice(), dim, dim);
+            black_box(view.self_adjoint_eigen(Side::Lower).expect("converges"));
+        });
+        if let Some(ratio) = ratio(nalgebra, faer) {
+            println!("d {dim}: nalgebra takes {ratio:.2} times as long as faer");
+        }
+        group.finish();
     }
-    group.finish();
 }
 
-/// A growth step (capture, spectra, selection, four-point line search over the training
-/// set, surgery) beside an epoch of the same network.
-fn growth_step(c: &mut Criterion) {
-    let device = Flex.device();
-    let samples = digits(1437, &device).expect("embedded");
-    let mut group = c.benchmark_group("digits, 1437 samples, batch 128");
-    group.sample_size(10);
-    for neurons in [16, 128] {
-        let model = DigitMlp::new(neurons, &device.clone().autodiff()).expect("sound");
-        group.bench_function(format!("epoch, 64-{neurons}-10"), |b| {
-            b.iter(|| {
-                let selector = Fraction::new(0.3).expect("in range");
-                let config = GrowerConfig::new(SteepestDescent, selector)
-                    .with_trigger(Trigger::Every { epochs: 1 })
-                    .with_learning_rate(LearningRate::Constant(1e-3))
-                    .with_max_growths(0)
-                    .with_max_epochs(1);
-                let task = Task {
-                    objective: Box::new(CrossEntropy),
-                    train: samples.clone(),
-                    held: samples.sample(1, 0),
-                };
-                let optimizer = AdamConfig::new().init();
-                let grower = Grower::new(config, Flex, task, model.clone(), optimizer);
-                grower.expect("sound").run().expect("runs")
-            });
-        });
-        group.bench_function(format!("growth step, 64-{neurons}-10"), |b| {
-            b.iter(|| {
-                let found = capture(&model, &CrossEntropy, &samples, 512, true).expect("captured");
-                let mut rng = ChaCha8Rng::seed_from_u64(0);
-                let candidates = SteepestDescent
-                    .candidates(&found, &Flex, &mut rng)
-                    .expect("computes");
-                let budget = Budget {
-                    neurons: found.neurons(),
-                    room: None,
-                };
-                let selector = Fraction::new(0.3).expect("in range");
-                let plan = Plan::new("s2d", selector.select(candidates, budget));
-                let grid = [1.0, 0.5, 0.25, 0.125];
-                let search = line_search(&model, &plan, &grid, &CrossEntropy, &samples, 512)
-                    .expect("computes");
-                let epsilon = search.best.map_or(0.0, |(epsilon, _)| epsilon);
-                let topology = model.topology().expect("fits");
-                apply_plan(&model, &topology, &plan, epsilon).expect("fits")
-            });
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, matrices, spectra, growth_step);
+criterion_group!(benches, matrices, decompositions);
 criterion_main!(benches);

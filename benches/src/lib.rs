@@ -1,49 +1,14 @@
-//! What the Criterion benchmarks share: the digit networks and their data.
+//! What the Criterion benchmarks share: networks, data, and ratios within one run.
 
-use burgeon_core::{Activation, CurvatureBlock, SiteInput, SplitBackend};
+pub mod measure;
+pub mod nets;
+
+use burgeon_core::{CurvatureBlock, SiteInput, SplitBackend, Window};
 use burgeon_data::optdigits;
-use burgeon_nn::{Growable, GrowableLinear, GrowableLinearConfig, NnError, Samples, Topology};
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burgeon_nn::Samples;
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 
-/// An MLP 64-h-10.
-#[derive(Module, Debug)]
-pub struct DigitMlp {
-    hidden: GrowableLinear,
-    output: Linear,
-}
-
-impl DigitMlp {
-    /// A network with `neurons` hidden neurons.
-    ///
-    /// # Errors
-    /// [`NnError::Layer`] if there are none.
-    pub fn new(neurons: usize, device: &Device) -> Result<Self, NnError> {
-        let hidden = GrowableLinearConfig::new(64, neurons).with_activation(Activation::Silu);
-        Ok(Self {
-            hidden: hidden.init(device)?,
-            output: LinearConfig::new(neurons, 10).init(device),
-        })
-    }
-}
-
-impl Growable for DigitMlp {
-    type Input = Tensor<2>;
-
-    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.hidden.forward(input))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("hidden", &self.hidden)
-            .layer("output", &self.output)
-            .build()
-    }
-}
-
-/// The first `count` training digits.
+/// The digits' training set, as many as `count`.
 ///
 /// # Errors
 /// Whatever the embedded data set or the samples report.
@@ -62,6 +27,38 @@ pub fn digits(
     )?)
 }
 
+/// The first `count` training digits as images `[count, 1, 8, 8]`.
+///
+/// # Errors
+/// As [`digits`].
+pub fn digit_images(
+    count: usize,
+    device: &Device,
+) -> Result<Samples<Tensor<4>>, Box<dyn std::error::Error>> {
+    let rows = digits(count, device)?;
+    let inputs = rows.inputs().clone().reshape([count, 1, 8, 8]);
+    Ok(rows.with_inputs(inputs, |values| values)?)
+}
+
+/// Noise `[count, channels, size, size]` with labels in turn.
+///
+/// # Errors
+/// Whatever the samples report.
+pub fn noise(
+    [count, channels, size]: [usize; 3],
+    device: &Device,
+) -> Result<Samples<Tensor<4>>, Box<dyn std::error::Error>> {
+    device.seed(0);
+    let inputs = random([count, channels, size, size], device);
+    let labels: Vec<usize> = (0..count).map(|i| i % 10).collect();
+    Ok(Samples::classification(inputs, &labels, 10, device)?)
+}
+
+/// Normal random numbers, f32.
+pub fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), (device, DType::F32))
+}
+
 /// A linear site's curvature of random rows, f32.
 pub fn random_block(
     backend: &dyn SplitBackend,
@@ -70,11 +67,36 @@ pub fn random_block(
     neurons: usize,
 ) -> CurvatureBlock {
     let device = backend.device();
-    let random =
-        |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), (&device, DType::F32));
     CurvatureBlock {
-        input: SiteInput::Rows(random([rows, dim])),
+        input: SiteInput::Rows(random([rows, dim], &device)),
         bias: false,
-        weights: random([rows, neurons]),
+        weights: random([rows, neurons], &device),
+    }
+}
+
+/// A 3×3 convolution's curvature of random maps `[batch, channels, size, size]`, f32.
+pub fn random_maps_block(
+    backend: &dyn SplitBackend,
+    [batch, channels, size]: [usize; 3],
+    neurons: usize,
+) -> CurvatureBlock {
+    let device = backend.device();
+    CurvatureBlock {
+        input: SiteInput::Maps(
+            random([batch, channels, size, size], &device),
+            same_window(3, 1),
+        ),
+        bias: false,
+        weights: random([batch * size * size, neurons], &device),
+    }
+}
+
+/// A window that keeps the size of maps, but for the stride.
+pub fn same_window(kernel: usize, stride: usize) -> Window {
+    Window {
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [[kernel / 2; 2]; 2],
+        dilation: [1; 2],
     }
 }

@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use burgeon_core::Window;
-use faer::MatRef;
-
 use crate::real::Real;
+use burgeon_core::Window;
 
 /// Numbers that one block of fan-in rows may hold: it is to stay in the cache.
 const BLOCK: usize = 1 << 18;
@@ -59,34 +57,6 @@ impl<'a, S: Real> FanIn<'a, S> {
             .step_by(size)
             .map(|start| start..(start + size).min(rows))
             .collect()
-    }
-
-    /// `rows` as a matrix `[rows, d]` without bias, in `buffer` unless they lie ready.
-    pub fn block<'b, T: Real>(&self, rows: Range<usize>, buffer: &'b mut Vec<T>) -> MatRef<'b, T>
-    where
-        'a: 'b,
-    {
-        let count = rows.len();
-        match self {
-            Self::Rows { values, columns } => {
-                let part: &'a [S] = &values[rows.start * columns..rows.end * columns];
-                let part = match T::same(part) {
-                    Some(part) => part,
-                    None => {
-                        buffer.clear();
-                        buffer.extend(part.iter().map(|&value| T::from_real(value)));
-                        buffer
-                    }
-                };
-                MatRef::from_row_major_slice(part, count, *columns)
-            }
-            Self::Maps { shape, window, .. } => {
-                let dim = shape[1] * window.taps();
-                buffer.resize(dim * count, T::ZERO);
-                self.taps(rows, 0..shape[1], buffer);
-                MatRef::from_row_major_slice(buffer, dim, count).transpose()
-            }
-        }
     }
 
     /// Writes `rows` of the entries that belong to `channels` (columns, for rows) to `out`, one

@@ -8,12 +8,15 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use crate::products::{CHANNELS, dot, for_channel_blocks};
+use crate::fan_in::FanIn;
 use crate::real::Real;
 use crate::site::{Site, stored_type, with_site};
 
 /// Entries of the upper triangle that one task takes.
 const PANEL: usize = 512;
+
+/// Channels of a depthwise convolution that one task takes: one cache line of weights.
+const CHANNELS: usize = 16;
 
 /// Rows whose pairwise products are formed at once.
 const ROWS: usize = 256;
@@ -183,4 +186,41 @@ fn channel_wise<S: Real, T: Real>(site: &Site<'_, S>) -> Vec<f64> {
             });
         });
     matrices
+}
+
+/// Runs `work` on the taps (a constant line last, with a bias) of every block of rows of every
+/// channel: `work(index in channels, rows, taps)`.
+fn for_channel_blocks<S: Real, T: Real>(
+    site: &Site<'_, S>,
+    channels: Range<usize>,
+    mut work: impl FnMut(usize, Range<usize>, &[T]),
+) {
+    let mut taps = Vec::new();
+    for rows in FanIn::<S>::blocks(site.input.rows(), site.dim) {
+        let count = rows.len();
+        for (index, channel) in channels.clone().enumerate() {
+            taps.resize(site.dim * count, T::ZERO);
+            let fan_in = site.fan_in() * count;
+            site.input
+                .taps(rows.clone(), channel..channel + 1, &mut taps[..fan_in]);
+            taps[fan_in..].fill(T::ONE);
+            work(index, rows.clone(), &taps);
+        }
+    }
+}
+
+/// The dot product, in eight interleaved sums that the compiler turns into vectors.
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let mut sums = [T::ZERO; 8];
+    let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
+    let mut rest = T::ZERO;
+    for (x, y) in left.remainder().iter().zip(right.remainder()) {
+        rest += *x * *y;
+    }
+    for (x, y) in left.zip(right) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += *x * *y;
+        }
+    }
+    sums.into_iter().fold(rest, |total, sum| total + sum)
 }

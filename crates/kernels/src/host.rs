@@ -1,26 +1,39 @@
 //! Tensors as slices.
 
 use burn::backend::ndarray::NdArrayTensor;
-use burn::backend::{Flex, NdArray};
-use burn::tensor::Tensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, NdArray, TensorMetadata};
+use burn::tensor::{Shape, Tensor, TensorData};
 
 use crate::real::Real;
 
-/// Runs `work` on the values of `tensor` as `E`, in the order of its shape: where they lie, if
-/// they lie in that order and type, else on a copy.
-pub(crate) fn with_slice<E: Real, R, const D: usize>(
-    tensor: Tensor<D>,
-    work: impl FnOnce(&[E]) -> R,
-) -> R {
-    let tensor = tensor.cast(E::dtype());
-    if let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() {
-        let primitive = primitive.to_contiguous();
-        if let Some(values) = primitive.as_slice() {
-            return work(values);
+/// A backend whose tensors lie in the host's memory.
+pub(crate) trait Host: Backend {
+    /// Runs `work` on the values of `tensor`, which is of type `E`, in the order of its
+    /// shape: where they lie, if they lie in that order, else on a copy.
+    fn read<E: Real, R>(tensor: FloatTensor<Self>, work: impl FnOnce(&[E]) -> R) -> R;
+
+    /// A tensor that takes over `values`.
+    fn write<E: Real>(values: Vec<E>, shape: Shape) -> FloatTensor<Self>;
+}
+
+impl Host for Flex {
+    fn read<E: Real, R>(tensor: FloatTensor<Self>, work: impl FnOnce(&[E]) -> R) -> R {
+        let tensor = tensor.to_contiguous();
+        match tensor.as_slice() {
+            Some(values) => work(values),
+            None => work(&copied(tensor.into_data())),
         }
     }
-    if let Ok(primitive) = tensor.clone().try_into_primitive::<NdArray>() {
-        let values = match &primitive {
+
+    fn write<E: Real>(values: Vec<E>, shape: Shape) -> FloatTensor<Self> {
+        burn::backend::flex::FlexTensor::from_data(TensorData::new(values, shape))
+    }
+}
+
+impl Host for NdArray {
+    fn read<E: Real, R>(tensor: FloatTensor<Self>, work: impl FnOnce(&[E]) -> R) -> R {
+        let values = match &tensor {
             NdArrayTensor::F32(values) => values.view().to_slice().and_then(E::same::<f32>),
             NdArrayTensor::F64(values) => values.view().to_slice().and_then(E::same::<f64>),
             _ => None,
@@ -28,7 +41,34 @@ pub(crate) fn with_slice<E: Real, R, const D: usize>(
         if let Some(values) = values {
             return work(values);
         }
+        let values: Vec<E> = match &tensor {
+            NdArrayTensor::F32(values) => values.view().iter().map(|v| E::from_real(*v)).collect(),
+            NdArrayTensor::F64(values) => values.view().iter().map(|v| E::from_real(*v)).collect(),
+            _ => vec![E::ZERO; tensor.shape().num_elements()],
+        };
+        work(&values)
     }
-    let values: Vec<E> = tensor.into_data().iter().collect();
-    work(&values)
+
+    fn write<E: Real>(values: Vec<E>, shape: Shape) -> FloatTensor<Self> {
+        NdArrayTensor::from_data(TensorData::new(values, shape))
+    }
+}
+
+fn copied<E: Real>(data: TensorData) -> Vec<E> {
+    data.iter().collect()
+}
+
+/// Runs `work` on the values of `tensor` as `E`, in the order of its shape.
+pub(crate) fn with_slice<E: Real, R, const D: usize>(
+    tensor: Tensor<D>,
+    work: impl FnOnce(&[E]) -> R,
+) -> R {
+    let tensor = tensor.cast(E::dtype());
+    if let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() {
+        return Flex::read(primitive, work);
+    }
+    if let Ok(primitive) = tensor.clone().try_into_primitive::<NdArray>() {
+        return NdArray::read(primitive, work);
+    }
+    work(&copied(tensor.into_data()))
 }

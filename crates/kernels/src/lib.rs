@@ -1,21 +1,30 @@
-//! The products of splitting on the CPU, for Burn's CPU backends.
+//! Convolution and the products of splitting on the CPU, for Burn's CPU backends.
 //!
-//! Both work on the tensors where they lie, block of rows by block of rows: no patch
-//! matrix of a whole batch is built, and all blocks run in parallel. Within a block sums are
-//! in the type that is asked for, across blocks in f64; the blocks and their order do not
-//! depend on the number of threads, so results are the same bits with any number.
+//! They work on the tensors where they lie, block by block in parallel: no patch matrix of a
+//! whole batch is built. Within a block sums are in the type that is asked for; the blocks
+//! and their order do not depend on the number of threads, so results are the same bits with
+//! any number. Inner loops use the widest vectors that the processor has (AVX2, AVX-512, NEON),
+//! found at run time.
 
+// Upstream deprecates the ndarray backend, one of the two that are served here.
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+mod conv2d;
+mod convolution;
 mod fan_in;
 mod grams;
-// Upstream deprecates the ndarray backend, one of the two that are served here.
 #[expect(
     deprecated,
     reason = "the ndarray backend's tensors are read where they lie"
 )]
 mod host;
+mod lanes;
 mod products;
 mod real;
 mod site;
 
+pub use conv2d::conv2d;
 pub use grams::splitting_matrices;
 pub use products::splitting_products;

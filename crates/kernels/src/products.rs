@@ -1,23 +1,20 @@
 //! `(W ∘ (X Vᵀ))ᵀ X`.
 
-use std::ops::Range;
-
-use burgeon_core::CurvatureBlock;
+use burgeon_core::{CurvatureBlock, Window};
 use burn::tensor::{DType, Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
+use crate::convolution::{Channels, Geometry, curvature_products};
 use crate::fan_in::FanIn;
 use crate::host::with_slice;
+use crate::lanes::Lanes;
 use crate::real::Real;
 use crate::site::{Site, stored_type, with_site};
 
 /// Numbers that all partial sums together may hold.
 const PARTIAL_SUMS: usize = 1 << 22;
-
-/// Channels of a depthwise convolution that one task takes: one cache line of weights.
-pub(crate) const CHANNELS: usize = 16;
 
 /// `S_j v_j` of `block` for the rows of `directions` `[M, d]`, as `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`,
 /// computed in the type of `directions` and returned in f64.
@@ -31,25 +28,71 @@ pub fn splitting_products(block: &CurvatureBlock, directions: Tensor<2>) -> Tens
     Tensor::from_data(TensorData::new(sums, shape), (&device, DType::F64))
 }
 
-fn in_type<T: Real>(block: &CurvatureBlock, directions: Tensor<2>) -> Vec<f64> {
+fn in_type<T: Lanes>(block: &CurvatureBlock, directions: Tensor<2>) -> Vec<f64> {
     with_slice(directions, |directions: &[T]| match stored_type(block) {
         DType::F64 => with_site(block, |site| products::<f64, T>(site, directions)),
         _ => with_site(block, |site| products::<f32, T>(site, directions)),
     })
 }
 
-fn products<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
-    if site.channel_wise {
-        channel_wise(site, directions)
-    } else {
-        shared(site, directions)
+fn products<S: Real, T: Lanes>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
+    match site.input {
+        FanIn::Rows { values, columns } => rows(site, values, columns, directions),
+        FanIn::Maps {
+            values,
+            shape,
+            window,
+        } => maps(site, values, shape, window, directions),
     }
 }
 
-/// All neurons read the same rows.
-fn shared<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
+/// A convolution with the directions as its filters, and its weight gradient.
+fn maps<S: Real, T: Lanes>(
+    site: &Site<'_, S>,
+    values: &[S],
+    [batch, inputs, height, width]: [usize; 4],
+    window: Window,
+    directions: &[T],
+) -> Vec<f64> {
+    let (dim, fan_in) = (site.dim, site.fan_in());
+    let geometry = Geometry::new(window, batch, inputs, [height, width]);
+    let channels = Channels {
+        inputs,
+        outputs: site.neurons,
+        groups: if site.channel_wise { inputs } else { 1 },
+    };
+    if !site.bias {
+        return curvature_products(&geometry, channels, values, site.weights, directions, None).0;
+    }
+    let mut filters = Vec::with_capacity(site.neurons * fan_in);
+    let mut constant = Vec::with_capacity(site.neurons);
+    for direction in directions.chunks_exact(dim) {
+        filters.extend_from_slice(&direction[..fan_in]);
+        constant.push(direction[fan_in]);
+    }
+    let weights = site.weights;
+    let (sums, constants) = curvature_products(
+        &geometry,
+        channels,
+        values,
+        weights,
+        &filters,
+        Some(&constant),
+    );
+    let lines = sums.chunks_exact(fan_in).zip(constants);
+    lines
+        .flat_map(|(line, constant)| line.iter().copied().chain([constant]))
+        .collect()
+}
+
+/// All neurons read the rows of `values` `[n, columns]`.
+fn rows<S: Real, T: Real>(
+    site: &Site<'_, S>,
+    values: &[S],
+    columns: usize,
+    directions: &[T],
+) -> Vec<f64> {
     let Site {
-        input,
         weights,
         neurons,
         dim,
@@ -57,7 +100,7 @@ fn shared<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
         ..
     } = *site;
     let fan_in = site.fan_in();
-    let blocks = FanIn::<S>::blocks(input.rows(), fan_in);
+    let blocks = FanIn::<S>::blocks(values.len() / columns.max(1), fan_in);
     let partials = (PARTIAL_SUMS / (neurons * dim).max(1)).clamp(2, 8);
     // With a bias a direction's last entry multiplies the constant 1.
     let v = MatRef::from_row_major_slice(directions, neurons, dim);
@@ -68,7 +111,11 @@ fn shared<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
         let mut along = Vec::new();
         let mut product = vec![T::ZERO; neurons * fan_in];
         for rows in blocks.iter().skip(first).step_by(partials) {
-            let x = input.block(rows.clone(), &mut buffer);
+            let x = as_type(
+                &values[rows.start * columns..rows.end * columns],
+                &mut buffer,
+            );
+            let x = MatRef::from_row_major_slice(x, rows.len(), columns);
             along.resize(rows.len() * neurons, T::ZERO);
             let a = MatMut::from_row_major_slice_mut(&mut along, rows.len(), neurons);
             matmul(a, Accum::Replace, x, v.transpose(), T::ONE, Par::Seq);
@@ -110,7 +157,17 @@ fn shared<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
     sum(partial_sums)
 }
 
-fn sum(partial_sums: Vec<Vec<f64>>) -> Vec<f64> {
+/// `values` as `T`: themselves, or converted in `buffer`.
+fn as_type<'b, S: Real, T: Real>(values: &'b [S], buffer: &'b mut Vec<T>) -> &'b [T] {
+    T::same(values).unwrap_or_else(|| {
+        buffer.clear();
+        buffer.extend(values.iter().map(|&value| T::from_real(value)));
+        buffer
+    })
+}
+
+/// The sum of vectors, in their order.
+pub(crate) fn sum<T: Real>(partial_sums: Vec<Vec<T>>) -> Vec<T> {
     let mut partial_sums = partial_sums.into_iter();
     let mut total = partial_sums.next().unwrap_or_default();
     for partial in partial_sums {
@@ -119,81 +176,4 @@ fn sum(partial_sums: Vec<Vec<f64>>) -> Vec<f64> {
         }
     }
     total
-}
-
-/// Each neuron reads its own channel.
-fn channel_wise<S: Real, T: Real>(site: &Site<'_, S>, directions: &[T]) -> Vec<f64> {
-    let Site {
-        weights,
-        neurons,
-        dim,
-        ..
-    } = *site;
-    let groups: Vec<Range<usize>> = (0..neurons)
-        .step_by(CHANNELS)
-        .map(|first| first..(first + CHANNELS).min(neurons))
-        .collect();
-    let parts: Vec<Vec<f64>> = groups
-        .into_par_iter()
-        .map(|channels| {
-            let mut sums = vec![0.0; channels.len() * dim];
-            for_channel_blocks(site, channels.clone(), |index, rows, taps| {
-                let channel = channels.start + index;
-                let v = &directions[channel * dim..(channel + 1) * dim];
-                let count = rows.len();
-                let mut along = vec![T::ZERO; count];
-                for (line, v) in taps.chunks_exact(count).zip(v) {
-                    for (a, x) in along.iter_mut().zip(line) {
-                        *a += *x * *v;
-                    }
-                }
-                for (a, row) in along.iter_mut().zip(rows) {
-                    *a *= T::from_real(weights[row * neurons + channel]);
-                }
-                let sums = &mut sums[index * dim..(index + 1) * dim];
-                for (sum, line) in sums.iter_mut().zip(taps.chunks_exact(count)) {
-                    *sum += dot(&along, line).to_f64();
-                }
-            });
-            sums
-        })
-        .collect();
-    parts.concat()
-}
-
-/// Runs `work` on the taps (a constant line last, with a bias) of every block of rows of every
-/// channel: `work(index in channels, rows, taps)`.
-pub(crate) fn for_channel_blocks<S: Real, T: Real>(
-    site: &Site<'_, S>,
-    channels: Range<usize>,
-    mut work: impl FnMut(usize, Range<usize>, &[T]),
-) {
-    let mut taps = Vec::new();
-    for rows in FanIn::<S>::blocks(site.input.rows(), site.dim) {
-        let count = rows.len();
-        for (index, channel) in channels.clone().enumerate() {
-            taps.resize(site.dim * count, T::ZERO);
-            let fan_in = site.fan_in() * count;
-            site.input
-                .taps(rows.clone(), channel..channel + 1, &mut taps[..fan_in]);
-            taps[fan_in..].fill(T::ONE);
-            work(index, rows.clone(), &taps);
-        }
-    }
-}
-
-/// The dot product, in eight interleaved sums that the compiler turns into vectors.
-pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut sums = [T::ZERO; 8];
-    let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
-    let mut rest = T::ZERO;
-    for (x, y) in left.remainder().iter().zip(right.remainder()) {
-        rest += *x * *y;
-    }
-    for (x, y) in left.zip(right) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += *x * *y;
-        }
-    }
-    sums.into_iter().fold(rest, |total, sum| total + sum)
 }

@@ -7,7 +7,12 @@ use faer::traits::RealField;
 
 /// `f32` or `f64`.
 pub(crate) trait Real:
-    RealField + bytemuck::Pod + Element + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self>
+    RealField
+    + bytemuck::Pod
+    + Element
+    + std::ops::Add<Output = Self>
+    + std::ops::AddAssign
+    + std::ops::Mul<Output = Self>
 {
     const ZERO: Self;
     const ONE: Self;

@@ -254,7 +254,7 @@ impl<I: Rows> Samples<I> {
     }
 
     /// The same samples where gradients are recorded.
-    pub(crate) fn to_autodiff(&self) -> Self {
+    pub fn to_autodiff(&self) -> Self {
         Self {
             inputs: self.inputs.clone().to_autodiff(),
             targets: self.targets.to_autodiff(),

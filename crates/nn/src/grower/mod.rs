@@ -7,7 +7,9 @@ mod step;
 
 pub use config::{Accept, GrowerConfig, LearningRate, Limits, StepSize, Trigger};
 pub use state::{EpochRecord, GrowerState, GrowthRecord, StopReason, Trial, Verdict};
-pub use step::{LineSearch, fit_budget, line_search, output_change_at_zero, preview};
+pub use step::{
+    LineSearch, fit_budget, line_search, line_search_from, output_change_at_zero, preview,
+};
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

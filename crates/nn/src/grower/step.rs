@@ -53,6 +53,22 @@ pub fn line_search<M: Growable>(
     batch_size: usize,
 ) -> Result<LineSearch, NnError> {
     let baseline = evaluate(model, objective, held, batch_size)?.loss;
+    line_search_from(baseline, model, plan, grid, objective, held, batch_size)
+}
+
+/// As [`line_search`], where the loss `baseline` of `model` on `held` is known already.
+///
+/// # Errors
+/// As [`preview`].
+pub fn line_search_from<M: Growable>(
+    baseline: f64,
+    model: &M,
+    plan: &Plan,
+    grid: &[f64],
+    objective: &dyn Objective,
+    held: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<LineSearch, NnError> {
     let mut trials = Vec::with_capacity(grid.len());
     let mut best: Option<(f64, f64)> = None;
     for &epsilon in grid {

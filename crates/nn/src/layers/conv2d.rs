@@ -8,7 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, conv_spec, norm_params};
-use super::{InnerOrSelf, check_width, check_window, norm_scale, window};
+use super::{InnerOrSelf, check_width, check_window, convolve, norm_scale, window};
 use crate::error::NnError;
 use crate::recording::{self, Passage};
 
@@ -85,14 +85,6 @@ pub struct GrowableConv2d {
 impl GrowableConv2d {
     /// Maps `[b, in, h, w]` to `[b, out, h', w']`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut z = self.conv.forward(input.clone());
-        if let Some(norm) = &self.norm {
-            z = norm.forward(z);
-        }
-        let output = self.activation.value(z.clone());
-        if !recording::is_recording() {
-            return output;
-        }
         let [_, _, height, width] = input.dims();
         let window = window(
             self.conv.kernel_size,
@@ -101,6 +93,14 @@ impl GrowableConv2d {
             &self.conv.padding,
             [height, width],
         );
+        let mut z = convolve(&self.conv, window, input.clone());
+        if let Some(norm) = &self.norm {
+            z = norm.forward(z);
+        }
+        let output = self.activation.value(z.clone());
+        if !recording::is_recording() {
+            return output;
+        }
         let (output, gradient) = recording::probe(output, recording::map_rows);
         recording::push(Passage {
             weight: self.conv.weight.id,

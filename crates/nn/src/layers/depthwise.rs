@@ -1,11 +1,10 @@
 //! Depthwise convolutions: one filter for each channel.
 
 use burgeon_core::{Activation, SiteInput};
+use burgeon_kernels::conv2d;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, channel_params, norm_params};
@@ -100,19 +99,8 @@ impl GrowableDepthwiseConv2d {
         let [channels, _, kernel_height, kernel_width] = self.weight.dims();
         let kernel = [kernel_height, kernel_width];
         let window = window(kernel, self.stride, [1, 1], &self.padding, [height, width]);
-        let [[top, bottom], [left, right]] = window.padding;
-        let options = ConvOptions::new_with_padding(
-            self.stride,
-            [(top, bottom), (left, right)],
-            [1, 1],
-            channels,
-        );
-        let mut z = conv2d(
-            input.clone(),
-            self.weight.val(),
-            bias_of(&self.bias),
-            options,
-        );
+        let bias = bias_of(&self.bias);
+        let mut z = conv2d(input.clone(), self.weight.val(), bias, window, channels);
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }

@@ -12,6 +12,7 @@ pub use spec::{ChannelParam, FanInLayout, Layer, LayerSpec, MixingSpec, SiteSpec
 
 use burgeon_core::Window;
 use burn::module::Param;
+use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::Tensor;
 
@@ -94,6 +95,12 @@ fn window(
         padding,
         dilation,
     }
+}
+
+/// `conv` by the kernels of this project where the device is a CPU.
+fn convolve(conv: &Conv2d, window: Window, input: Tensor<4>) -> Tensor<4> {
+    let bias = bias_of(&conv.bias);
+    burgeon_kernels::conv2d(input, conv.weight.val(), bias, window, conv.groups)
 }
 
 fn bias_of(bias: &Option<Param<Tensor<1>>>) -> Option<Tensor<1>> {

@@ -1,0 +1,287 @@
+//! Maps laid out so that each tap of a window reads them at a fixed distance.
+//!
+//! A convolution's output positions are numbered with the pitch of the padded input, so that
+//! position `p` reads, for each tap, the value at `p` plus the tap's shift: no patch is ever
+//! gathered. With a stride the padded input is split into its phases (rows and columns by
+//! their remainder), each of which is read at stride one. Several samples lie one after the
+//! other in each channel's plane.
+
+use std::ops::Range;
+
+use burgeon_core::Window;
+
+use crate::real::Real;
+
+/// What a kernel may read or write beyond a line's end.
+pub(super) const SLACK: usize = 128;
+
+/// Positions that one task takes, at least where there are samples enough.
+const POSITIONS: usize = 512;
+
+/// Numbers that one task's planes of one input may hold, where a sample fits.
+const PLANES: usize = 1 << 17;
+
+/// Where one tap of the window reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tap {
+    /// Its place in the kernel.
+    pub index: usize,
+    /// The phase of the padded input.
+    pub phase: usize,
+    /// The distance within the phase.
+    pub shift: usize,
+}
+
+/// A window on maps of one size.
+#[derive(Debug, Clone)]
+pub(crate) struct Geometry {
+    window: Window,
+    /// Input `[h, w]`.
+    size: [usize; 2],
+    /// Output `[h', w']`.
+    output: [usize; 2],
+    /// Lines and columns of a sample in a phase.
+    lines: usize,
+    pitch: usize,
+    /// Samples of one task.
+    samples: usize,
+    taps: Vec<Tap>,
+}
+
+impl Geometry {
+    /// `window` on `batch` maps of `channels` channels and `size` = `[h, w]`.
+    pub fn new(window: Window, batch: usize, channels: usize, size: [usize; 2]) -> Self {
+        let output = window.output_size(size);
+        let extent = |axis: usize| {
+            let [before, after] = window.padding[axis];
+            match window.stride[axis] {
+                // Zeros after one line stand before the next as well.
+                1 => (size[axis] + before.max(after)).max(output[axis]),
+                stride => (size[axis] + before + after).div_ceil(stride),
+            }
+        };
+        let (lines, pitch) = (extent(0), extent(1));
+        let [sy, sx] = window.stride;
+        let mut taps = Vec::with_capacity(window.taps());
+        for ky in 0..window.kernel[0] {
+            for kx in 0..window.kernel[1] {
+                let (y, x) = (ky * window.dilation[0], kx * window.dilation[1]);
+                taps.push(Tap {
+                    index: taps.len(),
+                    phase: y % sy * sx + x % sx,
+                    shift: y / sy * pitch + x / sx,
+                });
+            }
+        }
+        let plane = (lines * pitch).max(1);
+        let phases = sy * sx;
+        let samples = POSITIONS
+            .div_ceil(plane)
+            .min((PLANES / (channels * phases * plane).max(1)).max(1))
+            .min(batch.div_ceil(8))
+            .max(1);
+        Self {
+            window,
+            size,
+            output,
+            lines,
+            pitch,
+            samples,
+            taps,
+        }
+    }
+
+    /// Output `[h', w']`.
+    pub fn output(&self) -> [usize; 2] {
+        self.output
+    }
+
+    /// Samples of one task.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The numbers of one input channel.
+    pub fn input_plane(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// The numbers of one output channel.
+    pub fn output_plane(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    pub(super) fn taps(&self) -> &[Tap] {
+        &self.taps
+    }
+
+    pub(super) fn phases(&self) -> usize {
+        self.window.stride[0] * self.window.stride[1]
+    }
+
+    /// Positions of `samples` samples.
+    pub(super) fn positions(&self, samples: usize) -> usize {
+        samples * self.lines * self.pitch
+    }
+
+    fn largest_shift(&self) -> usize {
+        self.taps.iter().map(|tap| tap.shift).max().unwrap_or(0)
+    }
+
+    /// The numbers that one channel of input takes in [`fill_input`](Self::fill_input).
+    pub(super) fn input_stride(&self) -> usize {
+        self.phases() * self.phase_stride()
+    }
+
+    /// The distance between phases; an odd number of cache lines, so that channels do not
+    /// compete for the same places of the cache.
+    pub(super) fn phase_stride(&self) -> usize {
+        odd_lines(self.positions(self.samples) + self.largest_shift() + SLACK)
+    }
+
+    /// The zeros before a channel of output in [`fill_output`](Self::fill_output).
+    pub(super) fn lead(&self) -> usize {
+        self.largest_shift()
+    }
+
+    /// The numbers that one channel of output takes.
+    pub(super) fn output_stride(&self) -> usize {
+        odd_lines(self.lead() + self.positions(self.samples) + self.largest_shift() + SLACK)
+    }
+
+    /// Lays out `channels` of samples `values` (each `[all channels, h, w]`) in `planes`.
+    pub(super) fn fill_input<S: Real, T: Real>(
+        &self,
+        values: &[S],
+        all: usize,
+        channels: Range<usize>,
+        planes: &mut Vec<T>,
+    ) {
+        planes.clear();
+        planes.resize(channels.len() * self.input_stride(), T::ZERO);
+        for (channel, plane) in channels.zip(planes.chunks_exact_mut(self.input_stride())) {
+            let samples = values.chunks_exact((all * self.input_plane()).max(1));
+            for (sample, values) in samples.enumerate() {
+                let values = &values[channel * self.input_plane()..][..self.input_plane()];
+                for phase in 0..self.phases() {
+                    self.for_phase_lines(sample, phase, |start, [y, x]| {
+                        let line = &values[y * self.size[1]..(y + 1) * self.size[1]];
+                        let to = &mut plane[phase * self.phase_stride() + start..];
+                        match self.window.stride[1] {
+                            1 => convert(&line[x..], to),
+                            stride => {
+                                for (to, from) in
+                                    to.iter_mut().zip(line[x..].iter().step_by(stride))
+                                {
+                                    *to = T::from_real(*from);
+                                }
+                            }
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// The inverse of [`fill_input`](Self::fill_input) for one phase of one channel: reads
+    /// `plane` into the maps of each sample in `values` (each `[all channels, h, w]`).
+    pub(super) fn read_input<T: Real>(
+        &self,
+        plane: &[T],
+        phase: usize,
+        all: usize,
+        channel: usize,
+        values: &mut [T],
+    ) {
+        let samples = values.chunks_exact_mut((all * self.input_plane()).max(1));
+        for (sample, values) in samples.enumerate() {
+            let values = &mut values[channel * self.input_plane()..][..self.input_plane()];
+            self.for_phase_lines(sample, phase, |start, [y, x]| {
+                let line = &mut values[y * self.size[1]..(y + 1) * self.size[1]];
+                let stride = self.window.stride[1];
+                for (to, from) in line[x..].iter_mut().step_by(stride).zip(&plane[start..]) {
+                    *to = *from;
+                }
+            });
+        }
+    }
+
+    /// Runs `work(where its first value lies in the phase, [y, first x])` for every input line
+    /// of `phase`.
+    fn for_phase_lines(
+        &self,
+        sample: usize,
+        phase: usize,
+        mut work: impl FnMut(usize, [usize; 2]),
+    ) {
+        let [sy, sx] = self.window.stride;
+        let (py, px) = (phase / sx, phase % sx);
+        let [[top, _], [left, _]] = self.window.padding;
+        // The first input line and column whose padded place has this remainder.
+        let first = |remainder: usize, before: usize, stride: usize| {
+            (remainder + stride - before % stride) % stride
+        };
+        let x = first(px, left, sx);
+        if x >= self.size[1] {
+            return;
+        }
+        let column = (x + left) / sx;
+        for y in (first(py, top, sy)..self.size[0]).step_by(sy) {
+            let line = sample * self.lines + (y + top) / sy;
+            work(line * self.pitch + column, [y, x]);
+        }
+    }
+
+    /// Runs `work(position of its first value, index of its first value in the sample's
+    /// plane)` for every output line of each sample.
+    pub(super) fn for_output_lines(
+        &self,
+        samples: usize,
+        mut work: impl FnMut(usize, usize, usize),
+    ) {
+        for sample in 0..samples {
+            for y in 0..self.output[0] {
+                let position = (sample * self.lines + y) * self.pitch;
+                work(sample, position, y * self.output[1]);
+            }
+        }
+    }
+
+    /// Lays out `channels` of output maps (each sample `[all channels, h', w']`) in `planes`,
+    /// zeros between.
+    pub(super) fn fill_output<T: Real>(
+        &self,
+        values: &[T],
+        all: usize,
+        channels: Range<usize>,
+        planes: &mut Vec<T>,
+    ) {
+        planes.clear();
+        planes.resize(channels.len() * self.output_stride(), T::ZERO);
+        let sample_size = (all * self.output_plane()).max(1);
+        let samples = values.len() / sample_size;
+        for (channel, plane) in channels.zip(planes.chunks_exact_mut(self.output_stride())) {
+            self.for_output_lines(samples, |sample, position, first| {
+                let from = sample * sample_size + channel * self.output_plane() + first;
+                let from = &values[from..from + self.output[1]];
+                plane[self.lead() + position..][..self.output[1]].copy_from_slice(from);
+            });
+        }
+    }
+}
+
+fn convert<S: Real, T: Real>(from: &[S], to: &mut [T]) {
+    match T::same(from) {
+        Some(from) => to[..from.len()].copy_from_slice(from),
+        None => {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = T::from_real(*from);
+            }
+        }
+    }
+}
+
+fn odd_lines(length: usize) -> usize {
+    const LINE: usize = 16;
+    (length.div_ceil(LINE) | 1) * LINE
+}
