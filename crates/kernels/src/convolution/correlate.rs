@@ -97,8 +97,10 @@ fn tile<T: Lanes, S: Simd, const N: usize, const V: usize>(
     for channel in 0..correlation.channels {
         let plane = &correlation.planes[channel * correlation.stride + p..];
         for &offset in correlation.offsets {
-            let x = T::vectors::<S>(&plane[offset..offset + width]);
-            let x: [T::Vector<S>; V] = std::array::from_fn(|v| x[v]);
+            let values = T::vectors::<S>(&plane[offset..offset + width]);
+            // Not through a closure, which would not be compiled for the vector unit.
+            let mut x = [T::splat(simd, T::ZERO); V];
+            x.copy_from_slice(&values[..V]);
             let Some(weights) = weights.next() else {
                 return;
             };
@@ -110,7 +112,9 @@ fn tile<T: Lanes, S: Simd, const N: usize, const V: usize>(
             }
         }
     }
-    for (line, sums) in out.chunks_exact_mut(length).zip(&sums) {
-        T::vectors_mut::<S>(&mut line[p..p + width]).copy_from_slice(sums);
+    // Constant indices, so that the sums may stay in registers.
+    for i in 0..N {
+        let line = &mut out[i * length + p..i * length + p + width];
+        T::vectors_mut::<S>(line).copy_from_slice(&sums[i]);
     }
 }

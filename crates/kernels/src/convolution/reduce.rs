@@ -106,18 +106,24 @@ fn block<T: Lanes, S: Simd, const N: usize, const M: usize>(
     let columns: [&[T::Vector<S>]; M] = std::array::from_fn(column);
     let mut sums = [[T::splat(simd, T::ZERO); M]; N];
     for p in 0..vectors {
-        let x: [T::Vector<S>; M] = std::array::from_fn(|column| columns[column][p]);
-        for (sums, line) in sums.iter_mut().zip(&lines) {
-            let value = line[p];
-            for (sum, x) in sums.iter_mut().zip(x) {
-                *sum = T::multiply_add(simd, value, x, *sum);
+        // Not through a closure, which would not be compiled for the vector unit.
+        let mut x = [T::splat(simd, T::ZERO); M];
+        for column in 0..M {
+            x[column] = columns[column][p];
+        }
+        for row in 0..N {
+            let value = lines[row][p];
+            for column in 0..M {
+                sums[row][column] = T::multiply_add(simd, value, x[column], sums[row][column]);
             }
         }
     }
-    for (row, sums) in sums.iter().enumerate() {
+    // Constant indices, so that the sums may stay in registers.
+    #[expect(clippy::needless_range_loop, reason = "constant indices")]
+    for row in 0..N {
         let start = (i + row) * reduction.columns.len() + k;
-        for (out, sum) in out[start..start + M].iter_mut().zip(sums) {
-            *out += T::reduce(simd, *sum);
+        for column in 0..M {
+            out[start + column] += T::reduce(simd, sums[row][column]);
         }
     }
 }
