@@ -8,6 +8,7 @@ use burgeon_benches::measure::{at_most, bench, ratio};
 use burgeon_benches::nets::{ConvNet, Mlp};
 use burgeon_benches::{digit_images, digits, noise};
 use burgeon_core::criterion::{Criterion as _, SteepestDescent};
+use burgeon_core::eigen::SpectrumSolver;
 use burgeon_core::select::{Fraction, Selector};
 use burgeon_core::{Budget, Plan, SplitBackend};
 use burgeon_nn::grower::line_search_from;
@@ -26,6 +27,12 @@ const SAMPLES: usize = 1437;
 
 /// Samples that are evaluated at once, where no gradient is needed.
 const EVALUATED: usize = 512;
+
+/// Rows of each site, of all samples and positions, on which spectra are estimated.
+const ROWS: usize = 512;
+
+/// Relative residual of the spectra's ends.
+const TOLERANCE: f64 = 1e-2;
 
 /// GroMo 0.1.0's growth step in epochs, one thread, as it was measured for this project.
 const GROMO: [f64; 4] = [2.7, 2.6, 12.0, 21.0];
@@ -50,7 +57,10 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
 /// Capture, both ends of the spectra, selection, a four-point line search over the training
 /// set, surgery.
 fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>) {
-    let spectrum = SpectrumConfig::default();
+    let solver = SpectrumSolver::default().with_tolerance(TOLERANCE);
+    let spectrum = SpectrumConfig::default()
+        .with_solver(solver)
+        .with_rows(ROWS);
     let found = capture_spectra(model, &CrossEntropy, samples, EVALUATED, &spectrum, &Flex);
     let found = found.expect("captured");
     let mut rng = ChaCha8Rng::seed_from_u64(0);

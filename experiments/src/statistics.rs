@@ -39,6 +39,17 @@ pub fn correlation(pairs: &[(f64, f64)]) -> f64 {
     xy / (xx * yy).sqrt()
 }
 
+/// The slope of the least-squares line through the logarithms of pairs.
+pub fn log_log_slope(pairs: &[(f64, f64)]) -> f64 {
+    let logs: Vec<(f64, f64)> = pairs.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
+    let count = logs.len() as f64;
+    let mean_x = logs.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = logs.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let xy: f64 = logs.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let xx: f64 = logs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    xy / xx
+}
+
 /// Paired differences `a − b`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedDifference {

@@ -84,6 +84,11 @@ pub trait Study: Debug + Send + Sync {
     /// Whether it is run when no name is given.
     fn is_default(&self) -> bool;
 
+    /// Whether its units measure time, so that one at a time is to run.
+    fn measures_time(&self) -> bool {
+        false
+    }
+
     /// The keys of its units; they are file names.
     fn units(&self, settings: &StudySettings) -> Vec<String>;
 
@@ -113,7 +118,8 @@ pub trait StudyObserver {
     fn unit_progress(&mut self, line: &str);
 }
 
-/// Runs the units of `study` that are not yet in `folder`, on `workers` threads, and
+/// Runs the units of `study` that are not yet in `folder`, on `workers` threads (one, where
+/// time is measured), and
 /// returns all results in order. Each result is kept as soon as it is there.
 ///
 /// # Errors
@@ -136,6 +142,7 @@ pub fn run_units(
     let open: Vec<usize> = (0..units.len()).filter(|&i| results[i].is_none()).collect();
     let mut done = units.len() - open.len();
     observer.unit_finished("", done, units.len());
+    let workers = if study.measures_time() { 1 } else { workers };
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let mut first_error = None;

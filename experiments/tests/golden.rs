@@ -22,6 +22,9 @@ fn check(backend: &dyn SplitBackend) {
     assert!(report.skipped.is_empty(), "{:?}", report.skipped);
     // 29 dense and 30 convolution neurons, in f64 and f32.
     assert_eq!(compared("splitting matrices"), 2 * 59);
+    for quantity in ["eigenvalues by krylov", "eigenvalues by rayleigh"] {
+        assert_eq!(compared(quantity), 2 * 2 * 59);
+    }
     assert_eq!(compared("losses after splits"), 2 * 3 * 29 * 5);
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burgeon_experiments::device::{DEVICES, backend};
-use burgeon_experiments::golden::check_directory;
+use burgeon_experiments::golden::{RAYLEIGH_PASSES, check_directory};
 use burgeon_experiments::report::Table;
 use clap::Args;
 
@@ -43,7 +43,10 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
         "bound",
         "",
     ];
-    let mut notes = Vec::new();
+    let mut notes = vec![format!(
+        "Rayleigh descent: {RAYLEIGH_PASSES} passes (each case is one batch, so as many steps); its \
+         bound is 5 % of the larger end, not rounding."
+    )];
     for (scheme, count) in &report.skipped {
         notes.push(format!(
             "{count} losses after `{scheme}` were not compared: not implemented."

@@ -46,21 +46,17 @@ impl Capture {
         solver: &SpectrumSolver,
         backend: &dyn SplitBackend,
     ) -> Result<(), CoreError> {
-        let mut curvatures = Vec::with_capacity(self.sites.len());
-        for site in &self.sites {
-            curvatures.push(
-                site.curvature
-                    .as_ref()
-                    .ok_or_else(|| CoreError::EmptyCapture {
-                        site: site.name.clone(),
-                    })?,
-            );
-        }
-        let rows = curvatures.iter().map(|site| site.rows()).max().unwrap_or(0);
-        let operator = CapturedOperator::new(curvatures, backend);
-        let spectra = solver.solve(&operator, rows, backend.accumulation_dtype())?;
-        for (site, spectra) in self.sites.iter_mut().zip(spectra) {
-            site.spectra = Some(spectra);
+        // One site after the other: the memory of one basis is enough.
+        for site in &mut self.sites {
+            let curvature = site
+                .curvature
+                .as_ref()
+                .ok_or_else(|| CoreError::EmptyCapture {
+                    site: site.name.clone(),
+                })?;
+            let operator = CapturedOperator::new(vec![curvature], backend);
+            let exact = backend.accumulation_dtype();
+            site.spectra = solver.solve(&operator, curvature.rows(), exact)?.pop();
             site.curvature = None;
         }
         Ok(())

@@ -31,5 +31,6 @@ pub use curvature::{Curvature, CurvatureBlock, SiteInput, Window};
 pub use eigen::{Eigenpair, Method, SiteSpectra, Spectrum, SpectrumSolver};
 pub use error::CoreError;
 pub use plan::Plan;
+pub use row_sample::RowSample;
 pub use scheme::{Offspring, Scheme, WeightBound};
 pub use select::{Budget, Selector};

@@ -1,10 +1,101 @@
-//! A random part of a block's rows.
+//! A random part of a site's rows.
 
-use burn::tensor::{Int, Tensor, TensorData, s};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 use crate::curvature::{CurvatureBlock, SiteInput, Window};
+
+/// Rows drawn without replacement from all rows of a site: samples, or samples and
+/// positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowSample {
+    rows: Vec<usize>,
+    total: usize,
+}
+
+impl RowSample {
+    /// `count` of `total` rows in their order; nothing where there are no more than that.
+    pub fn draw(total: usize, count: usize, rng: &mut ChaCha8Rng) -> Option<Self> {
+        if total <= count || count == 0 {
+            return None;
+        }
+        let mut rows = index::sample(rng, total, count).into_vec();
+        rows.sort_unstable();
+        Some(Self { rows, total })
+    }
+
+    /// What the weights of the rows are to be multiplied with, so that expected sums are
+    /// those over all rows: n/count.
+    pub fn factor(&self) -> f64 {
+        self.total as f64 / self.rows.len() as f64
+    }
+
+    /// These rows of `x` `[n, k]`: `[count, k]`.
+    pub fn of_rows(&self, x: Tensor<2>) -> Tensor<2> {
+        let rows = indices(self.rows.iter().copied(), self.rows.len(), &x.device());
+        x.select(0, rows)
+    }
+
+    /// What maps `[b, c, h, w]` hold at these rows, each a sample and a position: `[count, c]`.
+    pub fn of_maps(&self, maps: Tensor<4>) -> Tensor<2> {
+        let [_, c, h, w] = maps.dims();
+        let plane = h * w;
+        let places = self.rows.iter().flat_map(|row| {
+            let start = row / plane * c * plane + row % plane;
+            (0..c).map(move |channel| start + channel * plane)
+        });
+        let count = self.rows.len();
+        gather(maps, places, count * c).reshape([count, c])
+    }
+
+    /// The patches `[count, c·kh·kw]` that `window` reads from maps `[b, c, h, w]` at these
+    /// rows, each a sample and an output position.
+    pub fn of_patches(&self, maps: Tensor<4>, window: &Window) -> Tensor<2> {
+        let [_, c, h, w] = maps.dims();
+        let [oh, ow] = window.output_size([h, w]);
+        let [[top, _], [left, _]] = window.padding;
+        let size = self.rows.len() * c * window.taps();
+        let (device, dtype) = (maps.device(), maps.dtype());
+        let mut places = Vec::with_capacity(size);
+        // Padding is read from the first place, and multiplied by 0.
+        let mut inside = Vec::with_capacity(size);
+        for row in &self.rows {
+            let (sample, y, x) = (row / (oh * ow), row / ow % oh, row % ow);
+            for channel in 0..c {
+                for ky in 0..window.kernel[0] {
+                    let y = (y * window.stride[0] + ky * window.dilation[0]).checked_sub(top);
+                    let y = y.filter(|y| *y < h);
+                    for kx in 0..window.kernel[1] {
+                        let x = (x * window.stride[1] + kx * window.dilation[1]).checked_sub(left);
+                        let place = y
+                            .zip(x.filter(|x| *x < w))
+                            .map(|(y, x)| ((sample * c + channel) * h + y) * w + x);
+                        inside.push(f32::from(u8::from(place.is_some())));
+                        places.push(place.unwrap_or(0));
+                    }
+                }
+            }
+        }
+        let values = gather(maps, places, size);
+        let inside = Tensor::<1>::from_data(TensorData::new(inside, [size]), (&device, dtype));
+        (values * inside).reshape([self.rows.len(), c * window.taps()])
+    }
+}
+
+fn gather(maps: Tensor<4>, places: impl IntoIterator<Item = usize>, count: usize) -> Tensor<1> {
+    let places = indices(places, count, &maps.device());
+    maps.flatten::<1>(0, 3).select(0, places)
+}
+
+fn indices(
+    places: impl IntoIterator<Item = usize>,
+    count: usize,
+    device: &Device,
+) -> Tensor<1, Int> {
+    let places: Vec<i64> = places.into_iter().map(|place| place as i64).collect();
+    Tensor::from_data(TensorData::new(places, [count]), device)
+}
 
 impl CurvatureBlock {
     /// `count` rows drawn without replacement, their weights multiplied by n/count, so that the
@@ -13,63 +104,27 @@ impl CurvatureBlock {
     /// little, and a row of it would be M patches.
     #[must_use]
     pub fn sampled(self, count: usize, rng: &mut ChaCha8Rng) -> Self {
-        let total = self.weights.dims()[0];
-        if total <= count || count == 0 || matches!(self.input, SiteInput::ChannelMaps(..)) {
+        let Some(sample) = RowSample::draw(self.weights.dims()[0], count, rng) else {
             return self;
-        }
-        let mut rows = index::sample(rng, total, count).into_vec();
-        rows.sort_unstable();
-        let device = self.weights.device();
-        let indices = |rows: Vec<usize>| {
-            let count = rows.len();
-            let rows: Vec<i64> = rows.into_iter().map(|row| row as i64).collect();
-            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device)
         };
-        let weights = self.weights.select(0, indices(rows.clone()));
-        let input = match self.input {
-            SiteInput::Rows(x) => x.select(0, indices(rows)),
-            SiteInput::Maps(x, window) | SiteInput::ChannelMaps(x, window) => {
-                let [_, c, ..] = x.dims();
-                let (lines, places) = padded_lines(x, &window, &rows);
-                lines
-                    .select(0, indices(places))
-                    .reshape([count, window.taps(), c])
-                    .swap_dims(1, 2)
-                    .reshape([count, c * window.taps()])
-            }
+        let Some(input) = self.input.sampled(&sample) else {
+            return self;
         };
         Self {
-            input: SiteInput::Rows(input),
+            input,
             bias: self.bias,
-            weights: weights.mul_scalar(total as f64 / count as f64),
+            weights: sample.of_rows(self.weights).mul_scalar(sample.factor()),
         }
     }
 }
 
-/// The padded maps as one line of channels for each pixel, and the line that every tap of
-/// every row of `rows` reads.
-fn padded_lines(maps: Tensor<4>, window: &Window, rows: &[usize]) -> (Tensor<2>, Vec<usize>) {
-    let [b, c, h, w] = maps.dims();
-    let [oh, ow] = window.output_size([h, w]);
-    let [[top, bottom], [left, right]] = window.padding;
-    let [height, width] = [top + h + bottom, left + w + right];
-    let options = (&maps.device(), maps.dtype());
-    let lines = Tensor::<4>::zeros([b, height, width, c], options)
-        .slice_assign(
-            s![.., top..top + h, left..left + w, ..],
-            maps.permute([0, 2, 3, 1]),
-        )
-        .reshape([b * height * width, c]);
-    let mut places = Vec::with_capacity(rows.len() * window.taps());
-    for row in rows {
-        let (sample, y, x) = (row / (oh * ow), row / ow % oh, row % ow);
-        for ky in 0..window.kernel[0] {
-            for kx in 0..window.kernel[1] {
-                let y = y * window.stride[0] + ky * window.dilation[0];
-                let x = x * window.stride[1] + kx * window.dilation[1];
-                places.push((sample * height + y) * width + x);
-            }
+impl SiteInput {
+    /// The rows of `sample`; nothing for a depthwise convolution.
+    pub fn sampled(&self, sample: &RowSample) -> Option<Self> {
+        match self {
+            Self::Rows(x) => Some(Self::Rows(sample.of_rows(x.clone()))),
+            Self::Maps(x, window) => Some(Self::Rows(sample.of_patches(x.clone(), window))),
+            Self::ChannelMaps(..) => None,
         }
     }
-    (lines, places)
 }

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use burgeon_core::{Capture, Curvature, CurvatureBlock, Site};
-use burn::tensor::Tensor;
+use burgeon_core::{Capture, Curvature, CurvatureBlock, RowSample, Site};
 
 use crate::error::NnError;
 use crate::growable::{Growable, check_output, evaluate, scalar};
@@ -130,6 +129,16 @@ impl<'a, M: Growable> Pass<'a, M> {
 
     /// The share of the mean loss, and the curvature of each site with its name.
     pub fn run(&self, batch: usize) -> Result<(f64, Vec<(String, CurvatureBlock)>), NnError> {
+        self.run_sampled(batch, |_| None)
+    }
+
+    /// As [`run`](Self::run), on the rows that `draw` takes from so many; on all where it
+    /// takes none.
+    pub fn run_sampled(
+        &self,
+        batch: usize,
+        mut draw: impl FnMut(usize) -> Option<RowSample>,
+    ) -> Result<(f64, Vec<(String, CurvatureBlock)>), NnError> {
         let share = self.share(batch);
         let samples = self.batches[batch].to_autodiff();
         let (output, passages) =
@@ -144,7 +153,7 @@ impl<'a, M: Growable> Pass<'a, M> {
         let loss = scalar::<f64>(mean.inner().try_into_scalar())?;
         let named = passages.into_iter().filter_map(|passage| {
             let site = self.topology.site_name(passage.weight)?.to_owned();
-            Some((site, block(passage, &gradients)?))
+            Some((site, block(passage, &gradients, &mut draw)?))
         });
         Ok((loss, named.collect()))
     }
@@ -157,16 +166,28 @@ impl<'a, M: Growable> Pass<'a, M> {
     }
 }
 
-/// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to.
-fn block(passage: Passage, gradients: &burn::tensor::Gradients) -> Option<CurvatureBlock> {
+/// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to, at the rows that `draw` takes.
+fn block(
+    passage: Passage,
+    gradients: &burn::tensor::Gradients,
+    draw: impl FnOnce(usize) -> Option<RowSample>,
+) -> Option<CurvatureBlock> {
     let gradient = (passage.gradient)(gradients)?;
-    let mut weights: Tensor<2> =
-        gradient * passage.activation.second_derivative(passage.pre_activation);
+    let part =
+        draw(gradient.count()).and_then(|sample| Some((passage.input.sampled(&sample)?, sample)));
+    let (input, gradient, z) = match part {
+        Some((input, sample)) => {
+            let gradient = gradient.sampled(&sample).mul_scalar(sample.factor());
+            (input, gradient, passage.pre_activation.sampled(&sample))
+        }
+        None => (passage.input, gradient.all(), passage.pre_activation.all()),
+    };
+    let mut weights = gradient * passage.activation.second_derivative(z);
     if let Some(scale) = passage.scale {
         weights = weights * scale.square().unsqueeze_dim::<2>(0);
     }
     Some(CurvatureBlock {
-        input: passage.input,
+        input,
         bias: passage.bias,
         weights,
     })

@@ -8,6 +8,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::error::NnError;
 use crate::objective::Objective;
+use crate::recording::unrecorded;
 use crate::samples::{Rows, Samples, Targets};
 use crate::topology::Topology;
 
@@ -15,7 +16,7 @@ use crate::topology::Topology;
 ///
 /// The model keeps its `#[derive(Module)]` struct and its `forward`; it has
 /// growable layers in place of the plain ones where it may grow.
-pub trait Growable: Module + 'static {
+pub trait Growable: Module + Sync + 'static {
     /// What `predict` reads: a tensor with one row for each sample.
     type Input: Rows;
 
@@ -53,7 +54,7 @@ pub fn evaluate<M: Growable>(
     let model = inference(model);
     let (mut loss, mut right) = (0.0, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
-        let output = model.predict(batch.inputs().clone());
+        let output = unrecorded(|| model.predict(batch.inputs().clone()));
         if index == 0 {
             check_output(&output, objective, &batch)?;
         }

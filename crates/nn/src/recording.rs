@@ -7,12 +7,54 @@
 
 use std::cell::RefCell;
 
-use burgeon_core::{Activation, SiteInput};
+use burgeon_core::{Activation, RowSample, SiteInput};
 use burn::module::ParamId;
 use burn::tensor::{Gradients, Tensor};
 
 /// Reads a probe's gradient.
-pub(crate) type GradientReader = Box<dyn FnOnce(&Gradients) -> Option<Tensor<2>>>;
+pub(crate) type GradientReader = Box<dyn FnOnce(&Gradients) -> Option<Outputs>>;
+
+/// One value for each neuron and row.
+pub(crate) enum Outputs {
+    /// `[n, M]`.
+    Rows(Tensor<2>),
+    /// `[b, M, h, w]`, a row for each sample and position.
+    Maps(Tensor<4>),
+}
+
+impl Outputs {
+    /// Of a tensor whose last axis is the neuron.
+    pub fn of_rows<const D: usize>(tensor: Tensor<D>) -> Self {
+        Self::Rows(rows(tensor))
+    }
+
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.dims()[0],
+            Self::Maps(maps) => {
+                let [b, _, h, w] = maps.dims();
+                b * h * w
+            }
+        }
+    }
+
+    /// `[n, M]`.
+    pub fn all(self) -> Tensor<2> {
+        match self {
+            Self::Rows(rows) => rows,
+            Self::Maps(maps) => rows(maps.permute([0, 2, 3, 1])),
+        }
+    }
+
+    /// `[count, M]`.
+    pub fn sampled(self, sample: &RowSample) -> Tensor<2> {
+        match self {
+            Self::Rows(rows) => sample.of_rows(rows),
+            Self::Maps(maps) => sample.of_maps(maps),
+        }
+    }
+}
 
 /// What a layer recorded in one forward pass.
 pub(crate) struct Passage {
@@ -22,13 +64,13 @@ pub(crate) struct Passage {
     pub input: SiteInput,
     /// Whether the neurons have a bias.
     pub bias: bool,
-    /// Pre-activations `[n, M]`, off the graph.
-    pub pre_activation: Tensor<2>,
+    /// Pre-activations, off the graph.
+    pub pre_activation: Outputs,
     /// `c` of each neuron, `[M]`, where a normalisation scales it.
     pub scale: Option<Tensor<1>>,
     /// The activation.
     pub activation: Activation,
-    /// Reads `∂L/∂a` as `[n, M]`.
+    /// Reads `∂L/∂a`.
     pub gradient: GradientReader,
 }
 
@@ -55,6 +97,19 @@ pub(crate) fn record<T>(forward: impl FnOnce() -> T) -> (T, Vec<Passage>) {
     (output, passages)
 }
 
+/// Runs `forward` unseen by a recording that may be under way on this thread: a rayon thread
+/// that waits within a capture may be handed an evaluation.
+pub(crate) fn unrecorded<T>(forward: impl FnOnce() -> T) -> T {
+    struct Resume(Option<Vec<Passage>>);
+    impl Drop for Resume {
+        fn drop(&mut self) {
+            PASSAGES.with_borrow_mut(|passages| *passages = self.0.take());
+        }
+    }
+    let _resume = Resume(PASSAGES.with_borrow_mut(Option::take));
+    forward()
+}
+
 pub(crate) fn is_recording() -> bool {
     PASSAGES.with_borrow(Option::is_some)
 }
@@ -68,14 +123,14 @@ pub(crate) fn push(passage: Passage) {
 }
 
 /// Adds a probe to `post_activation` and returns the sum with the reader of
-/// the probe's gradient; `flatten` brings it to `[n, M]`.
+/// the probe's gradient.
 pub(crate) fn probe<const D: usize>(
     post_activation: Tensor<D>,
-    flatten: impl FnOnce(Tensor<D>) -> Tensor<2> + 'static,
+    outputs: impl FnOnce(Tensor<D>) -> Outputs + 'static,
 ) -> (Tensor<D>, GradientReader) {
     let probe = post_activation.zeros_like().detach().require_grad();
     let sum = post_activation + probe.clone();
-    let gradient = move |gradients: &Gradients| probe.grad(gradients).map(flatten);
+    let gradient = move |gradients: &Gradients| probe.grad(gradients).map(outputs);
     (sum, Box::new(gradient))
 }
 
@@ -84,9 +139,4 @@ pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     let neurons = tensor.dims()[D - 1];
     let rows = tensor.shape().num_elements() / neurons.max(1);
     tensor.reshape([rows, neurons])
-}
-
-/// Rows `[b·h·w, c]` of maps `[b, c, h, w]`.
-pub(crate) fn map_rows(maps: Tensor<4>) -> Tensor<2> {
-    rows(maps.permute([0, 2, 3, 1]))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burgeon_core::curvature::block_products;
 use burgeon_core::eigen::{Directions, SiteShape, SplittingOperator};
-use burgeon_core::{Capture, CoreError, Curvature, CurvatureBlock, Site, SplitBackend};
+use burgeon_core::{Capture, CoreError, Curvature, CurvatureBlock, RowSample, Site, SplitBackend};
 use burgeon_core::{SiteSpectra, SpectrumSolver};
 use burn::tensor::DType;
 use nalgebra::DMatrix;
@@ -86,16 +86,12 @@ pub fn capture_spectra<M: Growable>(
     let (mut loss, mut bytes) = (0.0, 0);
     for batch in 0..pass.batches() {
         let share = pass.share(batch);
-        let (batch_loss, captured) = pass.run(batch)?;
+        let (batch_loss, captured) = pass.run_sampled(batch, |total| {
+            let rows = (config.rows? as f64 * share).round().max(1.0);
+            RowSample::draw(total, rows as usize, &mut rng)
+        })?;
         loss += batch_loss;
         for (site, block) in captured {
-            let block = match config.rows {
-                Some(rows) => {
-                    let rows = (rows as f64 * share).round().max(1.0);
-                    block.sampled(rows as usize, &mut rng)
-                }
-                None => block,
-            };
             bytes += block.bytes();
             blocks.entry(site).or_default().push(block);
         }

@@ -7,13 +7,18 @@ use std::collections::HashMap;
 
 use burgeon_backend_flex::Flex;
 use burgeon_backend_ndarray::NdArray;
+use burgeon_core::criterion::{Criterion, SignedSteepestDescent, SteepestDescent};
 use burgeon_core::eigen::dense_spectra;
-use burgeon_core::{Activation, Eigenpair, Plan, Scheme, SplitBackend, WeightBound};
+use burgeon_core::{
+    Activation, Eigenpair, Method, Plan, Scheme, SpectrumSolver, SplitBackend, WeightBound,
+};
 use burgeon_nn::capture::capture;
 use burgeon_nn::growable::{cast, evaluate, parameter_count};
 use burgeon_nn::grower::output_change_at_zero;
 use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{Growable, MeanSquaredError, Objective, Samples, Targets};
+use burgeon_nn::{
+    Growable, MeanSquaredError, Objective, Samples, SpectrumConfig, Targets, capture_spectra,
+};
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::nn::PaddingConfig2d;
 use burn::tensor::{DType, Tensor, TensorData};
@@ -99,6 +104,35 @@ fn backends() -> [Box<dyn SplitBackend>; 2] {
     [Box::new(Flex), Box::new(NdArray)]
 }
 
+/// The plans of S2D and S3D from the spectra that each path finds.
+fn solved_plans(net: &Net, data: &Samples<Tensor<4>>, backend: &dyn SplitBackend) -> Vec<Plan> {
+    let bound = WeightBound::new(3.0).expect("in range");
+    let criteria: [Box<dyn Criterion>; 2] = [
+        Box::new(SteepestDescent),
+        Box::new(SignedSteepestDescent::new(bound)),
+    ];
+    let plans_of = |method| {
+        let solver = SpectrumSolver::default().with_method(method);
+        let spectrum = SpectrumConfig::default().with_solver(solver);
+        let captured = capture_spectra(net, &MeanSquaredError, data, 2, &spectrum, backend);
+        let captured = captured.expect("captured");
+        let plan = |criterion: &dyn Criterion| {
+            let mut rng = ChaCha8Rng::seed_from_u64(0);
+            let candidates = criterion.candidates(&captured, backend, &mut rng);
+            Plan::new(criterion.name(), candidates.expect("computed"))
+        };
+        criteria
+            .iter()
+            .map(|criterion| plan(criterion.as_ref()))
+            .collect::<Vec<_>>()
+    };
+    [Method::Dense, Method::Krylov, Method::Rayleigh]
+        .into_iter()
+        .flat_map(plans_of)
+        .filter(|plan| !plan.is_empty())
+        .collect()
+}
+
 /// One growth at each site, and further ones: several sites and the same channel
 /// through two of its layers.
 fn plans(net: &Net, seed: u64) -> Vec<Plan> {
@@ -141,7 +175,8 @@ proptest! {
             let data = samples(&shape, backend.as_ref());
             let before = parameter_count(&net);
             let topology = net.topology().expect("the topology fits");
-            for plan in plans(&net, shape.seed) {
+            let solved = solved_plans(&net, &data, backend.as_ref());
+            for plan in plans(&net, shape.seed).into_iter().chain(solved) {
                 let change = output_change_at_zero(&net, &plan, &data, 3).expect("surgery works");
                 prop_assert!(change <= 1e-12, "{change:e} in f64 under {plan}");
                 let (grown, _) = apply_plan(&net, &topology, &plan, 0.1).expect("surgery works");

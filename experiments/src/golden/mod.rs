@@ -2,12 +2,13 @@
 
 mod file;
 mod nets;
+mod paths;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burgeon_core::criterion::Candidate;
-use burgeon_core::eigen::{Spectrum, dense_spectra};
+use burgeon_core::eigen::{Method, Spectrum, dense_spectra};
 use burgeon_core::{Eigenpair, Plan, Scheme, SplitBackend, WeightBound};
 use burgeon_nn::capture::capture;
 use burgeon_nn::growable::{cast, evaluate};
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 use crate::error::ExperimentError;
 use file::Arrays;
+pub use paths::RAYLEIGH_PASSES;
 
 /// The largest error of one quantity of one case.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,6 +175,8 @@ impl Checker<'_> {
         let (mut matrices, mut values, mut vectors) =
             (Worst::default(), Worst::default(), Worst::default());
         let mut spectra: BTreeMap<String, Vec<Spectrum>> = BTreeMap::new();
+        let mut free = [Method::Krylov, Method::Rayleigh]
+            .map(|method| (method, Worst::default(), Worst::default()));
         for (site, suffix) in &sites {
             let found = captured.sites.iter().find(|found| &found.name == site);
             let Some(curvature) = found.and_then(|found| found.curvature.as_ref()) else {
@@ -199,10 +203,22 @@ impl Checker<'_> {
                 )?;
             }
             spectra.insert(suffix.clone(), computed);
+            let references = ["min", "max"].map(|end| format!("lambda_{end}{suffix}"));
+            let [min, max] = references.map(|name| self.arrays.floats(&name));
+            let (min, max) = (&min?.values, &max?.values);
+            for (method, errors, beyond) in &mut free {
+                let found = paths::solve(*method, curvature, self.backend, self.dtype)?;
+                paths::compare(&found, [min, max], errors, beyond);
+            }
         }
         self.row("splitting matrices", matrices);
         self.row("extremal eigenvalues", values);
         self.row("extremal eigenvectors", vectors);
+        let [(_, krylov, krylov_beyond), (_, rayleigh, rayleigh_beyond)] = free;
+        self.row("eigenvalues by krylov", krylov);
+        self.row("beyond krylov's residual bounds", krylov_beyond);
+        self.bounded_row("eigenvalues by rayleigh", rayleigh, paths::RAYLEIGH_BOUND);
+        self.row("beyond rayleigh's residual bounds", rayleigh_beyond);
         self.losses(&net, &samples, objective, &sites, &spectra)
     }
 
@@ -292,13 +308,21 @@ impl Checker<'_> {
 
     fn row(&mut self, quantity: &'static str, worst: Worst) {
         let double = self.dtype == DType::F64;
+        self.bounded_row(quantity, worst, if double { 1e-9 } else { 1e-4 });
+    }
+
+    fn bounded_row(&mut self, quantity: &'static str, worst: Worst, bound: f64) {
         self.report.rows.push(GoldenRow {
             case: self.name.to_owned(),
-            dtype: if double { "f64" } else { "f32" },
+            dtype: if self.dtype == DType::F64 {
+                "f64"
+            } else {
+                "f32"
+            },
             quantity,
             count: worst.count,
             worst: worst.error,
-            bound: if double { 1e-9 } else { 1e-4 },
+            bound,
         });
     }
 }

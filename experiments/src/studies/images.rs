@@ -102,6 +102,22 @@ pub(super) enum Method {
     Random,
 }
 
+impl Parts {
+    pub fn train(&self) -> &Samples<Tensor<4>> {
+        &self.train
+    }
+
+    pub fn held(&self) -> &Samples<Tensor<4>> {
+        &self.held
+    }
+
+    /// With at most `samples` of the training samples, drawn by `seed`.
+    pub fn with_train_samples(mut self, samples: usize, seed: u64) -> Self {
+        self.train = self.train.sample(samples, seed);
+        self
+    }
+}
+
 pub(super) fn parts(
     set: &ImageSet,
     held: f64,
@@ -208,16 +224,28 @@ pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
     make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
 ) -> Result<Judged, ExperimentError> {
     let epochs = recipe.phase_epochs * (recipe.max_growths + 1);
+    let model = initialise(context.backend()?.as_ref(), seed, |d| make(widths, d))?;
+    let rate = LearningRate::Constant(recipe.rate);
+    let (model, training) = trained(context, parts, recipe, seed, (epochs, rate), model)?;
+    finish(context, parts, recipe, seed, model, training)
+}
+
+/// `model` after so many epochs of training at a rate, without growth.
+pub(super) fn trained<M: Growable<Input = Tensor<4>>>(
+    context: &UnitContext,
+    parts: &Parts,
+    recipe: &Recipe,
+    seed: u64,
+    (epochs, rate): (usize, LearningRate),
+    model: M,
+) -> Result<(M, GrowerState), ExperimentError> {
     let config = GrowerConfig::new(RandomSplit, Fraction::new(recipe.fraction)?);
     let config = common(config, recipe, seed)
         .with_trigger(Trigger::Every { epochs })
         .with_max_growths(0)
-        .with_learning_rate(LearningRate::Constant(recipe.rate))
+        .with_learning_rate(rate)
         .with_max_epochs(epochs);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| make(widths, d))?;
-    let optimizer = optimizer();
-    let (model, training) = grow(context, config, task(parts), model, optimizer, false)?;
-    finish(context, parts, recipe, seed, model, training)
+    grow(context, config, task(parts), model, optimizer(), false)
 }
 
 /// Training with a falling rate, then the run's judgement on the test set.
@@ -229,20 +257,13 @@ fn finish<M: Growable<Input = Tensor<4>>>(
     model: M,
     growing: GrowerState,
 ) -> Result<Judged, ExperimentError> {
-    let config = GrowerConfig::new(RandomSplit, Fraction::new(recipe.fraction)?);
-    let config = common(config, recipe, seed)
-        .with_trigger(Trigger::Every {
-            epochs: recipe.final_epochs,
-        })
-        .with_max_growths(0)
-        .with_learning_rate(LearningRate::Cosine {
-            initial: recipe.rate,
-            last: 0.0,
-            epochs: recipe.final_epochs,
-        })
-        .with_max_epochs(recipe.final_epochs);
-    let optimizer = optimizer();
-    let (model, state) = grow(context, config, task(parts), model, optimizer, false)?;
+    let falling = LearningRate::Cosine {
+        initial: recipe.rate,
+        last: 0.0,
+        epochs: recipe.final_epochs,
+    };
+    let length = (recipe.final_epochs, falling);
+    let (model, state) = trained(context, parts, recipe, seed, length, model)?;
     let test = evaluate(&model, &CrossEntropy, &parts.test, 512)?;
     let ends = growing
         .epochs

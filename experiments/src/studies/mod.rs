@@ -2,11 +2,13 @@
 
 mod digits;
 mod fashion;
+mod fast_vs_exact;
 mod growth;
 mod images;
 mod nets;
 mod rbf;
 mod s3d_toy;
+mod spectrum_cost;
 mod toy;
 
 use std::ops::Range;
@@ -23,7 +25,9 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(toy::Toy),
         Box::new(digits::Digits),
         Box::new(fashion::Fashion),
+        Box::new(fast_vs_exact::FastVsExact),
         Box::new(s3d_toy::SignedToy),
+        Box::new(spectrum_cost::SpectrumCost),
     ]
 }
 

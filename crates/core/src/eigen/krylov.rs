@@ -22,6 +22,9 @@ use crate::criterion::unit_vector;
 /// Ritz vectors of each end that a restart keeps.
 const KEPT: usize = 3;
 
+/// Iterations before the first look at the Ritz values.
+const FIRST_LOOK: usize = 6;
+
 /// Iterations between looks at the Ritz values, at least.
 const INTERVAL: usize = 4;
 
@@ -80,7 +83,7 @@ impl<T: RealField + Copy> Krylov<T> {
                 .collect(),
             scale: None,
             projected: DMatrix::zeros(0, 0),
-            next_look: 2,
+            next_look: FIRST_LOOK,
             ends: None,
         };
         Self {

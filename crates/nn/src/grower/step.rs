@@ -1,6 +1,7 @@
 //! The parts of one growth step after the selector: preview, line search, checks.
 
 use burgeon_core::Plan;
+use rayon::prelude::*;
 
 use super::state::Trial;
 use crate::error::NnError;
@@ -69,10 +70,14 @@ pub fn line_search_from<M: Growable>(
     held: &Samples<M::Input>,
     batch_size: usize,
 ) -> Result<LineSearch, NnError> {
+    // Side by side: what each costs besides products would else run on one thread.
+    let losses = grid
+        .par_iter()
+        .map(|&epsilon| Ok(preview(model, plan, epsilon, objective, held, batch_size)?.loss))
+        .collect::<Result<Vec<f64>, NnError>>()?;
     let mut trials = Vec::with_capacity(grid.len());
     let mut best: Option<(f64, f64)> = None;
-    for &epsilon in grid {
-        let loss = preview(model, plan, epsilon, objective, held, batch_size)?.loss;
+    for (&epsilon, loss) in grid.iter().zip(losses) {
         let loss = loss.is_finite().then_some(loss);
         trials.push(Trial { epsilon, loss });
         if let Some(loss) = loss

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, conv_spec, norm_params};
 use super::{InnerOrSelf, check_width, check_window, convolve, norm_scale, window};
 use crate::error::NnError;
-use crate::recording::{self, Passage};
+use crate::recording::{self, Outputs, Passage};
 
 /// Configuration of a [`GrowableConv2d`].
 #[derive(Config, Debug)]
@@ -101,12 +101,12 @@ impl GrowableConv2d {
         if !recording::is_recording() {
             return output;
         }
-        let (output, gradient) = recording::probe(output, recording::map_rows);
+        let (output, gradient) = recording::probe(output, Outputs::Maps);
         recording::push(Passage {
             weight: self.conv.weight.id,
             input: SiteInput::Maps(input.inner_or_self(), window),
             bias: self.conv.bias.is_some(),
-            pre_activation: recording::map_rows(z.inner_or_self()),
+            pre_activation: Outputs::Maps(z.inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, channel_params, norm_params};
 use super::{InnerOrSelf, bias_of, check_width, check_window, norm_scale, window};
 use crate::error::NnError;
-use crate::recording::{self, Passage};
+use crate::recording::{self, Outputs, Passage};
 
 /// Configuration of a [`GrowableDepthwiseConv2d`].
 #[derive(Config, Debug)]
@@ -108,12 +108,12 @@ impl GrowableDepthwiseConv2d {
         if !recording::is_recording() {
             return output;
         }
-        let (output, gradient) = recording::probe(output, recording::map_rows);
+        let (output, gradient) = recording::probe(output, Outputs::Maps);
         recording::push(Passage {
             weight: self.weight.id,
             input: SiteInput::ChannelMaps(input.inner_or_self(), window),
             bias: self.bias.is_some(),
-            pre_activation: recording::map_rows(z.inner_or_self()),
+            pre_activation: Outputs::Maps(z.inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,

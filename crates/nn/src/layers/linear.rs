@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, linear_spec, norm_params};
 use super::{InnerOrSelf, check_width, norm_scale};
 use crate::error::NnError;
-use crate::recording::{self, Passage};
+use crate::recording::{self, Outputs, Passage};
 
 /// Configuration of a [`GrowableLinear`].
 #[derive(Config, Debug)]
@@ -70,12 +70,12 @@ impl GrowableLinear {
         if !recording::is_recording() {
             return output;
         }
-        let (output, gradient) = recording::probe(output, recording::rows);
+        let (output, gradient) = recording::probe(output, Outputs::of_rows);
         recording::push(Passage {
             weight: self.linear.weight.id,
             input: SiteInput::Rows(recording::rows(input.inner_or_self())),
             bias: self.linear.bias.is_some(),
-            pre_activation: recording::rows(z.inner_or_self()),
+            pre_activation: Outputs::of_rows(z.inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,

@@ -1,0 +1,360 @@
+//! Exact against fast splitting (arXiv 1910.03103): the same growth by each way to the
+//! spectra, in time and in what it gains, on a small convolutional net and Fashion-MNIST.
+
+use std::time::Instant;
+
+use burgeon_core::criterion::{Criterion as _, SteepestDescent};
+use burgeon_core::eigen::{Method, RayleighDescent, SpectrumSolver};
+use burgeon_core::select::{Fraction, Selector};
+use burgeon_core::{Budget, Plan};
+use burgeon_data::{DataSet, load};
+use burgeon_nn::growable::evaluate;
+use burgeon_nn::grower::line_search;
+use burgeon_nn::surgery::apply_plan;
+use burgeon_nn::{CrossEntropy, LearningRate, Samples, SpectrumConfig, StepSize, capture_spectra};
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::growth::initialise;
+use super::images::{Parts, Recipe, parts, trained};
+use super::nets::ConvNet;
+use super::{decode, encode};
+use crate::error::ExperimentError;
+use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
+use crate::statistics::{mean_deviation, plus_minus};
+use crate::study::{Scale, Study, StudySettings, UnitContext};
+
+/// The study.
+#[derive(Debug)]
+pub(super) struct FastVsExact;
+
+/// Channels of the two convolutions, the narrowest net first.
+const WIDTHS: [[usize; 2]; 4] = [[4, 8], [8, 16], [16, 32], [32, 64]];
+
+const METHODS: [Method; 3] = [Method::Dense, Method::Krylov, Method::Rayleigh];
+
+/// Share of the neurons that is split.
+const FRACTION: f64 = 0.5;
+
+/// Passes of Rayleigh descent over the captured samples.
+const PASSES: usize = 100;
+
+/// Samples in a training batch, and in a minibatch of the descent.
+const BATCH: usize = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Outcome {
+    widths: Vec<usize>,
+    /// Fan-in of the second convolution.
+    fan_in: usize,
+    loss_before: f64,
+    splits: Vec<Split>,
+}
+
+/// One growth of one network by one method.
+#[derive(Debug, Serialize, Deserialize)]
+struct Split {
+    method: Method,
+    /// To the spectra, capture included.
+    seconds: f64,
+    /// Sum of the least eigenvalues, those above 0 left out.
+    gain: f64,
+    /// Share of the neurons that the exact path chooses too.
+    agreement: f64,
+    loss_after: f64,
+    /// After one more epoch of training.
+    loss_trained: f64,
+}
+
+fn recipe(settings: &StudySettings) -> Recipe {
+    Recipe {
+        start: Vec::new(),
+        budget: u64::MAX,
+        fraction: FRACTION,
+        phase_epochs: match settings.scale {
+            Scale::Quick => 1,
+            Scale::Full => 10,
+        },
+        max_growths: 0,
+        final_epochs: 1,
+        rate: 3e-3,
+        batch: BATCH,
+        capture: 1024,
+        held: 0.1,
+    }
+}
+
+fn rate(recipe: &Recipe) -> LearningRate {
+    LearningRate::Constant(recipe.rate)
+}
+
+fn seeds(settings: &StudySettings) -> usize {
+    settings.seeds.unwrap_or(match settings.scale {
+        Scale::Quick => 2,
+        Scale::Full => 5,
+    })
+}
+
+/// Training samples that are used, all in a full run.
+fn samples(settings: &StudySettings) -> usize {
+    match settings.scale {
+        Scale::Quick => 12_000,
+        Scale::Full => usize::MAX,
+    }
+}
+
+impl FastVsExact {
+    /// Grows `model` once by `method`.
+    fn split(
+        context: &UnitContext,
+        parts: &Parts,
+        recipe: &Recipe,
+        model: &ConvNet,
+        captured: &Samples<Tensor<4>>,
+        method: Method,
+    ) -> Result<(Split, Plan), ExperimentError> {
+        let backend = context.backend()?;
+        let rayleigh = RayleighDescent {
+            passes: PASSES,
+            decay_passes: PASSES / 5,
+            ..RayleighDescent::default()
+        };
+        let solver = SpectrumSolver::default()
+            .with_method(method)
+            .with_rayleigh(rayleigh);
+        let spectrum = SpectrumConfig::default().with_solver(solver);
+        let started = Instant::now();
+        let capture = capture_spectra(
+            model,
+            &CrossEntropy,
+            captured,
+            BATCH,
+            &spectrum,
+            backend.as_ref(),
+        )?;
+        let seconds = started.elapsed().as_secs_f64();
+        let spectra = capture
+            .sites
+            .iter()
+            .filter_map(|site| site.spectra.as_ref());
+        let least = spectra.flat_map(|spectra| spectra.iter().map(|s| s.min.value.min(0.0)));
+        let gain = least.sum();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let candidates = SteepestDescent.candidates(&capture, backend.as_ref(), &mut rng)?;
+        let budget = Budget {
+            neurons: capture.neurons(),
+            room: None,
+        };
+        let chosen = Fraction::new(FRACTION)?.select(candidates, budget);
+        let plan = Plan::new(SteepestDescent.name(), chosen);
+        let grid = StepSize::line_search().grid();
+        let search = line_search(model, &plan, &grid, &CrossEntropy, parts.held(), 512)?;
+        let (epsilon, loss_after) = search.best.unwrap_or((0.0, search.baseline));
+        let topology = burgeon_nn::Growable::topology(model)?;
+        let (grown, _) = apply_plan(model, &topology, &plan, epsilon)?;
+        let grown = trained(context, parts, recipe, 1, (1, rate(recipe)), grown)?.0;
+        let split = Split {
+            method,
+            seconds,
+            gain,
+            agreement: 1.0,
+            loss_after,
+            loss_trained: evaluate(&grown, &CrossEntropy, parts.held(), 512)?.loss,
+        };
+        Ok((split, plan))
+    }
+}
+
+/// The share of `plan`'s neurons that are in `exact` as well.
+fn agreement(plan: &Plan, exact: &Plan) -> f64 {
+    let in_exact = |(site, neuron): &(&str, usize)| {
+        exact
+            .growths
+            .iter()
+            .any(|growth| (growth.site.as_str(), growth.neuron) == (*site, *neuron))
+    };
+    let chosen = plan.growths.iter().map(|g| (g.site.as_str(), g.neuron));
+    let common = chosen.filter(in_exact).count();
+    common as f64 / exact.growths.len().max(1) as f64
+}
+
+impl Study for FastVsExact {
+    fn name(&self) -> &'static str {
+        "fast-vs-exact"
+    }
+
+    fn description(&self) -> &'static str {
+        "exact against fast splitting: time and loss after growth of a small convolutional net \
+         on Fashion-MNIST (needs `cargo xtask data fetch fashion-mnist`)"
+    }
+
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    fn measures_time(&self) -> bool {
+        true
+    }
+
+    fn units(&self, settings: &StudySettings) -> Vec<String> {
+        let of = |width| (0..seeds(settings)).map(move |seed| format!("{width}-{seed}"));
+        (0..WIDTHS.len()).flat_map(of).collect()
+    }
+
+    fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
+        let (width, seed) = super::method_and_seed(unit)?;
+        let widths = width
+            .parse()
+            .ok()
+            .and_then(|index: usize| WIDTHS.get(index));
+        let widths = widths.ok_or_else(|| {
+            ExperimentError::Settings(format!("`{unit}` is no unit of this study"))
+        })?;
+        let set = load(DataSet::FashionMnist, &context.settings.data)?;
+        let recipe = recipe(&context.settings);
+        let parts = parts(&set, recipe.held, seed, context)?
+            .with_train_samples(samples(&context.settings), seed);
+        let backend = context.backend()?;
+        let model = initialise(backend.as_ref(), seed, |device| {
+            ConvNet::new(28, widths, set.classes, device)
+        })?;
+        let length = (recipe.phase_epochs, rate(&recipe));
+        let model = trained(context, &parts, &recipe, seed, length, model)?.0;
+        let captured = parts.train().sample(recipe.capture, seed);
+        let mut splits = Vec::new();
+        let mut exact: Option<Plan> = None;
+        for method in METHODS {
+            let (mut split, plan) =
+                Self::split(context, &parts, &recipe, &model, &captured, method)?;
+            split.agreement = exact.as_ref().map_or(1.0, |exact| agreement(&plan, exact));
+            exact.get_or_insert(plan);
+            splits.push(split);
+        }
+        encode(&Outcome {
+            widths: widths.to_vec(),
+            fan_in: 9 * widths[0],
+            loss_before: evaluate(&model, &CrossEntropy, parts.held(), 512)?.loss,
+            splits,
+        })
+    }
+
+    fn report(
+        &self,
+        settings: &StudySettings,
+        results: &[(String, Value)],
+    ) -> Result<Report, ExperimentError> {
+        let outcomes: Vec<Outcome> = results
+            .iter()
+            .map(|(unit, value)| decode(unit, value))
+            .collect::<Result<_, _>>()?;
+        let recipe = recipe(settings);
+        let scale = format!(
+            "{} seeds, {} training samples at most, spectra on {}",
+            seeds(settings),
+            match samples(settings) {
+                usize::MAX => "54000".to_owned(),
+                samples => samples.to_string(),
+            },
+            recipe.capture
+        );
+        let mut rows = Vec::new();
+        let mut series: Vec<Series> = METHODS
+            .iter()
+            .map(|method| Series {
+                label: label(*method).to_owned(),
+                points: Vec::new(),
+                joined: true,
+            })
+            .collect();
+        for widths in WIDTHS {
+            let runs: Vec<&Outcome> = outcomes.iter().filter(|o| o.widths == widths).collect();
+            for (index, method) in METHODS.into_iter().enumerate() {
+                let column = |of: &dyn Fn(&Outcome, &Split) -> f64| -> (f64, f64) {
+                    let values: Vec<f64> = runs
+                        .iter()
+                        .filter_map(|run| {
+                            let split = run.splits.iter().find(|s| s.method == method)?;
+                            Some(of(run, split))
+                        })
+                        .collect();
+                    mean_deviation(&values)
+                };
+                let (seconds, deviation) = column(&|_, split| split.seconds);
+                let exact_gain = |run: &Outcome| run.splits.first().map_or(0.0, |s| s.gain);
+                rows.push(vec![
+                    format!("{}-{}", widths[0], widths[1]),
+                    label(method).to_owned(),
+                    plus_minus((seconds, deviation), 3),
+                    format!("{:.3}", column(&|run, s| s.gain / exact_gain(run)).0),
+                    format!("{:.0} %", 100.0 * column(&|_, s| s.agreement).0),
+                    plus_minus(column(&|run, _| run.loss_before), 4),
+                    plus_minus(column(&|_, s| s.loss_after), 4),
+                    plus_minus(column(&|_, s| s.loss_trained), 4),
+                ]);
+                series[index].points.push(Point {
+                    x: (9 * widths[0]) as f64,
+                    y: seconds,
+                    deviation,
+                });
+            }
+        }
+        let columns = [
+            "channels",
+            "spectra by",
+            "seconds, capture included",
+            "Σ λ_min found / exact",
+            "neurons chosen as by exact",
+            "held loss before",
+            "after the growth",
+            "one epoch later",
+        ];
+        let table = Table {
+            name: "fast-vs-exact".into(),
+            title: format!(
+                "Exact against fast splitting: two 3×3 convolutions on Fashion-MNIST, half of all \
+                 channels split ({scale}; device {})",
+                settings.device
+            ),
+            columns: columns.map(str::to_owned).into(),
+            rows,
+            notes: vec![
+                format!(
+                    "Rayleigh descent: {PASSES} passes over the captured samples in minibatches of \
+                     {BATCH} (RMSprop 1e-3, momentum 0.9, the rate times 0.2 every {} passes), both \
+                     ends of the spectra at once. Krylov: relative residual 1e-3. One unit runs at a \
+                     time, so that times can be compared.",
+                    PASSES / 5
+                ),
+                "The paper times whole runs of other networks (VGG-19 and MobileNet on CIFAR-100, \
+                 GPUs): it has no figures for this one."
+                    .into(),
+            ],
+        };
+        let figure = Figure {
+            name: "fast-vs-exact".into(),
+            title: format!("Time to the spectra of a growth ({scale})"),
+            x_label: "fan-in d of the second convolution".into(),
+            y_label: "seconds, capture included (mean ± deviation)".into(),
+            x_scale: AxisScale::Log,
+            y_scale: AxisScale::Log,
+            series,
+            diagonal: false,
+        };
+        Ok(Report {
+            tables: vec![table],
+            figures: vec![figure],
+        })
+    }
+}
+
+fn label(method: Method) -> &'static str {
+    match method {
+        Method::Dense => "exact (dense)",
+        Method::Krylov => "Krylov",
+        Method::Rayleigh => "Rayleigh descent (the paper's)",
+        Method::Auto => "automatic",
+    }
+}
