@@ -88,6 +88,31 @@ pub fn plus_minus((mean, deviation): (f64, f64), digits: usize) -> String {
     format!("{mean:.digits$} ± {deviation:.digits$}")
 }
 
+/// Two-sided p-value of paired differences under the hypothesis that their signs are
+/// random: the share of all assignments of signs whose sum is at least as far from 0 (exact; for
+/// at most 20 pairs, else NaN). With n pairs it is never below 2/2ⁿ.
+pub fn sign_flip_p(differences: &[f64]) -> f64 {
+    let count = differences.len();
+    if count == 0 || count > 20 {
+        return f64::NAN;
+    }
+    let observed: f64 = differences.iter().sum::<f64>().abs();
+    // Sums of the same numbers in another order differ by rounding.
+    let least = observed * (1.0 - 1e-9);
+    let assignments = 1_u32 << count;
+    let as_far = (0..assignments).filter(|signs| {
+        let flipped = differences.iter().enumerate().map(|(i, difference)| {
+            if signs >> i & 1 == 1 {
+                -difference
+            } else {
+                *difference
+            }
+        });
+        flipped.sum::<f64>().abs() >= least
+    });
+    as_far.count() as f64 / f64::from(assignments)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +135,21 @@ mod tests {
         assert!(PairedDifference::new(&[1.0], &[2.0]).is_within_noise());
         assert!(!PairedDifference::new(&[1.0, 1.1], &[2.0, 2.0]).is_within_noise());
         assert_eq!(plus_minus((1.25, 0.5), 1), "1.2 ± 0.5");
+    }
+
+    #[test]
+    fn sign_flips_are_counted_exactly() {
+        // Of the eight assignments of signs to 1, 2 and 3 only ±(1, 2, 3) sum to 6 or more.
+        assert!((sign_flip_p(&[1.0, 2.0, 3.0]) - 0.25).abs() < 1e-12);
+        assert!((sign_flip_p(&[1.0, -1.0]) - 1.0).abs() < 1e-12);
+        assert!(sign_flip_p(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_power_has_its_exponent_for_a_slope() {
+        let cubes: Vec<(f64, f64)> = (1..6)
+            .map(|x| (f64::from(x), f64::from(x).powi(3)))
+            .collect();
+        assert!((log_log_slope(&cubes) - 3.0).abs() < 1e-12);
     }
 }

@@ -1,5 +1,6 @@
 //! Plans: the chosen candidates, serialisable, printable, replayable.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,19 @@ impl Plan {
     /// Whether nothing grows.
     pub fn is_empty(&self) -> bool {
         self.growths.is_empty()
+    }
+
+    /// The growths of each site as a plan of their own, in the order of the sites' names.
+    pub fn by_site(&self) -> BTreeMap<String, Self> {
+        let mut sites: BTreeMap<String, Self> = BTreeMap::new();
+        for growth in &self.growths {
+            let part = sites.entry(growth.site.clone()).or_insert_with(|| Self {
+                criterion: self.criterion.clone(),
+                growths: Vec::new(),
+            });
+            part.growths.push(growth.clone());
+        }
+        sites
     }
 
     /// Neurons added to all sites together.

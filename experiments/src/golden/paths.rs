@@ -8,7 +8,7 @@ use super::Worst;
 use crate::error::ExperimentError;
 
 /// Passes of Rayleigh descent, each one step on a case of one batch.
-pub const RAYLEIGH_PASSES: usize = 4000;
+pub const RAYLEIGH_PASSES: usize = 1000;
 
 /// How far Rayleigh descent may be from the eigenvalues after them.
 pub(super) const RAYLEIGH_BOUND: f64 = 0.05;

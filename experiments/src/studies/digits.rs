@@ -24,7 +24,7 @@ pub(super) struct Digits;
 const SWEEP: [usize; 4] = [16, 32, 40, 48];
 const TARGET: f64 = 0.97;
 
-fn mlp_recipe() -> Recipe {
+pub(super) fn mlp_recipe() -> Recipe {
     Recipe {
         start: vec![2, 2],
         budget: 6000,
@@ -59,7 +59,7 @@ fn seeds(settings: &StudySettings) -> usize {
     })
 }
 
-fn mlp(widths: &[usize], device: &Device) -> Result<Mlp, NnError> {
+pub(super) fn mlp(widths: &[usize], device: &Device) -> Result<Mlp, NnError> {
     Mlp::new(64, widths, 10, device)
 }
 
@@ -181,7 +181,7 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table
         rows,
         notes: vec![
             smallest_note(mlp, sweep),
-            prediction_note(&mlp.s2d),
+            prediction_note("S2D", &mlp.s2d),
             TUNING_NOTE.into(),
             "Neither the network nor the data set is in the paper: no figure of its own to set \
              beside these."
@@ -235,7 +235,7 @@ fn conv_table(seeds: usize, conv: &Grown) -> Table {
             judged_row("grown at random", &conv.random),
             judged_row("S2D's widths from scratch", &conv.same_widths),
         ],
-        notes: vec![prediction_note(&conv.s2d), TUNING_NOTE.into()],
+        notes: vec![prediction_note("S2D", &conv.s2d), TUNING_NOTE.into()],
     }
 }
 

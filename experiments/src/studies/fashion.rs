@@ -18,7 +18,7 @@ use crate::study::{Scale, Study, StudySettings, UnitContext};
 #[derive(Debug)]
 pub(super) struct Fashion;
 
-fn recipe(settings: &StudySettings) -> Recipe {
+pub(super) fn recipe(settings: &StudySettings) -> Recipe {
     let (phase_epochs, final_epochs) = match settings.scale {
         Scale::Quick => (1, 4),
         Scale::Full => (5, 30),
@@ -44,7 +44,7 @@ fn seeds(settings: &StudySettings) -> usize {
     })
 }
 
-fn net(widths: &[usize], device: &Device) -> Result<ConvNet, burgeon_nn::NnError> {
+pub(super) fn net(widths: &[usize], device: &Device) -> Result<ConvNet, burgeon_nn::NnError> {
     ConvNet::new(28, widths, 10, device)
 }
 
@@ -102,7 +102,7 @@ impl Study for Fashion {
                 judged_row("S2D's widths from scratch", &grown.same_widths),
             ],
             notes: vec![
-                prediction_note(&grown.s2d),
+                prediction_note("S2D", &grown.s2d),
                 "The network is not in the paper: no figure of its own to set beside these.".into(),
             ],
         };

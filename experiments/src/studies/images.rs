@@ -1,11 +1,12 @@
 //! What the image studies share: growing, training from scratch, judging each run
 //! on the test set at its end.
 
-use burgeon_core::criterion::{RandomSplit, SteepestDescent};
+use burgeon_core::WeightBound;
+use burgeon_core::criterion::{RandomSplit, SignedSteepestDescent, SteepestDescent};
 use burgeon_core::select::Fraction;
 use burgeon_data::{ImageSet, Images};
 use burgeon_nn::growable::{evaluate, parameter_count};
-use burgeon_nn::grower::{Accept, GrowerState, Verdict};
+use burgeon_nn::grower::{Accept, GrowerState, SiteGrowth, Verdict};
 use burgeon_nn::{
     CrossEntropy, Growable, GrowerConfig, LearningRate, NnError, Samples, StepSize, Task, Trigger,
 };
@@ -60,6 +61,9 @@ pub(super) struct Judged {
     /// Growth steps: predicted and measured decrease.
     pub decreases: Vec<(f64, f64)>,
     pub refused: usize,
+    /// What growing did to each site, growth steps that were made.
+    #[serde(default)]
+    pub sites: Vec<SiteGrowth>,
 }
 
 /// What a unit found.
@@ -96,9 +100,11 @@ pub(super) struct Parts {
 }
 
 /// Which growth a unit makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Method {
     SteepestDescent,
+    /// Signed splitting with `Σ|w_i| ≤ c`.
+    Signed(f64),
     Random,
 }
 
@@ -166,12 +172,25 @@ pub(super) fn grown_unit<M: Growable<Input = Tensor<4>>>(
             let widths = &network.widths;
             Some(from_scratch(context, &parts, recipe, seed, widths, &make)?)
         }
-        Method::Random => None,
+        Method::Signed(_) | Method::Random => None,
     };
     Ok(Outcome {
         network,
         same_widths,
     })
+}
+
+/// Grows one network on `set` and judges it.
+pub(super) fn grown_network<M: Growable<Input = Tensor<4>>>(
+    context: &UnitContext,
+    set: &ImageSet,
+    recipe: &Recipe,
+    seed: u64,
+    method: Method,
+    make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
+) -> Result<Judged, ExperimentError> {
+    let parts = parts(set, recipe.held, seed, context)?;
+    grown(context, &parts, recipe, seed, method, make)
 }
 
 /// Grows a network from `recipe.start`, then trains it with a falling rate.
@@ -186,6 +205,9 @@ fn grown<M: Growable<Input = Tensor<4>>>(
     let selector = Fraction::new(recipe.fraction)?;
     let config = match method {
         Method::SteepestDescent => GrowerConfig::new(SteepestDescent, selector),
+        Method::Signed(c) => {
+            GrowerConfig::new(SignedSteepestDescent::new(WeightBound::new(c)?), selector)
+        }
         // A random direction is no descent direction, so all its growths are made.
         Method::Random => {
             GrowerConfig::new(RandomSplit, selector).with_step_size(StepSize::Fixed {
@@ -204,6 +226,7 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         .with_max_refusals(recipe.max_growths + 1)
         .with_parameter_budget(recipe.budget)
         .with_capture_samples(recipe.capture)
+        .with_site_decreases(true)
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(epochs);
     let model = initialise(context.backend()?.as_ref(), seed, |d| {
@@ -295,6 +318,11 @@ fn finish<M: Growable<Input = Tensor<4>>>(
             .collect(),
         decreases: decreases.collect(),
         refused: refused.count(),
+        sites: growing
+            .journal
+            .iter()
+            .flat_map(|record| record.sites.clone())
+            .collect(),
     })
 }
 
@@ -373,15 +401,15 @@ pub(super) const TUNING_NOTE: &str = "Learning rate, weight decay, batch size, b
     accuracies of earlier runs on seeds 0 and 1, so all accuracies here are optimistic; \
     within a run nothing is chosen on the test set.";
 
-/// A sentence on S2D's steps.
-pub(super) fn prediction_note(runs: &[Judged]) -> String {
+/// A sentence on the steps of a method with line search.
+pub(super) fn prediction_note(method: &str, runs: &[Judged]) -> String {
     let pairs: Vec<(f64, f64)> = runs.iter().flat_map(|run| run.decreases.clone()).collect();
     let refused: usize = runs.iter().map(|run| run.refused).sum();
     if pairs.len() < 2 {
-        return format!("S2D: {} growths made, {refused} refused.", pairs.len());
+        return format!("{method}: {} growths made, {refused} refused.", pairs.len());
     }
     format!(
-        "S2D, line search for ε on the held set: {} growths made, {refused} refused; predicted \
+        "{method}, line search for ε on the held set: {} growths made, {refused} refused; predicted \
          against measured decrease at the chosen ε: correlation {:.3} (whole steps of many \
          neurons at large ε).",
         pairs.len(),
@@ -407,12 +435,23 @@ pub(super) fn end_series(label: &str, groups: &[Vec<Judged>]) -> Series {
     }
 }
 
-/// Held accuracy against parameters: while growing, and at the end.
+/// Held accuracy against parameters of S2D and random growth: while growing, and at the end.
 pub(super) fn curve_figure(
     name: &str,
     title: String,
     s2d: &[Judged],
     random: &[Judged],
+    ends: Vec<Series>,
+) -> Figure {
+    let named = [("grown by S2D", s2d), ("grown at random", random)];
+    curve_pair_figure(name, title, &named, ends)
+}
+
+/// Held accuracy against parameters of each of the named groups: while growing, and at the end.
+pub(super) fn curve_pair_figure(
+    name: &str,
+    title: String,
+    named: &[(&str, &[Judged])],
     ends: Vec<Series>,
 ) -> Figure {
     let curve = |label: &str, runs: &[Judged]| {
@@ -428,17 +467,16 @@ pub(super) fn curve_figure(
             }
         });
         Series {
-            label: label.into(),
+            label: format!("{label}, while growing"),
             points: points.collect(),
             joined: true,
         }
     };
-    let mut series = vec![
-        curve("grown by S2D, while growing", s2d),
-        curve("grown at random, while growing", random),
-        end_series("grown by S2D, at the end", &[s2d.to_vec()]),
-        end_series("grown at random, at the end", &[random.to_vec()]),
-    ];
+    let growing = named.iter().map(|(label, runs)| curve(label, runs));
+    let at_end = named
+        .iter()
+        .map(|(label, runs)| end_series(&format!("{label}, at the end"), &[runs.to_vec()]));
+    let mut series: Vec<Series> = growing.chain(at_end).collect();
     series.extend(ends);
     Figure {
         name: name.into(),

@@ -7,6 +7,7 @@ mod growth;
 mod images;
 mod nets;
 mod rbf;
+mod s3d_classify;
 mod s3d_toy;
 mod spectrum_cost;
 mod toy;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(fashion::Fashion),
         Box::new(fast_vs_exact::FastVsExact),
         Box::new(s3d_toy::SignedToy),
+        Box::new(s3d_classify::SignedClassify),
         Box::new(spectrum_cost::SpectrumCost),
     ]
 }

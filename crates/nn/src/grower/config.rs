@@ -206,6 +206,8 @@ pub(crate) struct Values {
     pub capture_samples: usize,
     pub spectrum: SpectrumConfig,
     pub prediction_bound: f64,
+    #[serde(default)]
+    pub site_decreases: bool,
     pub seeds_device: bool,
     pub seed: u64,
 }
@@ -236,6 +238,7 @@ impl GrowerConfig {
             capture_samples: 2048,
             spectrum: SpectrumConfig::default(),
             prediction_bound: 10.0,
+            site_decreases: false,
             seeds_device: true,
             seed: 0,
         };
@@ -317,6 +320,13 @@ impl GrowerConfig {
     /// prediction. 10 by default: at large ε terms of higher order may dominate.
     pub fn with_prediction_bound(mut self, bound: f64) -> Self {
         self.values.prediction_bound = bound;
+        self
+    }
+
+    /// Whether the decrease that each site's growths bring alone is measured on the captured
+    /// samples, at the price of one evaluation a site; off by default.
+    pub fn with_site_decreases(mut self, measured: bool) -> Self {
+        self.values.site_decreases = measured;
         self
     }
 

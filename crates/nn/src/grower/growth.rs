@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::config::{Accept, StepSize};
-use super::state::{GrowthRecord, StopReason, Verdict};
-use super::step::{LineSearch, fit_budget, line_search, output_change_at_zero};
+use super::state::{GrowthRecord, SiteGrowth, StopReason, Verdict};
+use super::step::{LineSearch, fit_budget, line_search, output_change_at_zero, preview};
 use super::{Grower, stream};
 use crate::capture::capture;
 use crate::error::NnError;
@@ -92,6 +92,7 @@ impl<M: Growable> Grower<M> {
             trials: Vec::new(),
             predicted_decrease: None,
             measured_decrease: None,
+            sites: Vec::new(),
             output_change_at_zero: 0.0,
             held_loss_before: 0.0,
             held_loss_after: 0.0,
@@ -132,6 +133,7 @@ impl<M: Growable> Grower<M> {
             record.verdict = Verdict::PredictionContradicted;
             return Ok(record);
         }
+        record.sites = self.site_growths(&record.plan, epsilon, &samples, captured.loss)?;
         self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
         self.model = grown;
         record.epsilon = epsilon;
@@ -208,6 +210,27 @@ impl<M: Growable> Grower<M> {
         search
             .best
             .filter(|(_, loss)| always || *loss < search.baseline)
+    }
+
+    /// The step's sites, each measured alone where the settings ask for it.
+    fn site_growths(
+        &self,
+        plan: &Plan,
+        epsilon: f64,
+        samples: &Samples<M::Input>,
+        loss: f64,
+    ) -> Result<Vec<SiteGrowth>, NnError> {
+        let mut sites = SiteGrowth::of(plan, epsilon);
+        if !self.config.values.site_decreases {
+            return Ok(sites);
+        }
+        let objective = self.task.objective.as_ref();
+        let batch = self.config.values.batch_size;
+        for (site, part) in sites.iter_mut().zip(plan.by_site().values()) {
+            let after = preview(&self.model, part, epsilon, objective, samples, batch)?;
+            site.measured_decrease = Some(loss - after.loss);
+        }
+        Ok(sites)
     }
 
     /// Whether an exact prediction is missed by more than its bound and more than

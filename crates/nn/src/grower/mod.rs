@@ -6,7 +6,7 @@ mod state;
 mod step;
 
 pub use config::{Accept, GrowerConfig, LearningRate, Limits, StepSize, Trigger};
-pub use state::{EpochRecord, GrowerState, GrowthRecord, StopReason, Trial, Verdict};
+pub use state::{EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict};
 pub use step::{
     LineSearch, fit_budget, line_search, line_search_from, output_change_at_zero, preview,
 };

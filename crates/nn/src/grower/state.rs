@@ -1,8 +1,9 @@
 //! All there is to save of a run, besides weights and optimizer.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use burgeon_core::Plan;
+use burgeon_core::{Plan, Scheme};
 use serde::{Deserialize, Serialize};
 
 use crate::growable::Evaluation;
@@ -80,6 +81,9 @@ pub struct GrowthRecord {
     pub predicted_decrease: Option<f64>,
     /// Decrease measured on the captured samples.
     pub measured_decrease: Option<f64>,
+    /// What was chosen, site by site; empty where nothing was.
+    #[serde(default)]
+    pub sites: Vec<SiteGrowth>,
     /// Largest change of an output at ε = 0, relative to the largest output.
     pub output_change_at_zero: f64,
     /// Held loss before.
@@ -96,6 +100,40 @@ pub struct GrowthRecord {
     pub widths_after: Vec<(String, usize)>,
     /// Wall time of the step.
     pub seconds: f64,
+}
+
+/// What a growth step did to one site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SiteGrowth {
+    /// The site.
+    pub site: String,
+    /// How many neurons were split by each scheme.
+    pub schemes: BTreeMap<Scheme, usize>,
+    /// Predicted decrease of the loss by this site's growths, where the criterion predicts one.
+    pub predicted_decrease: Option<f64>,
+    /// Decrease that this site's growths alone bring on the captured samples, where the settings
+    /// ask for it.
+    pub measured_decrease: Option<f64>,
+}
+
+impl SiteGrowth {
+    /// The sites of `plan` with the step `epsilon`, nothing measured.
+    pub fn of(plan: &Plan, epsilon: f64) -> Vec<Self> {
+        let mut sites: Vec<Self> = Vec::new();
+        for (site, part) in plan.by_site() {
+            let mut schemes = BTreeMap::new();
+            for growth in &part.growths {
+                *schemes.entry(growth.scheme).or_default() += 1;
+            }
+            sites.push(Self {
+                site,
+                schemes,
+                predicted_decrease: part.predicted_gain().map(|gain| gain * epsilon * epsilon),
+                measured_decrease: None,
+            });
+        }
+        sites
+    }
 }
 
 /// Why a run ended.
