@@ -70,7 +70,9 @@ fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>) {
         room: None,
     };
     let selector = Fraction::new(0.3).expect("in range");
-    let chosen = selector.select(candidates.expect("computes"), budget);
+    let chosen = selector
+        .select(candidates.expect("computes"), budget)
+        .expect("selects");
     let plan = Plan::new("s2d", chosen);
     let grid = [1.0, 0.5, 0.25, 0.125];
     let loss = found.loss;

@@ -4,9 +4,11 @@
 //! [`study::run_units`] runs and keeps; its report is tables and figures as data, which
 //! `cargo xtask reproduce` renders.
 
+pub mod architectures;
 pub mod device;
 pub mod error;
 pub mod golden;
+pub mod latency;
 pub mod report;
 pub mod statistics;
 pub mod studies;

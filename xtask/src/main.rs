@@ -1,5 +1,6 @@
 //! The project's command line: `cargo xtask COMMAND`.
 
+mod cost;
 mod data;
 mod error;
 mod golden;
@@ -37,6 +38,8 @@ enum Command {
     Data(data::Options),
     /// Compare with reference values of a directory that holds an index.json
     Golden(golden::Options),
+    /// What each layer of a published network costs
+    Cost(cost::Options),
     /// Both ends of the spectrum of every neuron's splitting matrix, from captured data
     Spectrum(spectrum::Options),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Reproduce(options) => {
             interrupt_flag().and_then(|interrupt| reproduce::run(&options, &interrupt))
         }
+        Command::Cost(options) => cost::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Golden(options) => golden::run(&options),
         Command::Spectrum(options) => spectrum::run(&options),

@@ -5,6 +5,9 @@ use crate::curvature::Curvature;
 use crate::eigen::{CapturedOperator, SiteSpectra, SpectrumSolver};
 use crate::error::CoreError;
 
+/// Neurons that one split adds at most.
+pub const MAX_ADDED: usize = 3;
+
 /// A layer whose neurons may be grown, as it was captured.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -14,8 +17,9 @@ pub struct Site {
     pub neurons: usize,
     /// Fan-in dimension d, bias included.
     pub dim: usize,
-    /// Parameters that one more neuron adds, its consumers' columns included.
-    pub cost_per_neuron: u64,
+    /// What one, two and three more neurons add to the cost of the network as it stands, their
+    /// consumers' columns included: parameters, or whatever the cost model counts.
+    pub added_costs: [u64; MAX_ADDED],
     /// The splitting matrices, where the criterion asked for them and they were kept.
     pub curvature: Option<Curvature>,
     /// The spectra, once they are solved for.

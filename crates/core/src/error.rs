@@ -61,6 +61,14 @@ pub enum CoreError {
         /// The type that was asked for.
         dtype: DType,
     },
+    /// An optimisation under a budget found no solution.
+    #[error("the optimiser failed on {candidates} candidates: {reason}")]
+    Solver {
+        /// How many candidates there were.
+        candidates: usize,
+        /// What it said.
+        reason: String,
+    },
     /// A tensor could not be read back from the device.
     #[error("could not read {what} from the device: {reason}")]
     Read {

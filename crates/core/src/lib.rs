@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod backend;
 pub mod capture;
+pub mod cost;
 pub mod criterion;
 pub mod curvature;
 pub mod eigen;
@@ -25,7 +26,8 @@ pub mod testing;
 
 pub use activation::Activation;
 pub use backend::SplitBackend;
-pub use capture::{Capture, Site};
+pub use capture::{Capture, MAX_ADDED, Site};
+pub use cost::{CostModel, LayerKind, LayerShape};
 pub use criterion::{Candidate, Criterion};
 pub use curvature::{Curvature, CurvatureBlock, SiteInput, Window};
 pub use eigen::{Eigenpair, Method, SiteSpectra, Spectrum, SpectrumSolver};

@@ -22,7 +22,8 @@ pub struct Growth {
     pub offspring: Vec<Offspring>,
     /// Predicted decrease of the loss per ε².
     pub gain: Option<f64>,
-    /// Parameters added to the network as it stood.
+    /// What it added to the cost of the network as it stood: parameters, or what the cost model
+    /// counts.
     pub cost: u64,
 }
 
@@ -117,7 +118,7 @@ impl fmt::Display for Plan {
         for growth in &self.growths {
             write!(
                 f,
-                "\n  {} neuron {}: {}, +{} parameters",
+                "\n  {} neuron {}: {}, cost {}",
                 growth.site, growth.neuron, growth.scheme, growth.cost
             )?;
             if let Some(gain) = growth.gain {

@@ -147,7 +147,7 @@ proptest! {
             Box::new(Threshold::new(0.2).expect("in range")),
         ];
         for selector in selectors {
-            let chosen = selector.select(candidates.clone(), budget);
+            let chosen = selector.select(candidates.clone(), budget).expect("selects");
             prop_assert!(chosen.iter().map(|c| c.cost).sum::<u64>() <= room);
             prop_assert!(chosen.windows(2).all(|pair| pair[0].score >= pair[1].score));
             let mut neurons: Vec<usize> = chosen.iter().map(|c| c.neuron).collect();

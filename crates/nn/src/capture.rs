@@ -75,7 +75,10 @@ pub(crate) fn sites(
                 name: name.to_owned(),
                 neurons,
                 dim: spec.dim,
-                cost_per_neuron: topology.cost_per_neuron(name).unwrap_or(0),
+                added_costs: std::array::from_fn(|index| {
+                    let cost = topology.cost_per_neuron(name).unwrap_or(0);
+                    cost * (index as u64 + 1)
+                }),
                 curvature: curvature(name).transpose()?,
                 spectra: None,
             })

@@ -9,6 +9,7 @@
 
 pub mod capture;
 mod checkpoint;
+pub mod cost;
 pub mod error;
 pub mod growable;
 pub mod grower;

@@ -123,16 +123,7 @@ impl Topology {
     /// Trained parameters that `plan` adds, exactly: layers that widen on both
     /// sides are counted with their new corner.
     pub fn parameters_added(&self, plan: &Plan) -> u64 {
-        let mut added = vec![0_usize; self.groups.len()];
-        for growth in &plan.growths {
-            let grows = |group: &Group| {
-                let named = |&node: &usize| self.nodes[node].name == growth.site;
-                group.members.iter().any(named)
-            };
-            if let Some(index) = self.groups.iter().position(grows) {
-                added[index] += growth.offspring.len().saturating_sub(1);
-            }
-        }
+        let added = self.added_channels(plan);
         let mut total = 0;
         for (index, node) in self.nodes.iter().enumerate() {
             let mut outputs = node.spec.outputs;
@@ -155,6 +146,21 @@ impl Topology {
             }
         }
         total as u64
+    }
+
+    /// Channels that `plan` adds to each group.
+    pub(crate) fn added_channels(&self, plan: &Plan) -> Vec<usize> {
+        let mut added = vec![0; self.groups.len()];
+        for growth in &plan.growths {
+            let grows = |group: &Group| {
+                let named = |&node: &usize| self.nodes[node].name == growth.site;
+                group.members.iter().any(named)
+            };
+            if let Some(index) = self.groups.iter().position(grows) {
+                added[index] += growth.offspring.len().saturating_sub(1);
+            }
+        }
+        added
     }
 
     /// Whether the predicted gain of a split at `site` is exact to O(ε³): its `σ″`

@@ -7,12 +7,16 @@ use std::collections::HashMap;
 
 use burgeon_backend_flex::Flex;
 use burgeon_backend_ndarray::NdArray;
+use burgeon_core::cost::{
+    ActivationMemory, BytesMoved, CostModel, Energy, Macs, Parameters, Precision,
+};
 use burgeon_core::criterion::{Criterion, SignedSteepestDescent, SteepestDescent};
 use burgeon_core::eigen::dense_spectra;
 use burgeon_core::{
     Activation, Eigenpair, Method, Plan, Scheme, SpectrumSolver, SplitBackend, WeightBound,
 };
 use burgeon_nn::capture::capture;
+use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::{cast, evaluate, parameter_count};
 use burgeon_nn::grower::output_change_at_zero;
 use burgeon_nn::surgery::apply_plan;
@@ -189,6 +193,37 @@ proptest! {
                 let data = data.with_inputs(inputs, |v| v.cast(DType::F32)).expect("sound");
                 let change = output_change_at_zero(&single, &plan, &data, 3).expect("works");
                 prop_assert!(change <= 1e-5, "{change:e} in f32 under {plan}");
+            }
+        }
+    }
+
+    /// What a growth adds by every cost model is what recounting the grown network shows.
+    #[test]
+    fn added_costs_are_those_of_recounting(shape in shapes()) {
+        let net = Net::new(&shape, &Flex).expect("the network fits");
+        let data = samples(&shape, &Flex);
+        let topology = net.topology().expect("the topology fits");
+        let layers = layer_shapes(&net, &data).expect("runs");
+        prop_assert_eq!(Parameters.cost(&layers), parameter_count(&net));
+        let models: [&dyn CostModel; 5] = [
+            &Parameters,
+            &Macs,
+            &ActivationMemory::default(),
+            &BytesMoved::default(),
+            &Energy::new(Precision::Int8),
+        ];
+        for plan in plans(&net, shape.seed) {
+            let (grown, _) = apply_plan(&net, &topology, &plan, 0.1).expect("surgery works");
+            let recounted = layer_shapes(&grown, &data).expect("runs");
+            prop_assert_eq!(&topology.grown_shapes(&layers, &plan), &recounted);
+            let [growth] = plan.growths.as_slice() else { continue };
+            for model in models {
+                let added = topology.added_costs(&layers, model, &growth.site);
+                let added = match growth.offspring.len() {
+                    1 => 0,
+                    copies => added[copies - 2],
+                };
+                prop_assert_eq!(added, model.cost(&recounted) - model.cost(&layers));
             }
         }
     }

@@ -148,7 +148,7 @@ impl FastVsExact {
             neurons: capture.neurons(),
             room: None,
         };
-        let chosen = Fraction::new(FRACTION)?.select(candidates, budget);
+        let chosen = Fraction::new(FRACTION)?.select(candidates, budget)?;
         let plan = Plan::new(SteepestDescent.name(), chosen);
         let grid = StepSize::line_search().grid();
         let search = line_search(model, &plan, &grid, &CrossEntropy, parts.held(), 512)?;

@@ -113,6 +113,10 @@ impl Parts {
         &self.train
     }
 
+    pub fn test(&self) -> &Samples<Tensor<4>> {
+        &self.test
+    }
+
     pub fn held(&self) -> &Samples<Tensor<4>> {
         &self.held
     }
@@ -326,11 +330,11 @@ fn finish<M: Growable<Input = Tensor<4>>>(
     })
 }
 
-fn optimizer() -> ModuleOptimizer {
+pub(super) fn optimizer() -> ModuleOptimizer {
     AdamWConfig::new().with_weight_decay(WEIGHT_DECAY).init()
 }
 
-fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> GrowerConfig {
+pub(super) fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> GrowerConfig {
     config
         .with_batch_size(recipe.batch)
         // Units run side by side, and the networks draw nothing.
@@ -338,7 +342,7 @@ fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> GrowerConfig {
         .with_seed(seed)
 }
 
-fn task(parts: &Parts) -> Task<Tensor<4>> {
+pub(super) fn task(parts: &Parts) -> Task<Tensor<4>> {
     Task {
         objective: Box::new(CrossEntropy),
         train: parts.train.clone(),

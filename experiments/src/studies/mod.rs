@@ -1,6 +1,7 @@
 //! The studies.
 
 mod digits;
+mod energy;
 mod fashion;
 mod fast_vs_exact;
 mod growth;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(digits::Digits),
         Box::new(fashion::Fashion),
         Box::new(fast_vs_exact::FastVsExact),
+        Box::new(energy::EnergyAware),
         Box::new(s3d_toy::SignedToy),
         Box::new(s3d_classify::SignedClassify),
         Box::new(spectrum_cost::SpectrumCost),

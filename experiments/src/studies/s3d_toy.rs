@@ -173,7 +173,7 @@ fn plain(
         neurons: captured.neurons(),
         room: None,
     };
-    let chosen = TopK::new(1)?.select(candidates, budget);
+    let chosen = TopK::new(1)?.select(candidates, budget)?;
     let plan = Plan::new(criterion.name(), chosen);
     let grid = StepSize::line_search().grid();
     let search = line_search(&net, &plan, &grid, &MeanSquaredError, samples, POINTS)?;

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::backend::SplitBackend;
-use crate::capture::{Capture, Site};
+use crate::capture::{Capture, MAX_ADDED, Site};
 use crate::eigen::{SiteSpectra, SpectrumSolver};
 use crate::error::CoreError;
 use crate::scheme::{Offspring, Scheme, WeightBound};
@@ -38,7 +38,8 @@ pub struct Candidate {
     pub gain: Option<f64>,
     /// What selectors rank by, larger first.
     pub score: f64,
-    /// Parameters it adds to the network as it stands.
+    /// What it adds to the cost of the network as it stands: parameters, or what the cost model
+    /// counts.
     pub cost: u64,
 }
 
@@ -70,7 +71,10 @@ impl Candidate {
             site: site.name.clone(),
             neuron,
             scheme,
-            cost: site.cost_per_neuron * (offspring.len() as u64 - 1),
+            cost: match offspring.len() {
+                0 | 1 => 0,
+                copies => site.added_costs[(copies - 2).min(MAX_ADDED - 1)],
+            },
             offspring,
             gain: None,
             score: 0.0,

@@ -27,9 +27,13 @@ impl Selector for Fraction {
         "fraction"
     }
 
-    fn select(&self, candidates: Vec<Candidate>, budget: Budget) -> Vec<Candidate> {
+    fn select(
+        &self,
+        candidates: Vec<Candidate>,
+        budget: Budget,
+    ) -> Result<Vec<Candidate>, CoreError> {
         // The small subtraction keeps 0.1 · 30 at 3 and not, by rounding, at 4.
         let count = (self.fraction * budget.neurons as f64 - 1e-9).ceil() as usize;
-        best(candidates, count, budget)
+        Ok(best(candidates, count, budget))
     }
 }

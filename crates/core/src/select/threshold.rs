@@ -26,9 +26,13 @@ impl Selector for Threshold {
         "threshold"
     }
 
-    fn select(&self, mut candidates: Vec<Candidate>, budget: Budget) -> Vec<Candidate> {
+    fn select(
+        &self,
+        mut candidates: Vec<Candidate>,
+        budget: Budget,
+    ) -> Result<Vec<Candidate>, CoreError> {
         candidates.retain(|candidate| candidate.score >= self.score);
         let count = candidates.len();
-        best(candidates, count, budget)
+        Ok(best(candidates, count, budget))
     }
 }

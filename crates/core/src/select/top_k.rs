@@ -26,7 +26,11 @@ impl Selector for TopK {
         "top-k"
     }
 
-    fn select(&self, candidates: Vec<Candidate>, budget: Budget) -> Vec<Candidate> {
-        best(candidates, self.count, budget)
+    fn select(
+        &self,
+        candidates: Vec<Candidate>,
+        budget: Budget,
+    ) -> Result<Vec<Candidate>, CoreError> {
+        Ok(best(candidates, self.count, budget))
     }
 }

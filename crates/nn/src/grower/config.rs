@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use burgeon_core::{Criterion, Selector};
+use burgeon_core::cost::Parameters;
+use burgeon_core::{CostModel, Criterion, Selector};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NnError;
@@ -190,6 +191,7 @@ pub struct Limits {
 pub struct GrowerConfig {
     pub(crate) criterion: Arc<dyn Criterion>,
     pub(crate) selector: Arc<dyn Selector>,
+    pub(crate) cost: Arc<dyn CostModel>,
     pub(crate) values: Values,
 }
 
@@ -198,6 +200,12 @@ pub struct GrowerConfig {
 pub(crate) struct Values {
     pub criterion: String,
     pub selector: String,
+    #[serde(default)]
+    pub cost_model: String,
+    #[serde(default)]
+    pub cost_budget: Option<u64>,
+    #[serde(default)]
+    pub step_share: Option<f64>,
     pub trigger: Trigger,
     pub step_size: StepSize,
     pub learning_rate: LearningRate,
@@ -220,6 +228,9 @@ impl GrowerConfig {
         let values = Values {
             criterion: criterion.name().to_owned(),
             selector: format!("{selector:?}"),
+            cost_model: Parameters.name().to_owned(),
+            cost_budget: None,
+            step_share: None,
             trigger: Trigger::Stall {
                 patience: 3,
                 min_decrease: 0.01,
@@ -245,6 +256,7 @@ impl GrowerConfig {
         Self {
             criterion: Arc::new(criterion),
             selector: Arc::new(selector),
+            cost: Arc::new(Parameters),
             values,
         }
     }
@@ -300,6 +312,23 @@ impl GrowerConfig {
     /// Trained parameters that the network may have.
     pub fn with_parameter_budget(mut self, parameters: u64) -> Self {
         self.values.limits.parameter_budget = Some(parameters);
+        self
+    }
+
+    /// What candidates are priced by, and what the network may cost by it for one sample; the
+    /// budget is never exceeded. Priced by parameters, without a budget, unless told.
+    pub fn with_cost_budget(mut self, model: impl CostModel + 'static, budget: u64) -> Self {
+        self.values.cost_model = format!("{model:?}");
+        self.values.cost_budget = Some(budget);
+        self.cost = Arc::new(model);
+        self
+    }
+
+    /// One growth step may add at most this share of the network's cost as it stands, by the
+    /// cost model of [`with_cost_budget`](Self::with_cost_budget), so that a selector which
+    /// spends its budget does not spend all of it at once.
+    pub fn with_step_share(mut self, share: f64) -> Self {
+        self.values.step_share = Some(share);
         self
     }
 
@@ -385,6 +414,13 @@ impl GrowerConfig {
             return Err(NnError::Settings(format!(
                 "the budget of {budget} parameters is below the start network's {parameters}: \
                  raise the budget or start smaller"
+            )));
+        }
+        if let Some(share) = values.step_share
+            && (share.is_nan() || share <= 0.0 || values.cost_budget.is_none())
+        {
+            return Err(NnError::Settings(format!(
+                "a step's share of {share}: it must be above 0 and needs a cost budget"
             )));
         }
         if values.prediction_bound.is_nan() || values.prediction_bound <= 0.0 {

@@ -8,9 +8,12 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::config::{Accept, StepSize};
 use super::state::{GrowthRecord, SiteGrowth, StopReason, Verdict};
-use super::step::{LineSearch, fit_budget, line_search, output_change_at_zero, preview};
+use super::step::{
+    LineSearch, fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,
+};
 use super::{Grower, stream};
 use crate::capture::capture;
+use crate::cost::layer_shapes;
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate, parameter_count};
 use crate::observer::Event;
@@ -40,6 +43,10 @@ impl<M: Growable> Grower<M> {
                 self.state.stopped = Some(StopReason::ParameterBudget);
                 return Ok(());
             }
+        }
+        if self.cost_is_spent(&topology)? {
+            self.state.stopped = Some(StopReason::CostBudget);
+            return Ok(());
         }
         let started = Instant::now();
         let mut record = match self.replay.as_mut() {
@@ -153,25 +160,63 @@ impl<M: Growable> Grower<M> {
         let criterion = &self.config.criterion;
         let (model, batch_size) = (&self.model, values.batch_size);
         let objective = self.task.objective.as_ref();
-        let captured = if criterion.needs_curvature() {
+        let mut captured = if criterion.needs_curvature() {
             let (spectrum, backend) = (&values.spectrum, self.backend.as_ref());
             capture_spectra(model, objective, samples, batch_size, spectrum, backend)?
         } else {
             capture(model, objective, samples, batch_size, false)?
         };
+        let cost = self.config.cost.as_ref();
+        let priced = match values.cost_budget {
+            Some(budget) => {
+                let layers = layer_shapes(model, samples)?;
+                let now = cost.cost(&layers);
+                let step = values.step_share.map(|share| (now as f64 * share) as u64);
+                let most = step.map_or(budget, |step| budget.min(now.saturating_add(step)));
+                Some((most, layers))
+            }
+            None => None,
+        };
+        if let Some((_, layers)) = &priced {
+            for site in &mut captured.sites {
+                site.added_costs = topology.added_costs(layers, cost, &site.name);
+            }
+        }
         let mut rng = ChaCha8Rng::seed_from_u64(stream(values.seed, "criterion", step));
         let candidates = criterion.candidates(&captured, self.backend.as_ref(), &mut rng)?;
         let limit = values.limits.parameter_budget;
         let budget = Budget {
             neurons: captured.neurons(),
-            room: limit.map(|budget| budget.saturating_sub(parameters)),
+            room: match &priced {
+                Some((budget, layers)) => Some(budget.saturating_sub(cost.cost(layers))),
+                None => limit.map(|budget| budget.saturating_sub(parameters)),
+            },
         };
-        let chosen = self.config.selector.select(candidates, budget);
+        let chosen = self.config.selector.select(candidates, budget)?;
         let mut plan = Plan::new(criterion.name(), chosen);
         if let Some(budget) = limit {
             fit_budget(topology, &mut plan, parameters, budget);
         }
+        if let Some((budget, layers)) = &priced {
+            fit_cost_budget(topology, &mut plan, layers, cost, *budget);
+        }
         Ok((captured, plan))
+    }
+
+    /// Whether no site can grow within the budget of the cost model.
+    fn cost_is_spent(&self, topology: &Topology) -> Result<bool, NnError> {
+        let Some(budget) = self.config.values.cost_budget else {
+            return Ok(false);
+        };
+        let cost = self.config.cost.as_ref();
+        let layers = layer_shapes(&self.model, &self.task.train)?;
+        let now = cost.cost(&layers);
+        let added = |(name, _)| topology.added_costs(&layers, cost, name)[0];
+        Ok(topology
+            .sites()
+            .map(added)
+            .min()
+            .is_none_or(|least| now + least > budget))
     }
 
     fn captured_samples(&self, step: usize) -> Samples<M::Input> {

@@ -8,7 +8,8 @@ mod step;
 pub use config::{Accept, GrowerConfig, LearningRate, Limits, StepSize, Trigger};
 pub use state::{EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict};
 pub use step::{
-    LineSearch, fit_budget, line_search, line_search_from, output_change_at_zero, preview,
+    LineSearch, fit_budget, fit_cost_budget, line_search, line_search_from, output_change_at_zero,
+    preview,
 };
 
 use std::collections::VecDeque;
@@ -20,6 +21,7 @@ use burgeon_core::SplitBackend;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 
 use crate::checkpoint;
+use crate::cost::layer_shapes;
 use crate::error::NnError;
 use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar, try_predict};
 use crate::objective::Objective;
@@ -123,6 +125,16 @@ impl<M: Growable> Grower<M> {
             })?;
             check_output(&output, task.objective.as_ref(), &probe)?;
             task.objective.check(output.dims()[1], samples.targets())?;
+        }
+        if let Some(budget) = config.values.cost_budget {
+            let cost = config.cost.cost(&layer_shapes(&model, &task.train)?);
+            if budget < cost {
+                return Err(NnError::Settings(format!(
+                    "the budget of {budget} {unit} is below the start network's {cost}: raise the \
+                     budget or start smaller",
+                    unit = config.cost.unit()
+                )));
+            }
         }
         Ok(Self {
             config,

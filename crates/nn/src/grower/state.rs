@@ -144,6 +144,8 @@ pub enum StopReason {
     TargetAccuracy,
     /// Nothing more fits the parameter budget.
     ParameterBudget,
+    /// Nothing more fits the budget of the cost model.
+    CostBudget,
     /// All growth steps were made.
     GrowthLimit,
     /// All epochs were trained.
@@ -157,6 +159,7 @@ impl fmt::Display for StopReason {
         match self {
             Self::TargetAccuracy => f.write_str("target accuracy reached"),
             Self::ParameterBudget => f.write_str("parameter budget spent"),
+            Self::CostBudget => f.write_str("cost budget spent"),
             Self::GrowthLimit => f.write_str("all growth steps made"),
             Self::EpochLimit => f.write_str("all epochs trained"),
             Self::Refused(verdict) => write!(f, "growth refused: {verdict}"),

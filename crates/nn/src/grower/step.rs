@@ -1,6 +1,6 @@
 //! The parts of one growth step after the selector: preview, line search, checks.
 
-use burgeon_core::Plan;
+use burgeon_core::{CostModel, LayerShape, Plan};
 use rayon::prelude::*;
 
 use super::state::Trial;
@@ -127,6 +127,19 @@ pub fn output_change_at_zero<M: Growable>(
 /// neighbouring layers also adds the weight between them.
 pub fn fit_budget(topology: &Topology, plan: &mut Plan, parameters: u64, budget: u64) {
     while !plan.is_empty() && parameters + topology.parameters_added(plan) > budget {
+        plan.growths.pop();
+    }
+}
+
+/// As [`fit_budget`], for a cost model's `budget` on the network whose layers are `layers`.
+pub fn fit_cost_budget(
+    topology: &Topology,
+    plan: &mut Plan,
+    layers: &[LayerShape],
+    model: &dyn CostModel,
+    budget: u64,
+) {
+    while !plan.is_empty() && model.cost(&topology.grown_shapes(layers, plan)) > budget {
         plan.growths.pop();
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, Linear};
+use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
 
 use crate::error::NnError;
@@ -31,6 +31,8 @@ pub struct MixingSpec {
     pub inputs: usize,
     /// Numbers of the weight that one input takes, over all outputs.
     pub size: usize,
+    /// Whether it surely gives as many positions as it reads.
+    pub keeps_positions: bool,
 }
 
 /// How the vector `θ` of a neuron lies in the weight.
@@ -110,6 +112,7 @@ pub(crate) fn linear_spec(linear: &Linear) -> LayerSpec {
             input_axis: 0,
             inputs,
             size: outputs,
+            keeps_positions: true,
         }),
         site: None,
         linear: true,
@@ -137,6 +140,9 @@ pub(crate) fn conv_spec(conv: &Conv2d) -> Result<LayerSpec, NnError> {
             input_axis: 1,
             inputs,
             size: outputs * taps,
+            keeps_positions: conv.stride == [1, 1]
+                && (taps == 1 && conv.padding == PaddingConfig2d::Valid
+                    || conv.padding == PaddingConfig2d::Same),
         }),
         site: None,
         linear: true,

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burgeon_backend_flex::Flex;
+use burgeon_core::cost::{CostModel, Macs};
+use burgeon_core::criterion::SteepestDescent;
+use burgeon_core::select::Knapsack;
+use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::grower::{Accept, Outcome, StopReason, Verdict};
 use burgeon_nn::observer::{Event, Observer};
-use burgeon_nn::{Growable, Grower, NnError, StepSize, Topology, Trigger};
+use burgeon_nn::{Growable, Grower, GrowerConfig, NnError, StepSize, Topology, Trigger};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -60,6 +64,39 @@ fn a_budget_is_never_exceeded_and_spent() {
     assert!(last.parameters <= 500, "{}", last.parameters);
     assert_eq!(outcome, Outcome::Stopped(StopReason::ParameterBudget));
     assert!(last.parameters > 400, "{}", last.parameters);
+}
+
+#[test]
+fn a_cost_budget_is_never_exceeded_and_spent_step_by_step() {
+    const BUDGET: u64 = 500;
+    let start = config().with_cost_budget(Macs, BUDGET).with_step_share(0.5);
+    let config = GrowerConfig::new(SteepestDescent, Knapsack);
+    let config = config
+        .with_cost_budget(Macs, BUDGET)
+        .with_step_share(0.5)
+        .with_trigger(Trigger::Every { epochs: 2 })
+        .with_max_refusals(5)
+        .with_max_epochs(40);
+    for config in [start, config] {
+        let mut grower = grower(config);
+        grower.run().expect("runs");
+        let layers = layer_shapes(grower.model(), &task(10).train).expect("runs");
+        assert!(Macs.cost(&layers) <= BUDGET, "{}", Macs.cost(&layers));
+        assert!(committed(&grower) >= 2);
+        for record in &grower.state().journal {
+            let added: u64 = record.plan.growths.iter().map(|growth| growth.cost).sum();
+            assert!(added <= BUDGET / 2, "{added} at once");
+        }
+    }
+    let adam = adam();
+    let model = Mlp::fixed(2);
+    let config = self::config().with_cost_budget(Macs, 3);
+    let refused = Grower::new(config, Flex, task(10), model, adam);
+    let said = refused
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    assert!(said.contains("3 MACs"), "{said}");
 }
 
 #[test]

@@ -1,0 +1,250 @@
+//! Choices under a budget against brute force (MATH §6, property 6), and cost models.
+
+use burgeon_core::cost::{
+    ActivationMemory, BytesMoved, CostModel, Energy, Latency, LayerKind, LayerShape, LayerTiming,
+    Macs, Parameters, Precision,
+};
+use burgeon_core::select::{Fraction, Knapsack, LinearProgramme, Threshold, TopK};
+use burgeon_core::{Budget, Candidate, Scheme, Selector};
+use proptest::prelude::*;
+
+fn candidate(site: usize, neuron: usize, gain: f64, cost: u64) -> Candidate {
+    Candidate {
+        site: format!("site{site}"),
+        neuron,
+        scheme: Scheme::Positive2,
+        offspring: Vec::new(),
+        gain: Some(gain),
+        score: gain,
+        cost,
+    }
+}
+
+fn budget(room: u64) -> Budget {
+    Budget {
+        neurons: 20,
+        room: Some(room),
+    }
+}
+
+/// Candidates of at most two sites, some for the same neuron, with sound and unsound gains.
+fn instances() -> impl Strategy<Value = (Vec<Candidate>, u64)> {
+    let gain = prop_oneof![
+        8 => 0.001_f64..10.0,
+        1 => Just(1.0),
+        1 => -5.0_f64..0.0,
+        1 => Just(f64::NAN),
+    ];
+    let cost = prop_oneof![6 => 1_u64..50, 1 => Just(0), 1 => Just(1_000_000)];
+    let one = (0..2_usize, 0..8_usize, gain, cost);
+    let all = prop::collection::vec(one, 0..11);
+    let candidates = all.prop_map(|all| {
+        let of = |(site, neuron, gain, cost)| candidate(site, neuron, gain, cost);
+        all.into_iter().map(of).collect()
+    });
+    (candidates, 0_u64..200)
+}
+
+fn gain(candidates: &[Candidate]) -> f64 {
+    candidates.iter().filter_map(|c| c.gain).sum()
+}
+
+fn cost(candidates: &[Candidate]) -> u64 {
+    candidates.iter().map(|c| c.cost).sum()
+}
+
+/// The largest gain of any admissible subset.
+fn brute_force(candidates: &[Candidate], room: u64) -> f64 {
+    let sound: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|c| c.gain.is_some_and(|gain| gain > 0.0))
+        .collect();
+    let value = |subset: u32| {
+        let chosen: Vec<&Candidate> = (0..sound.len())
+            .filter(|i| subset >> i & 1 == 1)
+            .map(|i| sound[i])
+            .collect();
+        let mut neurons: Vec<_> = chosen.iter().map(|c| (&c.site, c.neuron)).collect();
+        neurons.sort_unstable();
+        neurons.dedup();
+        let fits = chosen.iter().map(|c| c.cost).sum::<u64>() <= room;
+        let single = neurons.len() == chosen.len();
+        (fits && single).then(|| chosen.iter().filter_map(|c| c.gain).sum::<f64>())
+    };
+    (0..1_u32 << sound.len())
+        .filter_map(value)
+        .fold(0.0, f64::max)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn the_knapsack_is_that_of_brute_force((candidates, room) in instances()) {
+        let best = brute_force(&candidates, room);
+        let chosen = Knapsack.select(candidates, budget(room)).expect("selects");
+        prop_assert!(cost(&chosen) <= room);
+        prop_assert!((gain(&chosen) - best).abs() <= 1e-9 * best.max(1.0), "{} {best}", gain(&chosen));
+    }
+
+    /// With one constraint the programme is solved by taking candidates in the order of their
+    /// gain per cost: whole ones until one is left that fits in part.
+    #[test]
+    fn the_programme_takes_whole_what_is_worth_most(
+        gains in prop::collection::vec(0.01_f64..10.0, 1..12),
+        costs in prop::collection::vec(1_u64..50, 12),
+        room in 0_u64..200,
+    ) {
+        let candidates: Vec<Candidate> = gains
+            .iter()
+            .zip(&costs)
+            .enumerate()
+            .map(|(neuron, (gain, cost))| candidate(0, neuron, *gain, *cost))
+            .filter(|candidate| candidate.cost <= room)
+            .collect();
+        let mut order = candidates.clone();
+        let density = |c: &Candidate| c.gain.unwrap_or(0.0) / c.cost as f64;
+        order.sort_by(|a, b| density(b).total_cmp(&density(a)));
+        let mut left = room;
+        let whole: Vec<usize> = order
+            .iter()
+            .take_while(|c| {
+                let fits = c.cost <= left;
+                left = left.saturating_sub(c.cost);
+                fits
+            })
+            .map(|c| c.neuron)
+            .collect();
+        let programme = LinearProgramme::default().with_threshold(1.0 - 1e-9).expect("in range");
+        let chosen = programme.select(candidates, budget(room)).expect("selects");
+        let mut found: Vec<usize> = chosen.iter().map(|c| c.neuron).collect();
+        let mut expected = whole;
+        found.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn no_selector_spends_more_than_the_budget((candidates, room) in instances()) {
+        let capped = LinearProgramme::default().with_site_share(0.5).expect("in range");
+        let selectors: [&dyn Selector; 6] = [
+            &Knapsack,
+            &LinearProgramme::default(),
+            &capped,
+            &TopK::new(3).expect("in range"),
+            &Fraction::new(0.3).expect("in range"),
+            &Threshold::new(0.5).expect("in range"),
+        ];
+        for selector in selectors {
+            let chosen = selector.select(candidates.clone(), budget(room)).expect("selects");
+            prop_assert!(cost(&chosen) <= room, "{}", selector.name());
+            let mut neurons: Vec<_> = chosen.iter().map(|c| (c.site.clone(), c.neuron)).collect();
+            neurons.sort_unstable();
+            neurons.dedup();
+            prop_assert_eq!(neurons.len(), chosen.len(), "{}", selector.name());
+            prop_assert!(chosen.iter().all(|c| c.score.is_finite()));
+        }
+    }
+
+    /// What a mixing layer and its widened form cost, recounted.
+    #[test]
+    fn costs_are_sums_over_layers(inputs in 1_usize..40, outputs in 1_usize..40, side in 1_usize..9) {
+        let layer = shape("a", LayerKind::Mixing, inputs, outputs, side);
+        let depthwise = shape("b", LayerKind::ChannelWise, outputs, outputs, side);
+        let layers = [layer.clone(), depthwise.clone()];
+        let positions = (side * side) as u64;
+        prop_assert_eq!(Macs.layer_cost(&layer), 9 * (inputs * outputs) as u64 * positions);
+        prop_assert_eq!(Macs.layer_cost(&depthwise), 9 * outputs as u64 * positions);
+        let parameters = 9 * inputs * outputs + 3 * outputs + 9 * outputs + 3 * outputs;
+        prop_assert_eq!(Parameters.cost(&layers), parameters as u64);
+        let numbers = 2 * outputs as u64 * positions;
+        prop_assert_eq!(ActivationMemory::default().cost(&layers), 4 * numbers);
+        let read = (inputs + outputs) as u64 * positions;
+        let moved = 4 * (read + parameters as u64 + numbers);
+        prop_assert_eq!(BytesMoved::default().cost(&layers), moved);
+        let single = Energy::new(Precision::Float32).cost(&layers);
+        let half = Energy::new(Precision::Float16).cost(&layers);
+        let byte = Energy::new(Precision::Int8).cost(&layers);
+        prop_assert!(single > half && half > byte);
+    }
+}
+
+fn shape(name: &str, kind: LayerKind, inputs: usize, outputs: usize, side: usize) -> LayerShape {
+    LayerShape {
+        name: name.into(),
+        kind,
+        inputs,
+        outputs,
+        taps: 9,
+        extra: 3,
+        input_positions: side * side,
+        output_positions: side * side,
+    }
+}
+
+#[test]
+fn unusual_budgets_and_gains() {
+    let nothing_fits = vec![candidate(0, 0, 1.0, 10), candidate(0, 1, 2.0, 11)];
+    let free = vec![candidate(0, 0, 1.0, 0), candidate(0, 1, 2.0, 5)];
+    let equal: Vec<Candidate> = (0..5).map(|neuron| candidate(0, neuron, 1.0, 3)).collect();
+    let unsound = vec![
+        candidate(0, 0, f64::NAN, 1),
+        candidate(0, 1, -1.0, 1),
+        candidate(0, 2, 0.0, 1),
+        candidate(0, 3, f64::INFINITY, 1),
+    ];
+    let programme = LinearProgramme::default();
+    for selector in [&Knapsack as &dyn Selector, &programme] {
+        let count = |candidates: &Vec<Candidate>, room| {
+            let chosen = selector.select(candidates.clone(), budget(room));
+            chosen.expect("selects").len()
+        };
+        assert_eq!(count(&nothing_fits, 9), 0);
+        assert_eq!(count(&free, 0), 1);
+        assert_eq!(count(&free, 5), 2);
+        assert_eq!(count(&equal, 9), 3);
+        assert_eq!(count(&equal, 0), 0);
+        assert_eq!(count(&unsound, 100), 0);
+        assert_eq!(count(&Vec::new(), 100), 0);
+        let unlimited = Budget {
+            neurons: 5,
+            room: None,
+        };
+        let all = selector.select(equal.clone(), unlimited).expect("selects");
+        assert_eq!(all.len(), 5);
+    }
+    assert!(LinearProgramme::default().with_threshold(0.0).is_err());
+    assert!(LinearProgramme::default().with_site_share(1.5).is_err());
+}
+
+#[test]
+fn latency_is_interpolated_saved_and_read_again() {
+    let timing = |inputs, outputs, nanoseconds| LayerTiming {
+        layer: shape("a", LayerKind::Mixing, inputs, outputs, 4),
+        nanoseconds,
+    };
+    let grid = vec![
+        timing(8, 8, 100),
+        timing(8, 16, 200),
+        timing(16, 8, 300),
+        timing(16, 16, 600),
+    ];
+    let latency = Latency::new("cpu", grid.clone()).expect("a full grid");
+    let at =
+        |inputs, outputs| latency.layer_cost(&shape("a", LayerKind::Mixing, inputs, outputs, 4));
+    assert_eq!(at(8, 8), 100);
+    assert_eq!(at(16, 16), 600);
+    assert_eq!(at(12, 8), 200);
+    assert_eq!(at(12, 12), 300);
+    assert_eq!(at(8, 24), 300);
+    let unknown = shape("b", LayerKind::Mixing, 8, 8, 4);
+    assert_eq!(latency.layer_cost(&unknown), 0);
+    let text = serde_json::to_string(&latency).expect("serialises");
+    assert_eq!(
+        serde_json::from_str::<Latency>(&text).expect("reads"),
+        latency
+    );
+    assert!(Latency::new("cpu", grid[..3].to_vec()).is_err());
+    assert!(Latency::new("cpu", Vec::new()).is_err());
+    assert!(serde_json::from_str::<Latency>(r#"{"device":"cpu","timings":[]}"#).is_err());
+}
