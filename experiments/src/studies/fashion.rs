@@ -39,8 +39,8 @@ pub(super) fn recipe(settings: &StudySettings) -> Recipe {
 
 fn seeds(settings: &StudySettings) -> usize {
     settings.seeds.unwrap_or(match settings.scale {
-        Scale::Quick => 1,
-        Scale::Full => 3,
+        Scale::Quick => 3,
+        Scale::Full => 5,
     })
 }
 

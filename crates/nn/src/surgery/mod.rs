@@ -1,10 +1,12 @@
-//! Surgery: model + plan → wider model, with the optimizer's state carried along.
+//! Surgery: model + plan → wider model, with the optimizer's state carried along; and pruning.
 
 mod edit;
 mod optimizer;
+mod prune;
 
 pub use edit::ParamEdits;
 pub use optimizer::carry_optimizer;
+pub use prune::keep_channels;
 
 use std::collections::HashMap;
 
@@ -33,14 +35,15 @@ pub fn apply_plan<M: Module>(
     epsilon: f64,
 ) -> Result<(M, ParamEdits), NnError> {
     let edits = plan_edits(topology, plan, epsilon)?;
-    let mut surgeon = Surgeon {
-        edits: &edits,
-        error: None,
-    };
+    Ok((apply_edits(model, &edits)?, edits))
+}
+
+fn apply_edits<M: Module>(model: &M, edits: &ParamEdits) -> Result<M, NnError> {
+    let mut surgeon = Surgeon { edits, error: None };
     let model = detached(model).map(&mut surgeon);
     match surgeon.error {
         Some(error) => Err(error),
-        None => Ok((model, edits)),
+        None => Ok(model),
     }
 }
 
