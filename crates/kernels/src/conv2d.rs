@@ -11,10 +11,10 @@ use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, NdArray, TensorMetadata, backend_extension,
 };
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Device, Shape, Tensor, module};
+use burn::tensor::{DType, Shape, Tensor, module};
 
 use crate::convolution::{self, Channels, Geometry};
-use crate::host::Host;
+use crate::host::{Host, is_host};
 use crate::lanes::Lanes;
 
 /// Convolves maps `[b, inputs, h, w]` with filters `[outputs, inputs / groups, kh, kw]` and adds
@@ -50,14 +50,8 @@ pub fn conv2d(
 }
 
 fn is_ours(input: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>) -> bool {
-    let device = input.device();
-    let plain = if device.is_autodiff() {
-        device.inner()
-    } else {
-        device
-    };
     let dtype = input.dtype();
-    (plain == Device::flex() || plain == Device::ndarray())
+    is_host(&input.device())
         && matches!(dtype, DType::F32 | DType::F64)
         && weight.dtype() == dtype
         && bias.is_none_or(|bias| bias.dtype() == dtype)

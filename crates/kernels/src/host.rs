@@ -3,7 +3,7 @@
 use burn::backend::ndarray::NdArrayTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, NdArray, TensorMetadata};
-use burn::tensor::{Shape, Tensor, TensorData};
+use burn::tensor::{Device, Shape, Tensor, TensorData};
 
 use crate::real::Real;
 
@@ -52,6 +52,16 @@ impl Host for NdArray {
     fn write<E: Real>(values: Vec<E>, shape: Shape) -> FloatTensor<Self> {
         NdArrayTensor::from_data(TensorData::new(values, shape))
     }
+}
+
+/// Whether `device`, or the plain device under it, keeps tensors in the host's memory.
+pub(crate) fn is_host(device: &Device) -> bool {
+    let plain = if device.is_autodiff() {
+        device.clone().inner()
+    } else {
+        device.clone()
+    };
+    plain == Device::flex() || plain == Device::ndarray()
 }
 
 fn copied<E: Real>(data: TensorData) -> Vec<E> {

@@ -1,4 +1,4 @@
-//! Convolution and the products of splitting on the CPU, for Burn's CPU backends.
+//! Convolution, activations and the products of splitting on the CPU, for Burn's CPU backends.
 //!
 //! They work on the tensors where they lie, block by block in parallel: no patch matrix of a
 //! whole batch is built. Within a block sums are in the type that is asked for; the blocks
@@ -6,6 +6,11 @@
 //! any number. Inner loops use the widest vectors that the processor has (AVX2, AVX-512, NEON),
 //! found at run time.
 
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+mod activate;
 // Upstream deprecates the ndarray backend, one of the two that are served here.
 #[expect(
     deprecated,
@@ -25,6 +30,7 @@ mod products;
 mod real;
 mod site;
 
+pub use activate::activate;
 pub use conv2d::conv2d;
 pub use grams::splitting_matrices;
 pub use products::splitting_products;

@@ -13,9 +13,18 @@ pub(crate) trait Real:
     + std::ops::Add<Output = Self>
     + std::ops::AddAssign
     + std::ops::Mul<Output = Self>
+    + std::ops::MulAssign
+    + std::ops::Div<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + PartialOrd
 {
     const ZERO: Self;
     const ONE: Self;
+
+    fn exponential(self) -> Self;
+    fn logarithm_1p(self) -> Self;
+    fn hyperbolic_tangent(self) -> Self;
 
     fn from_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
@@ -34,6 +43,18 @@ impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
 
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+
+    fn logarithm_1p(self) -> Self {
+        self.ln_1p()
+    }
+
+    fn hyperbolic_tangent(self) -> Self {
+        self.tanh()
+    }
+
     fn from_f64(value: f64) -> Self {
         value as f32
     }
@@ -46,6 +67,18 @@ impl Real for f32 {
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+
+    fn logarithm_1p(self) -> Self {
+        self.ln_1p()
+    }
+
+    fn hyperbolic_tangent(self) -> Self {
+        self.tanh()
+    }
 
     fn from_f64(value: f64) -> Self {
         value

@@ -1,6 +1,7 @@
 //! Convolutions that mix channels.
 
 use burgeon_core::{Activation, SiteInput};
+use burgeon_kernels::activate;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -97,7 +98,7 @@ impl GrowableConv2d {
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }
-        let output = self.activation.value(z.clone());
+        let output = activate(self.activation, z.clone());
         if !recording::is_recording() {
             return output;
         }

@@ -1,7 +1,7 @@
 //! Depthwise convolutions: one filter for each channel.
 
 use burgeon_core::{Activation, SiteInput};
-use burgeon_kernels::conv2d;
+use burgeon_kernels::{activate, conv2d};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
@@ -104,7 +104,7 @@ impl GrowableDepthwiseConv2d {
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }
-        let output = self.activation.value(z.clone());
+        let output = activate(self.activation, z.clone());
         if !recording::is_recording() {
             return output;
         }

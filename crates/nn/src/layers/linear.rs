@@ -1,6 +1,7 @@
 //! Fully connected layers.
 
 use burgeon_core::{Activation, SiteInput};
+use burgeon_kernels::activate;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -66,7 +67,7 @@ impl GrowableLinear {
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }
-        let output = self.activation.value(z.clone());
+        let output = activate(self.activation, z.clone());
         if !recording::is_recording() {
             return output;
         }
