@@ -1,12 +1,12 @@
 //! The networks that are timed.
 
 use burgeon_core::Activation;
+use burgeon_kernels::max_pool2d;
 use burgeon_nn::{
     Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear, GrowableLinearConfig, NnError,
     Topology,
 };
 use burn::module::Module;
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
@@ -51,7 +51,6 @@ impl Growable for Mlp {
 pub struct ConvNet {
     convolutions: Vec<GrowableConv2d>,
     output: Linear,
-    pool: MaxPool2d,
     /// After which of the convolutions maps are halved.
     #[module(skip)]
     halved: Vec<bool>,
@@ -82,7 +81,6 @@ impl ConvNet {
         Ok(Self {
             convolutions,
             output: LinearConfig::new(last, 10).init(device),
-            pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
             halved: halved.to_vec(),
         })
     }
@@ -123,7 +121,7 @@ impl Growable for ConvNet {
         for (convolution, halved) in self.convolutions.iter().zip(&self.halved) {
             maps = convolution.forward(maps);
             if *halved {
-                maps = self.pool.forward(maps);
+                maps = max_pool2d(maps, [2, 2], [2, 2]);
             }
         }
         let [b, c, ..] = maps.dims();

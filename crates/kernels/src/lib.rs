@@ -1,4 +1,4 @@
-//! Convolution, activations and the products of splitting on the CPU, for Burn's CPU backends.
+//! Convolution, pooling, activations and the products of splitting on the CPU, for Burn's CPU backends.
 //!
 //! They work on the tensors where they lie, block by block in parallel: no patch matrix of a
 //! whole batch is built. Within a block sums are in the type that is asked for; the blocks
@@ -26,6 +26,11 @@ mod grams;
 )]
 mod host;
 mod lanes;
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+mod max_pool2d;
 mod products;
 mod real;
 mod site;
@@ -33,4 +38,5 @@ mod site;
 pub use activate::activate;
 pub use conv2d::conv2d;
 pub use grams::splitting_matrices;
+pub use max_pool2d::max_pool2d;
 pub use products::splitting_products;

@@ -1,12 +1,12 @@
 //! The networks of the image studies.
 
 use burgeon_core::Activation;
+use burgeon_kernels::max_pool2d;
 use burgeon_nn::{
     Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear, GrowableLinearConfig, NnError,
     Topology,
 };
 use burn::module::Module;
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
@@ -62,7 +62,6 @@ impl Growable for Mlp {
 pub(super) struct ConvNet {
     conv1: GrowableConv2d,
     conv2: GrowableConv2d,
-    pool: MaxPool2d,
     output: Linear,
     positions: usize,
 }
@@ -85,7 +84,6 @@ impl ConvNet {
         Ok(Self {
             conv1: conv([1, first])?,
             conv2: conv([first, second])?,
-            pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
             output: LinearConfig::new(second * positions, classes).init(device),
             positions,
         })
@@ -96,8 +94,8 @@ impl Growable for ConvNet {
     type Input = Tensor<4>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let x = self.pool.forward(self.conv1.forward(input));
-        let x = self.pool.forward(self.conv2.forward(x));
+        let x = max_pool2d(self.conv1.forward(input), [2, 2], [2, 2]);
+        let x = max_pool2d(self.conv2.forward(x), [2, 2], [2, 2]);
         self.output.forward(x.flatten::<2>(1, 3))
     }
 
