@@ -43,7 +43,7 @@ fn golden() -> String {
 fn lists_say_what_there_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let list = succeeds(folder.path(), &["reproduce", "--list"]);
-    for name in ["toy", "digits", "fashion"] {
+    for name in ["toy", "digits", "fashion", "s3d-classify", "fast-vs-exact", "energy"] {
         assert!(list.contains(name), "{list}");
     }
     let data = succeeds(folder.path(), &["data", "list"]);
@@ -52,6 +52,27 @@ fn lists_say_what_there_is() {
         "{data}"
     );
     assert!(succeeds(folder.path(), &["data", "verify"]).contains("optdigits: every hash"));
+}
+
+#[test]
+fn costs_are_those_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let input = ["cost", "--model", "mobilenet-v1", "--input", "3x224x224"];
+    let table = succeeds(path, &input);
+    assert!(table.contains("4,231,976") && table.contains("568,740,352"), "{table}");
+    let timed = ["cost", "--model", "vgg-11", "--input", "3x32x32", "--classes", "10"];
+    let table = succeeds(path, &[&timed[..], &["--device", "flex", "--timings", "t.json"]].concat());
+    assert!(table.contains("latency, ns"), "{table}");
+    let text = std::fs::read_to_string(path.join("t.json")).expect("written");
+    let latency: burgeon_core::cost::Latency = serde_json::from_str(&text).expect("reads");
+    assert_eq!(latency.device(), "flex");
+    let unknown = ["cost", "--model", "lenet", "--input", "1x28x28"];
+    fails(path, &unknown, "unknown network `lenet`");
+    let short = ["cost", "--model", "vgg-11", "--input", "32x32"];
+    fails(path, &short, "give CxHxW");
+    let small = ["cost", "--model", "vgg-11", "--input", "3x8x8"];
+    fails(path, &small, "too small");
 }
 
 #[test]

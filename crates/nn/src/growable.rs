@@ -82,7 +82,7 @@ pub fn predict<M: Growable>(
     let model = inference(model);
     let outputs = samples
         .batches(batch_size)
-        .map(|batch| model.predict(batch.inputs().clone()));
+        .map(|batch| unrecorded(|| model.predict(batch.inputs().clone())));
     Tensor::cat(outputs.collect(), 0)
 }
 
