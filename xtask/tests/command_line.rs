@@ -43,7 +43,14 @@ fn golden() -> String {
 fn lists_say_what_there_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let list = succeeds(folder.path(), &["reproduce", "--list"]);
-    for name in ["toy", "digits", "fashion", "s3d-classify", "fast-vs-exact", "energy"] {
+    for name in [
+        "toy",
+        "digits",
+        "fashion",
+        "s3d-classify",
+        "fast-vs-exact",
+        "energy",
+    ] {
         assert!(list.contains(name), "{list}");
     }
     let data = succeeds(folder.path(), &["data", "list"]);
@@ -60,9 +67,23 @@ fn costs_are_those_published() {
     let path = folder.path();
     let input = ["cost", "--model", "mobilenet-v1", "--input", "3x224x224"];
     let table = succeeds(path, &input);
-    assert!(table.contains("4,231,976") && table.contains("568,740,352"), "{table}");
-    let timed = ["cost", "--model", "vgg-11", "--input", "3x32x32", "--classes", "10"];
-    let table = succeeds(path, &[&timed[..], &["--device", "flex", "--timings", "t.json"]].concat());
+    assert!(
+        table.contains("4,231,976") && table.contains("568,740,352"),
+        "{table}"
+    );
+    let timed = [
+        "cost",
+        "--model",
+        "vgg-11",
+        "--input",
+        "3x32x32",
+        "--classes",
+        "10",
+    ];
+    let table = succeeds(
+        path,
+        &[&timed[..], &["--device", "flex", "--timings", "t.json"]].concat(),
+    );
     assert!(table.contains("latency, ns"), "{table}");
     let text = std::fs::read_to_string(path.join("t.json")).expect("written");
     let latency: burgeon_core::cost::Latency = serde_json::from_str(&text).expect("reads");

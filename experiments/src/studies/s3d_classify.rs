@@ -133,7 +133,12 @@ impl Study for SignedClassify {
                 ("grown by S2D", plain.as_slice()),
                 ("grown by S3D", &signed),
             ];
-            let figure = curve_pair_figure(&format!("s3d-{set}"), title, &named, Vec::new());
+            let short = match set {
+                "digits" => "optdigits, MLP",
+                _ => "Fashion-MNIST, convolutional net",
+            };
+            let short = format!("{short}: S2D against S3D ({} seeds)", plain.len());
+            let figure = curve_pair_figure(&format!("s3d-{set}"), short, &named, Vec::new());
             report.figures.push(figure);
         }
         Ok(report)
