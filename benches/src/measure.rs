@@ -13,7 +13,7 @@ pub fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, work: impl Fn
     bench_part(group, name, 1, work)
 }
 
-/// As [`bench`], for a `work` that is too long to be repeated in full: it does one of `parts`
+/// As [`bench()`], for a `work` that is too long to be repeated in full: it does one of `parts`
 /// equal parts, and the time is counted as often. The name should say so.
 pub fn bench_part(
     group: &mut BenchmarkGroup<'_, WallTime>,
