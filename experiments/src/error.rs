@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use burgeon_backend_cuda::DeviceError;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
 use burgeon_nn::NnError;
@@ -28,8 +29,11 @@ pub enum ExperimentError {
         known: String,
     },
     /// A name that stands for no device.
-    #[error("unknown device `{0}`: use ndarray or flex")]
+    #[error("unknown device `{0}`: use flex, ndarray, cuda, wgpu, or cuda:1 and so on")]
     UnknownDevice(String),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]
     File {

@@ -25,6 +25,9 @@ pub enum XtaskError {
         /// Comparisons altogether.
         total: usize,
     },
+    /// A device computes wrong.
+    #[error("{0}: outside the bounds of the conformance suite")]
+    Conformance(String),
     /// A data set's verification failed.
     #[error("{0} data sets are damaged: fetch them again")]
     Damaged(usize),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use burgeon_experiments::device::{DEVICES, backend};
+use burgeon_experiments::device::{DEFAULT_DEVICE, backend};
 use burgeon_experiments::golden::{RAYLEIGH_PASSES, check_directory};
 use burgeon_experiments::report::Table;
 use clap::Args;
@@ -14,8 +14,8 @@ use crate::render;
 pub struct Options {
     /// Directory with index.json and one safetensors file for each case
     directory: PathBuf,
-    /// Device to compute on: flex or ndarray
-    #[arg(long, default_value = DEVICES[0])]
+    /// Device to compute on: flex, ndarray, cuda[:n] or wgpu[:n]; `cargo xtask doctor` lists them
+    #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
 }
 

@@ -2,6 +2,7 @@
 
 mod cost;
 mod data;
+mod doctor;
 mod error;
 mod golden;
 mod manifest;
@@ -36,6 +37,8 @@ enum Command {
     Reproduce(reproduce::Options),
     /// List, fetch or verify data sets
     Data(data::Options),
+    /// Which devices, drivers and runtimes are usable, and whether they compute right
+    Doctor,
     /// Compare with reference values of a directory that holds an index.json
     Golden(golden::Options),
     /// What each layer of a published network costs
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         }
         Command::Cost(options) => cost::run(&options),
         Command::Data(options) => data::run(&options),
+        Command::Doctor => doctor::run(),
         Command::Golden(options) => golden::run(&options),
         Command::Spectrum(options) => spectrum::run(&options),
     };

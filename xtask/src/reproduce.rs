@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use burgeon_experiments::device::{DEVICES, backend};
+use burgeon_experiments::device::{DEFAULT_DEVICE, backend};
 use burgeon_experiments::report::{Report, Table};
 use burgeon_experiments::study::{StudyObserver, run_units};
 use burgeon_experiments::{ExperimentError, Scale, Study, StudySettings, studies};
@@ -29,8 +29,8 @@ pub struct Options {
     /// Seeds for each method, instead of the experiment's own number
     #[arg(long)]
     seeds: Option<usize>,
-    /// Device to compute on: flex or ndarray
-    #[arg(long, default_value = DEVICES[0])]
+    /// Device to compute on: flex, ndarray, cuda[:n] or wgpu[:n]; `cargo xtask doctor` lists them
+    #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
     /// Folder for the results
     #[arg(long, default_value = "results")]

@@ -10,7 +10,7 @@ use burgeon_core::{
     SplitBackend, Window,
 };
 use burgeon_experiments::ExperimentError;
-use burgeon_experiments::device::{DEVICES, backend};
+use burgeon_experiments::device::{DEFAULT_DEVICE, backend};
 use burgeon_experiments::report::Table;
 use burn::tensor::{Tensor, TensorData, s};
 use clap::Args;
@@ -37,8 +37,8 @@ pub struct Options {
     /// Passes of rayleigh over the data, in batches of 64 rows or maps
     #[arg(long, default_value_t = RayleighDescent::default().passes)]
     passes: usize,
-    /// Device to compute on: flex or ndarray
-    #[arg(long, default_value = DEVICES[0])]
+    /// Device to compute on: flex, ndarray, cuda[:n] or wgpu[:n]; `cargo xtask doctor` lists them
+    #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
     /// Print JSON
     #[arg(long)]

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 
 use burn::tensor::{DType, Device, Tensor, s};
 
-use crate::curvature::{CurvatureBlock, SiteInput, Window};
+use crate::activation::Activation;
+use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+use crate::eigen::{KrylovLimits, SiteSpectra};
+use crate::error::CoreError;
 
 /// Largest intermediate, in numbers, that the default methods build at once.
 const CHUNK: usize = 1 << 23;
@@ -29,6 +32,32 @@ pub trait SplitBackend: Debug + Send + Sync {
     /// The type of exact sums over rows, that of the reference path.
     fn accumulation_dtype(&self) -> DType {
         DType::F64
+    }
+
+    /// `W = g ∘ σ″(z) ∘ c²` (MATH §1) of pre-activations `z` and gradients `g` `[n, M]`, and
+    /// of the scales `c` `[M]` of a normalisation between fan-in and activation.
+    fn curvature_weights(
+        &self,
+        activation: Activation,
+        z: Tensor<2>,
+        gradient: Tensor<2>,
+        scale: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        let weights = gradient * activation.second_derivative(z);
+        match scale {
+            Some(scale) => weights * scale.square().unsqueeze_dim::<2>(0),
+            None => weights,
+        }
+    }
+
+    /// The spectra of a site by Krylov iterations that stay on the device; `None` where the
+    /// iterations on the host are to be used.
+    fn krylov_spectra(
+        &self,
+        _curvature: &Curvature,
+        _limits: &KrylovLimits,
+    ) -> Option<Result<SiteSpectra, CoreError>> {
+        None
     }
 
     /// Inputs as rows in `dtype`: `[1, n, d]` where all neurons share them, `[M, n, d]` for

@@ -258,6 +258,11 @@ impl Curvature {
         Ok(sum)
     }
 
+    /// The blocks whose sum the operator is.
+    pub fn iter_blocks(&self) -> impl Iterator<Item = &CurvatureBlock> {
+        self.blocks.iter()
+    }
+
     /// One block's part of [`apply`](Self::apply); 0 for a block that is not there.
     ///
     /// # Errors
@@ -323,7 +328,6 @@ pub(crate) fn read_f64<const D: usize>(
     what: &str,
 ) -> Result<Vec<f64>, CoreError> {
     tensor
-        .cast(DType::F64)
         .try_into_vec_as::<f64>()
         .map_err(|error| CoreError::Read {
             what: what.to_owned(),

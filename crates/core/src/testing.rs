@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::activation::Activation;
 use crate::backend::SplitBackend;
 use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
 use crate::error::CoreError;
@@ -28,8 +29,8 @@ impl Check {
     }
 }
 
-/// Compares a backend's splitting matrices and products with plain f64 loops on
-/// the host, over layer kinds, odd shapes, scales and both float types.
+/// Compares a backend's curvature weights, splitting matrices and products with plain f64
+/// loops on the host, over activations, layer kinds, odd shapes, scales and both float types.
 ///
 /// # Errors
 /// [`CoreError`] where the backend fails to compute at all.
@@ -39,6 +40,7 @@ pub fn conformance(backend: &dyn SplitBackend) -> Result<Vec<Check>, CoreError> 
         if !backend.supports(dtype) {
             continue;
         }
+        curvature_weights(backend, dtype, &mut checks)?;
         for case in cases() {
             let (block, rows) = case.block(&backend.device(), dtype);
             let weights = host(&block.weights);
@@ -74,6 +76,79 @@ pub fn conformance(backend: &dyn SplitBackend) -> Result<Vec<Check>, CoreError> 
         }
     }
     Ok(checks)
+}
+
+/// Pre-activations from far below to far above 0, with and without the scales of a normalisation.
+fn curvature_weights(
+    backend: &dyn SplitBackend,
+    dtype: DType,
+    checks: &mut Vec<Check>,
+) -> Result<(), CoreError> {
+    let (n, m) = (37, 5);
+    let device = backend.device();
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let mut draw = |count: usize, scale: f64| -> Vec<f64> {
+        let mut one = || {
+            let value: f64 = StandardNormal.sample(&mut rng);
+            f64::from((value * scale) as f32)
+        };
+        (0..count).map(|_| one()).collect()
+    };
+    let mut z = draw(n * m, 2.0);
+    z[..6].copy_from_slice(&[0.0, -0.0, 40.0, -40.0, 200.0, -200.0]);
+    let (gradient, scales) = (draw(n * m, 1.0), draw(m, 1.0));
+    let options = (&device, dtype);
+    let on_device = |values: &Vec<f64>| {
+        Tensor::<2>::from_data(TensorData::new(values.clone(), [n, m]), options)
+    };
+    let scale = Tensor::<1>::from_data(TensorData::new(scales.clone(), [m]), options);
+    for name in Activation::NAMES {
+        let activation: Activation = name.parse()?;
+        for scaled in [false, true] {
+            let weights = backend.curvature_weights(
+                activation,
+                on_device(&z),
+                on_device(&gradient),
+                scaled.then(|| scale.clone()),
+            );
+            let expected = (0..n * m).map(|at| {
+                let c = if scaled { scales[at % m] } else { 1.0 };
+                gradient[at] * second_derivative(activation, z[at]) * c * c
+            });
+            let mut worst = Worst::default();
+            let found = DMatrix::from_vec(m, n, host(&weights));
+            worst.compare(&found, &DMatrix::from_iterator(m, n, expected));
+            checks.push(Check {
+                name: format!("curvature weights, {name}, {dtype:?}, scaled: {scaled}"),
+                error: worst.relative(),
+                bound: if dtype == DType::F64 { 1e-12 } else { 1e-5 },
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `σ″(z)` as MATH §1 has it.
+fn second_derivative(activation: Activation, z: f64) -> f64 {
+    let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
+    let density = (-0.5 * z * z).exp();
+    match activation {
+        Activation::Relu { beta } | Activation::Softplus { beta } => {
+            let s = logistic(beta * z);
+            beta * s * (1.0 - s)
+        }
+        Activation::Tanh => -2.0 * z.tanh() * (1.0 - z.tanh().powi(2)),
+        Activation::Sigmoid => {
+            let s = logistic(z);
+            s * (1.0 - s) * (1.0 - 2.0 * s)
+        }
+        Activation::Silu => {
+            let s = logistic(z);
+            s * (1.0 - s) * (2.0 + z * (1.0 - 2.0 * s))
+        }
+        Activation::Gelu => density / (2.0 * std::f64::consts::PI).sqrt() * (2.0 - z * z),
+        Activation::Rbf => density * (z * z - 1.0),
+    }
 }
 
 #[derive(Default)]
@@ -320,9 +395,6 @@ fn random_matrix(rows: usize, columns: usize, seed: u64) -> DMatrix<f64> {
 }
 
 fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    let cast = tensor.clone().cast(DType::F64);
-    cast.into_data()
-        .as_slice::<f64>()
-        .map(<[f64]>::to_vec)
-        .unwrap_or_default()
+    // Not every device has f64, so the host converts.
+    tensor.clone().into_data().iter().collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use burgeon_core::{Capture, Curvature, CurvatureBlock, RowSample, Site};
+use burgeon_core::{Capture, Curvature, CurvatureBlock, RowSample, Site, SplitBackend};
 
 use crate::error::NnError;
 use crate::growable::{Growable, check_output, evaluate, scalar};
@@ -15,8 +15,8 @@ use crate::topology::Topology;
 /// gradient at the post-activation, joined to curvature weights.
 ///
 /// The model runs in inference mode (running statistics are used and not
-/// updated), and only the probes require gradients. Where `curvature` is false
-/// nothing is run but the loss.
+/// updated), and only the probes require gradients. The weights are computed by `backend`;
+/// without one nothing is run but the loss.
 ///
 /// # Errors
 /// [`NnError::Topology`] if a site's layer was not used by `predict`,
@@ -26,17 +26,17 @@ pub fn capture<M: Growable>(
     objective: &dyn Objective,
     samples: &Samples<M::Input>,
     batch_size: usize,
-    curvature: bool,
+    backend: Option<&dyn SplitBackend>,
 ) -> Result<Capture, NnError> {
-    if !curvature {
+    let Some(backend) = backend else {
         return Ok(Capture {
             sites: sites(&model.topology()?, |_| None)?,
             samples: samples.len(),
             loss: evaluate(model, objective, samples, batch_size)?.loss,
             bytes: 0,
         });
-    }
-    let pass = Pass::new(model, objective, samples, batch_size)?;
+    };
+    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
     let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
     let (mut loss, mut bytes) = (0.0, 0);
     for batch in 0..pass.batches() {
@@ -94,6 +94,7 @@ pub(crate) struct Pass<'a, M: Growable> {
     batches: Vec<Samples<M::Input>>,
     batch_size: usize,
     samples: usize,
+    backend: &'a dyn SplitBackend,
 }
 
 impl<'a, M: Growable> Pass<'a, M> {
@@ -102,6 +103,7 @@ impl<'a, M: Growable> Pass<'a, M> {
         objective: &'a dyn Objective,
         samples: &Samples<M::Input>,
         batch_size: usize,
+        backend: &'a dyn SplitBackend,
     ) -> Result<Self, NnError> {
         Ok(Self {
             topology: model.topology()?,
@@ -110,6 +112,7 @@ impl<'a, M: Growable> Pass<'a, M> {
             batches: samples.batches(batch_size).collect(),
             batch_size,
             samples: samples.len(),
+            backend,
         })
     }
 
@@ -156,7 +159,7 @@ impl<'a, M: Growable> Pass<'a, M> {
         let loss = scalar::<f64>(mean.inner().try_into_scalar())?;
         let named = passages.into_iter().filter_map(|passage| {
             let site = self.topology.site_name(passage.weight)?.to_owned();
-            Some((site, block(passage, &gradients, &mut draw)?))
+            Some((site, block(passage, &gradients, &mut draw, self.backend)?))
         });
         Ok((loss, named.collect()))
     }
@@ -174,6 +177,7 @@ fn block(
     passage: Passage,
     gradients: &burn::tensor::Gradients,
     draw: impl FnOnce(usize) -> Option<RowSample>,
+    backend: &dyn SplitBackend,
 ) -> Option<CurvatureBlock> {
     let gradient = (passage.gradient)(gradients)?;
     let part =
@@ -185,13 +189,9 @@ fn block(
         }
         None => (passage.input, gradient.all(), passage.pre_activation.all()),
     };
-    let mut weights = gradient * passage.activation.second_derivative(z);
-    if let Some(scale) = passage.scale {
-        weights = weights * scale.square().unsqueeze_dim::<2>(0);
-    }
     Some(CurvatureBlock {
         input,
         bias: passage.bias,
-        weights,
+        weights: backend.curvature_weights(passage.activation, z, gradient, passage.scale),
     })
 }

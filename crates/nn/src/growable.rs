@@ -29,6 +29,12 @@ pub trait Growable: Module + Sync + 'static {
     /// [`NnError`] where the layers do not fit; that of
     /// [`Chain::build`](crate::topology::Chain::build).
     fn topology(&self) -> Result<Topology, NnError>;
+
+    /// A regulariser `[1]` of the parameters that training adds to the loss, such as the L1
+    /// norm of the BatchNorm scales. Evaluation, capture and line search leave it out.
+    fn penalty(&self) -> Option<Tensor<1>> {
+        None
+    }
 }
 
 /// A model's loss on samples, and its accuracy where the targets are classes.

@@ -80,7 +80,7 @@ pub fn capture_spectra<M: Growable>(
         let problem = "spectra need at least one row of each site";
         return Err(NnError::Settings(problem.into()));
     }
-    let pass = Pass::new(model, objective, samples, batch_size)?;
+    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
     let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
     let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
     let (mut loss, mut bytes) = (0.0, 0);

@@ -166,7 +166,7 @@ impl Checker<'_> {
     {
         let net = cast(net, self.dtype);
         let samples = cast_samples(samples, self.dtype)?;
-        let captured = capture(&net, objective, &samples, samples.len(), true)?;
+        let captured = capture(&net, objective, &samples, samples.len(), Some(self.backend))?;
         let mut loss = Worst::default();
         let reference = self.arrays.floats("loss")?.values[0];
         loss.add((captured.loss - reference).abs() / reference.abs());

@@ -156,7 +156,13 @@ fn plain(
         return Ok(outcome);
     }
     let backend = context.backend()?;
-    let mut captured = capture(&net, &MeanSquaredError, samples, POINTS, true)?;
+    let mut captured = capture(
+        &net,
+        &MeanSquaredError,
+        samples,
+        POINTS,
+        Some(backend.as_ref()),
+    )?;
     captured.solve(&SpectrumSolver::default(), backend.as_ref())?;
     let spectra = captured
         .sites

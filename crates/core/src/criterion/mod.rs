@@ -137,7 +137,7 @@ fn undirected(capture: &Capture, scheme: Scheme, rng: &mut ChaCha8Rng) -> Vec<Ca
 }
 
 /// A direction drawn uniformly from the unit sphere.
-pub(crate) fn unit_vector(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+pub fn unit_vector(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     loop {
         let draw: Vec<f64> = (0..dim).map(|_| StandardNormal.sample(rng)).collect();
         let norm = draw.iter().map(|value| value * value).sum::<f64>().sqrt();

@@ -28,14 +28,14 @@ const FIRST_LOOK: usize = 6;
 /// Iterations between looks at the Ritz values, at least.
 const INTERVAL: usize = 4;
 
-/// When a neuron is done.
+/// When Krylov iterations end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Residual allowed, relative to the largest |λ|.
+pub struct KrylovLimits {
+    /// Residual allowed, relative to the neuron's largest |λ|.
     pub tolerance: f64,
-    /// Products at most, for the two that verify not counted.
+    /// Products at most, those that verify not counted.
     pub iterations: usize,
-    /// Basis vectors at most, before a restart.
+    /// Basis vectors of each neuron at most, before a restart.
     pub basis: usize,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Krylov<T> {
     dim: usize,
-    limits: Limits,
+    limits: KrylovLimits,
     dtype: DType,
     exact: DType,
     neurons: Vec<Neuron<T>>,
@@ -74,7 +74,7 @@ struct Neuron<T> {
 }
 
 impl<T: RealField + Copy> Krylov<T> {
-    pub fn new(shape: &SiteShape, limits: Limits, dtype: DType, exact: DType) -> Self {
+    pub fn new(shape: &SiteShape, limits: KrylovLimits, dtype: DType, exact: DType) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(0x5EED);
         let start = |_| Neuron {
             basis: unit_vector(shape.dim, &mut rng)
@@ -191,7 +191,7 @@ fn to_f64<T: RealField + Copy>(value: T) -> f64 {
 }
 
 impl<T: RealField + Copy> Neuron<T> {
-    fn step(&mut self, dim: usize, product: &[f64], limits: Limits, last: bool) {
+    fn step(&mut self, dim: usize, product: &[f64], limits: KrylovLimits, last: bool) {
         let count = self.basis.len() / dim;
         let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
         let one = if largest > 0.0 { largest } else { 1.0 };
@@ -232,7 +232,7 @@ impl<T: RealField + Copy> Neuron<T> {
 
     /// Ends the iteration if both ends have converged or it may not go on, or restarts it if
     /// the basis is full.
-    fn look(&mut self, dim: usize, beta: f64, limits: Limits, last: bool) {
+    fn look(&mut self, dim: usize, beta: f64, limits: KrylovLimits, last: bool) {
         let count = self.projected.nrows();
         let ritz = SymmetricEigen::new(self.projected.clone());
         let mut order: Vec<usize> = (0..count).collect();

@@ -10,6 +10,7 @@ mod solver;
 
 pub use dense::{dense_spectra, spectrum};
 pub use general::GeneralNeurons;
+pub use krylov::KrylovLimits;
 pub use operator::{CapturedOperator, Directions, SiteShape, SplittingOperator, apply};
 pub use rayleigh::RayleighDescent;
 pub use solver::{Method, SiteSpectra, SpectrumSolver};
@@ -41,7 +42,7 @@ pub struct Spectrum {
 
 impl Spectrum {
     /// The spectrum of two pairs, the smaller eigenvalue first.
-    fn ordered(a: Eigenpair, b: Eigenpair) -> Self {
+    pub fn ordered(a: Eigenpair, b: Eigenpair) -> Self {
         let (min, max) = if b.value < a.value { (b, a) } else { (a, b) };
         Self { min, max }
     }
@@ -55,7 +56,7 @@ fn orient(vector: &mut DVector<f64>) {
 }
 
 /// The pair of the unit `vector` and its Rayleigh quotient, from `product` = `S vector`.
-fn verified_pair(mut vector: DVector<f64>, product: &DVector<f64>) -> Eigenpair {
+pub fn verified_pair(mut vector: DVector<f64>, product: &DVector<f64>) -> Eigenpair {
     let value = vector.dot(product);
     let residual = (product - &vector * value).norm();
     orient(&mut vector);

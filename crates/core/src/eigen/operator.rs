@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 use nalgebra::DMatrix;
 
+use super::{KrylovLimits, SiteSpectra};
 use crate::backend::SplitBackend;
 use crate::curvature::Curvature;
 use crate::error::CoreError;
@@ -62,6 +63,16 @@ pub trait SplittingOperator {
         batch: usize,
         directions: &[Directions],
     ) -> Result<Vec<Vec<DMatrix<f64>>>, CoreError>;
+
+    /// The spectra of site number `site` by iterations that stay on its device; `None` where
+    /// there are none.
+    fn krylov_on_device(
+        &self,
+        _site: usize,
+        _limits: &KrylovLimits,
+    ) -> Option<Result<SiteSpectra, CoreError>> {
+        None
+    }
 
     /// Writes out the splitting matrices of site number `site`.
     ///
@@ -156,6 +167,14 @@ impl<B: SplitBackend + ?Sized> SplittingOperator for CapturedOperator<'_, B> {
             vectors.iter().map(product).collect()
         };
         self.sites.iter().zip(directions).map(products).collect()
+    }
+
+    fn krylov_on_device(
+        &self,
+        site: usize,
+        limits: &KrylovLimits,
+    ) -> Option<Result<SiteSpectra, CoreError>> {
+        self.backend.krylov_spectra(self.sites[site], limits)
     }
 
     fn dense(&self, site: usize, dtype: DType) -> Result<Vec<DMatrix<f64>>, CoreError> {

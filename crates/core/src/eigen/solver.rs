@@ -7,7 +7,7 @@ use burn::tensor::DType;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::krylov::{Krylov, Limits};
+use super::krylov::{Krylov, KrylovLimits};
 use super::operator::{Directions, SiteShape, SplittingOperator, apply};
 use super::rayleigh::{RayleighDescent, rayleigh_spectra};
 use super::{Spectrum, dense_spectra};
@@ -267,21 +267,22 @@ impl SpectrumSolver {
         T: nalgebra::RealField + Copy,
         O: SplittingOperator + ?Sized,
     {
-        let start = |(shape, wanted): (SiteShape, &bool)| {
+        let mut solved = vec![None; wanted.len()];
+        let mut sites = Vec::new();
+        for (index, shape) in operator.sites().iter().enumerate() {
             let numbers = (shape.neurons * shape.dim).max(1);
-            let limits = Limits {
+            let limits = KrylovLimits {
                 tolerance: self.tolerance,
                 iterations: self.max_iterations,
                 basis: self.memory_budget / (numbers * size_of::<T>()),
             };
-            wanted.then(|| Krylov::<T>::new(&shape, limits, self.dtype(exact), exact))
-        };
-        let mut sites: Vec<_> = operator
-            .sites()
-            .into_iter()
-            .zip(wanted)
-            .map(start)
-            .collect();
+            if wanted[index] {
+                let found = operator.krylov_on_device(index, &limits);
+                solved[index] = found.transpose()?;
+            }
+            let here = wanted[index] && solved[index].is_none();
+            sites.push(here.then(|| Krylov::<T>::new(shape, limits, self.dtype(exact), exact)));
+        }
         let mut bytes = vec![0; sites.len()];
         loop {
             let ask = |site: &Option<Krylov<T>>| {
@@ -308,7 +309,11 @@ impl SpectrumSolver {
                 spectra: site.into_spectra(),
             })
         };
-        Ok(sites.into_iter().zip(bytes).map(finish).collect())
+        merge(
+            &mut solved,
+            sites.into_iter().zip(bytes).map(finish).collect(),
+        );
+        Ok(solved)
     }
 }
 

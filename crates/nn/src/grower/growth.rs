@@ -164,7 +164,7 @@ impl<M: Growable> Grower<M> {
             let (spectrum, backend) = (&values.spectrum, self.backend.as_ref());
             capture_spectra(model, objective, samples, batch_size, spectrum, backend)?
         } else {
-            capture(model, objective, samples, batch_size, false)?
+            capture(model, objective, samples, batch_size, None)?
         };
         let cost = self.config.cost.as_ref();
         let priced = match values.cost_budget {

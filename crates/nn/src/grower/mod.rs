@@ -253,7 +253,11 @@ impl<M: Growable> Grower<M> {
             let batch = batch.to_autodiff();
             let output = self.model.predict(batch.inputs().clone());
             let loss = self.task.objective.loss(output, batch.targets());
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+            let minimised = match self.model.penalty() {
+                Some(penalty) => loss.clone() + penalty,
+                None => loss.clone(),
+            };
+            let gradients = GradientsParams::from_grads(minimised.backward(), &self.model);
             self.model = self
                 .optimizer
                 .step(learning_rate, self.model.clone(), gradients);

@@ -200,7 +200,7 @@ proptest! {
         prop_assume!(shape.activation.has_exact_curvature());
         let net = Net::new(&shape, &Flex).expect("the network fits");
         let data = samples(&shape, &Flex);
-        let captured = capture(&net, &MeanSquaredError, &data, 2, true).expect("captured");
+        let captured = capture(&net, &MeanSquaredError, &data, 2, Some(&Flex)).expect("captured");
         for site in &captured.sites {
             let curvature = site.curvature.as_ref().expect("asked for");
             let neuron = (shape.seed % site.neurons as u64) as usize;
@@ -228,7 +228,7 @@ proptest! {
         let data = samples(&shape, &Flex);
         let objective = MeanSquaredError;
         let topology = net.topology().expect("the topology fits");
-        let captured = capture(&net, &objective, &data, 64, true).expect("captured");
+        let captured = capture(&net, &objective, &data, 64, Some(&Flex)).expect("captured");
         for site in captured.sites.iter().filter(|site| topology.predicts_exactly(&site.name)) {
             let curvature = site.curvature.as_ref().expect("asked for");
             let neuron = (shape.seed % site.neurons as u64) as usize;
@@ -288,7 +288,7 @@ proptest! {
             let backend = backend.as_ref();
             let net = Net::new(&shape, backend).expect("the network fits");
             let data = samples(&shape, backend);
-            let captured = capture(&net, &MeanSquaredError, &data, 2, true).expect("captured");
+            let captured = capture(&net, &MeanSquaredError, &data, 2, Some(backend)).expect("captured");
             for site in &captured.sites {
                 let curvature = site.curvature.as_ref().expect("asked for");
                 let dense = curvature.dense(backend, DType::F64).expect("computed");

@@ -1,0 +1,126 @@
+//! Devices of CubeCL: finding them, and opening one without a panic.
+
+use std::fmt;
+
+use burn::tensor::Device;
+
+use crate::error::DeviceError;
+
+/// A runtime of CubeCL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// NVIDIA's, by feature `cuda`.
+    Cuda,
+    /// Vulkan, Metal or DirectX through wgpu, by feature `wgpu`.
+    Wgpu,
+}
+
+impl Runtime {
+    /// All runtimes.
+    pub const ALL: [Self; 2] = [Self::Cuda, Self::Wgpu];
+
+    /// The name on the command line, and of the feature that compiles it in.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+        }
+    }
+
+    const fn needs(self) -> &'static str {
+        match self {
+            Self::Cuda => {
+                "it needs an NVIDIA GPU and its driver's libcuda (`nvidia-smi` lists both)"
+            }
+            Self::Wgpu => {
+                "it needs a Vulkan, Metal or DirectX 12 driver (on Linux libvulkan and, without \
+                 a GPU, Mesa's lavapipe)"
+            }
+        }
+    }
+
+    /// The devices there are, described, in the order of their indices.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotBuilt`], or [`DeviceError::None`] with what is missing.
+    pub fn devices(self) -> Result<Vec<String>, DeviceError> {
+        let describe = |device: &Device| {
+            let identity = device.identity();
+            identity.map_or_else(|| format!("{device:?}"), |identity| identity.name)
+        };
+        Ok(self.enumerate()?.iter().map(describe).collect())
+    }
+
+    fn enumerate(self) -> Result<Vec<Device>, DeviceError> {
+        let built = match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Some(Device::enumerate(burn::tensor::DeviceType::Cuda)),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Some(Device::enumerate(burn::tensor::DeviceType::Wgpu)),
+            #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+            _ => None::<burn::tensor::Devices>,
+        };
+        let devices: Vec<Device> = match built {
+            Some(devices) => devices.into_iter().collect(),
+            None => {
+                return Err(DeviceError::NotBuilt {
+                    runtime: self,
+                    feature: self.name(),
+                });
+            }
+        };
+        if devices.is_empty() {
+            return Err(DeviceError::None {
+                runtime: self,
+                needs: self.needs(),
+            });
+        }
+        Ok(devices)
+    }
+
+    /// The device of that index, once it has computed something.
+    pub(crate) fn open(self, index: usize) -> Result<Device, DeviceError> {
+        let devices = self.enumerate()?;
+        let found = devices.len();
+        let device = devices.into_iter().nth(index).ok_or(DeviceError::Index {
+            runtime: self,
+            index,
+            found,
+        })?;
+        starts(&device).map_err(|reason| DeviceError::Start {
+            runtime: self,
+            index,
+            reason,
+        })?;
+        Ok(device)
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Adds one and one. Drivers that do not fit make the runtimes panic, at their first use.
+fn starts(device: &Device) -> Result<(), String> {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use burn::tensor::{DType, Tensor};
+
+    // Nothing of the device is used again if this fails.
+    let tried = catch_unwind(AssertUnwindSafe(|| {
+        let ones = Tensor::<1>::ones([1], (device, DType::F32));
+        (ones.clone() + ones).try_into_vec_as::<f32>()
+    }));
+    match tried {
+        Ok(Ok(two)) if two == [2.0] => Ok(()),
+        Ok(Ok(other)) => Err(format!("1 + 1 came out as {other:?}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            Err(text.unwrap_or("the runtime panicked").to_owned())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `(W ∘ (X Vᵀ))ᵀ X` without `X Vᵀ`: a cube takes a few neurons and a part of the rows, and keeps
+//! the products along the directions of one slab of rows at a time.
+
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::{argument, empty};
+
+/// Units of a cube in each direction; neurons of a cube, and columns at a time.
+const UNITS: u32 = 16;
+
+/// Rows of a slab for each unit.
+const EACH: u32 = 4;
+
+/// Rows of a slab.
+const ROWS: u32 = UNITS * EACH;
+
+/// Distance of rows in shared memory, odd so that a column's entries lie in different banks.
+const PITCH: u32 = UNITS + 1;
+
+/// Rows that are worth a cube, and how many parts of the rows there are at most.
+const PART_ROWS: usize = 512;
+const PARTS: usize = 32;
+
+#[cube(launch)]
+fn weighted_products_kernel(
+    x: &[f32],
+    w: &[f32],
+    v: &[f32],
+    parts: &mut [f32],
+    n: u32,
+    d: u32,
+    m: u32,
+    rows_each: u32,
+) {
+    let tx = UNIT_POS_X;
+    let ty = UNIT_POS_Y;
+    let first = CUBE_POS_X * UNITS;
+    let start = CUBE_POS_Y * rows_each;
+    let mut end = start + rows_each;
+    if end > n {
+        end = n;
+    }
+    let out = (CUBE_POS_Y * m + first + ty) * d;
+    let mut slab = Shared::<[f32]>::new_slice(comptime!((ROWS * PITCH) as usize));
+    let mut directions = Shared::<[f32]>::new_slice(comptime!((UNITS * PITCH) as usize));
+    let mut along = Shared::<[f32]>::new_slice(comptime!((ROWS * PITCH) as usize));
+    let mut sums = Array::<f32>::new(comptime!(EACH as usize));
+    let mut row = start;
+    while row < end {
+        #[unroll]
+        for i in 0..EACH {
+            sums[comptime!(i as usize)] = 0.0f32;
+        }
+        let mut column = 0u32;
+        while column < d {
+            let mine = column + tx;
+            #[unroll]
+            for i in 0..EACH {
+                let r = row + i * UNITS + ty;
+                let mut value = 0.0f32;
+                if r < end && mine < d {
+                    value = x[(r * d + mine) as usize];
+                }
+                slab[((i * UNITS + ty) * PITCH + tx) as usize] = value;
+            }
+            let mut value = 0.0f32;
+            if first + ty < m && mine < d {
+                value = v[((first + ty) * d + mine) as usize];
+            }
+            directions[(ty * PITCH + tx) as usize] = value;
+            sync_cube();
+            for k in 0..UNITS {
+                let direction = directions[(tx * PITCH + k) as usize];
+                #[unroll]
+                for i in 0..EACH {
+                    sums[comptime!(i as usize)] +=
+                        slab[((i * UNITS + ty) * PITCH + k) as usize] * direction;
+                }
+            }
+            sync_cube();
+            column += UNITS;
+        }
+        #[unroll]
+        for i in 0..EACH {
+            let r = row + i * UNITS + ty;
+            let mut weight = 0.0f32;
+            if r < end && first + tx < m {
+                weight = w[(r * m + first + tx) as usize];
+            }
+            along[((i * UNITS + ty) * PITCH + tx) as usize] = weight * sums[comptime!(i as usize)];
+        }
+        sync_cube();
+        let mut column = 0u32;
+        while column < d {
+            let mine = column + tx;
+            #[unroll]
+            for i in 0..EACH {
+                let r = row + i * UNITS + ty;
+                let mut value = 0.0f32;
+                if r < end && mine < d {
+                    value = x[(r * d + mine) as usize];
+                }
+                slab[((i * UNITS + ty) * PITCH + tx) as usize] = value;
+            }
+            sync_cube();
+            if first + ty < m && mine < d {
+                let mut sum = 0.0f32;
+                for r in 0..ROWS {
+                    sum += along[(r * PITCH + ty) as usize] * slab[(r * PITCH + tx) as usize];
+                }
+                // Each part has its own place, and one unit each of its entries.
+                let mut before = 0.0f32;
+                if row > start {
+                    before = parts[(out + mine) as usize];
+                }
+                parts[(out + mine) as usize] = before + sum;
+            }
+            sync_cube();
+            column += UNITS;
+        }
+        row += ROWS;
+    }
+}
+
+/// `[parts, M, d]` of `x` `[n, d]`, `weights` `[n, M]` and `directions` `[M, d]`: products over
+/// parts of the rows, to be added up.
+pub(crate) fn weighted_products(
+    x: CubeTensor,
+    weights: CubeTensor,
+    directions: CubeTensor,
+) -> CubeTensor {
+    let [n, d] = super::dims(&x);
+    let [_, m] = super::dims(&weights);
+    let each = n.div_ceil((n / PART_ROWS).clamp(1, PARTS)).max(1);
+    let parts = n.div_ceil(each);
+    let products = empty(&x, [parts, m, d]);
+    let client = x.client.clone();
+    weighted_products_kernel::launch(
+        &client,
+        CubeCount::Static((m as u32).div_ceil(UNITS), parts as u32, 1),
+        CubeDim::new_2d(UNITS, UNITS),
+        argument(x),
+        argument(weights),
+        argument(directions),
+        products.clone().into_buffer_arg(),
+        n as u32,
+        d as u32,
+        m as u32,
+        each as u32,
+    );
+    products
+}

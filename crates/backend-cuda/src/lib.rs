@@ -1,0 +1,46 @@
+//! Splitting on GPUs: NVIDIA's through `burn-cuda`, by kernels in CubeCL that run on its other
+//! runtimes too.
+//!
+//! Without the features `cuda` and `wgpu` the crate holds the names of devices and the errors that
+//! say how to get them, and nothing of CubeCL is built. The kernels are the curvature weights in
+//! one pass, the Gram matrices by tiles, the matrix-free products without `X Vᵀ`, and the
+//! eigen-decomposition of small matrices; a whole Krylov iteration stays on the device.
+
+#[cfg(feature = "kernels")]
+mod backend;
+mod device;
+mod error;
+#[cfg(feature = "kernels")]
+mod kernels;
+#[cfg(feature = "kernels")]
+mod krylov;
+#[cfg(feature = "kernels")]
+mod ops;
+#[cfg(all(test, feature = "wgpu"))]
+mod ops_tests;
+
+#[cfg(feature = "kernels")]
+pub use backend::CubeDevice;
+pub use device::Runtime;
+pub use error::DeviceError;
+
+/// Device number `index`, from 0, of `runtime`.
+///
+/// # Errors
+/// [`DeviceError`] if the build, the driver, the device or the index is missing, or the device
+/// does not start.
+pub fn open(
+    runtime: Runtime,
+    index: usize,
+) -> Result<Box<dyn burgeon_core::SplitBackend>, DeviceError> {
+    #[cfg(feature = "kernels")]
+    return Ok(Box::new(CubeDevice::open(runtime, index)?));
+    #[cfg(not(feature = "kernels"))]
+    Err(runtime.open(index).map_or_else(
+        |error| error,
+        |_| DeviceError::None {
+            runtime,
+            needs: "the kernels are not built",
+        },
+    ))
+}

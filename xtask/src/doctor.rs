@@ -1,0 +1,96 @@
+//! `cargo xtask doctor`: the devices of this build and machine, each through the conformance suite.
+
+use burgeon_backend_cuda::Runtime;
+use burgeon_core::testing::conformance;
+use burgeon_experiments::device::{HOST_DEVICES, backend};
+use burgeon_experiments::report::Table;
+
+use crate::error::XtaskError;
+use crate::render;
+
+/// Prints a row for each device; an error if one that starts computes wrong.
+pub fn run() -> Result<(), XtaskError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut rows = Vec::new();
+    let mut failing = Vec::new();
+    for name in HOST_DEVICES {
+        examine(
+            name,
+            &format!("CPU, {threads} threads"),
+            &mut rows,
+            &mut failing,
+        );
+    }
+    for runtime in Runtime::ALL {
+        match runtime.devices() {
+            Ok(devices) => {
+                for (index, description) in devices.iter().enumerate() {
+                    let name = format!("{runtime}:{index}");
+                    examine(&name, description, &mut rows, &mut failing);
+                }
+            }
+            Err(error) => rows.push(vec![
+                runtime.to_string(),
+                String::new(),
+                "not usable".into(),
+                error.to_string(),
+            ]),
+        }
+    }
+    let table = Table {
+        name: "doctor".into(),
+        title: "Devices, and the conformance suite on each".into(),
+        columns: ["device", "what it is", "state", "conformance"].map(str::to_owned).into(),
+        rows,
+        notes: vec![
+            "The suite compares splitting matrices, matrix-free products and curvature weights with \
+             plain loops in f64 on the host; errors are relative to the largest entry."
+                .into(),
+        ],
+    };
+    println!("{}", render::terminal(&table));
+    if failing.is_empty() {
+        return Ok(());
+    }
+    Err(XtaskError::Conformance(failing.join(", ")))
+}
+
+fn examine(name: &str, what: &str, rows: &mut Vec<Vec<String>>, failing: &mut Vec<String>) {
+    let checked = backend(name)
+        .map_err(|error| error.to_string())
+        .and_then(|backend| conformance(backend.as_ref()).map_err(|error| error.to_string()));
+    let (state, found) = match checked {
+        Ok(checks) => {
+            let wrong: Vec<_> = checks.iter().filter(|check| !check.passed()).collect();
+            let worst = checks
+                .iter()
+                .map(|check| check.error / check.bound)
+                .fold(0.0, f64::max);
+            let mut found = format!(
+                "{} of {} checks pass, the worst at {:.0} % of its bound",
+                checks.len() - wrong.len(),
+                checks.len(),
+                100.0 * worst
+            );
+            if let Some(check) = wrong.first() {
+                found.push_str(&format!("; first: {} ({:.1e})", check.name, check.error));
+                failing.push(name.to_owned());
+            }
+            (
+                if wrong.is_empty() {
+                    "usable"
+                } else {
+                    "computes wrong"
+                },
+                found,
+            )
+        }
+        Err(error) => ("not usable", error),
+    };
+    rows.push(vec![
+        name.to_owned(),
+        what.to_owned(),
+        state.to_owned(),
+        found,
+    ]);
+}
