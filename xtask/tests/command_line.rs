@@ -40,6 +40,42 @@ fn golden() -> String {
 }
 
 #[test]
+fn the_doctor_says_which_devices_are_usable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = succeeds(folder.path(), &["doctor"]);
+    for device in ["flex", "ndarray"] {
+        let row = table.lines().find(|line| line.contains(device));
+        let row = row.expect("a row for each device");
+        assert!(
+            row.contains(" usable") && row.contains("108 of 108"),
+            "{row}"
+        );
+    }
+    let cuda = table.lines().find(|line| line.contains("cuda"));
+    let cuda = cuda.expect("a row for CUDA");
+    if cfg!(not(feature = "cuda")) {
+        assert!(
+            cuda.contains("not usable") && cuda.contains("--features cuda"),
+            "{cuda}"
+        );
+    }
+}
+
+#[test]
+fn devices_that_are_not_there_are_errors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for device in ["cuda:99", "wgpu:99"] {
+        let arguments = ["reproduce", "--only", "digits", "--device", device];
+        fails(folder.path(), &arguments, &device[..4]);
+    }
+    fails(
+        folder.path(),
+        &["golden", &golden(), "--device", "gpu"],
+        "unknown device `gpu`",
+    );
+}
+
+#[test]
 fn lists_say_what_there_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let list = succeeds(folder.path(), &["reproduce", "--list"]);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "kernels")]
 use burn::tensor::Device;
 
 use crate::error::DeviceError;
@@ -27,6 +28,27 @@ impl Runtime {
         }
     }
 
+    /// The devices there are, described, in the order of their indices.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotBuilt`], or [`DeviceError::None`] with what is missing.
+    pub fn devices(self) -> Result<Vec<String>, DeviceError> {
+        #[cfg(feature = "kernels")]
+        return Ok(self.enumerate()?.iter().map(describe).collect());
+        #[cfg(not(feature = "kernels"))]
+        Err(self.not_built())
+    }
+
+    pub(crate) const fn not_built(self) -> DeviceError {
+        DeviceError::NotBuilt {
+            runtime: self,
+            feature: self.name(),
+        }
+    }
+}
+
+#[cfg(feature = "kernels")]
+impl Runtime {
     const fn needs(self) -> &'static str {
         match self {
             Self::Cuda => {
@@ -39,36 +61,16 @@ impl Runtime {
         }
     }
 
-    /// The devices there are, described, in the order of their indices.
-    ///
-    /// # Errors
-    /// [`DeviceError::NotBuilt`], or [`DeviceError::None`] with what is missing.
-    pub fn devices(self) -> Result<Vec<String>, DeviceError> {
-        let describe = |device: &Device| {
-            let identity = device.identity();
-            identity.map_or_else(|| format!("{device:?}"), |identity| identity.name)
-        };
-        Ok(self.enumerate()?.iter().map(describe).collect())
-    }
-
     fn enumerate(self) -> Result<Vec<Device>, DeviceError> {
-        let built = match self {
+        let devices = match self {
             #[cfg(feature = "cuda")]
-            Self::Cuda => Some(Device::enumerate(burn::tensor::DeviceType::Cuda)),
+            Self::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Some(Device::enumerate(burn::tensor::DeviceType::Wgpu)),
+            Self::Wgpu => Device::enumerate(burn::tensor::DeviceType::Wgpu),
             #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-            _ => None::<burn::tensor::Devices>,
+            _ => return Err(self.not_built()),
         };
-        let devices: Vec<Device> = match built {
-            Some(devices) => devices.into_iter().collect(),
-            None => {
-                return Err(DeviceError::NotBuilt {
-                    runtime: self,
-                    feature: self.name(),
-                });
-            }
-        };
+        let devices: Vec<Device> = devices.into_iter().collect();
         if devices.is_empty() {
             return Err(DeviceError::None {
                 runtime: self,
@@ -102,7 +104,14 @@ impl fmt::Display for Runtime {
     }
 }
 
+#[cfg(feature = "kernels")]
+fn describe(device: &Device) -> String {
+    let identity = device.identity();
+    identity.map_or_else(|| format!("{device:?}"), |identity| identity.name)
+}
+
 /// Adds one and one. Drivers that do not fit make the runtimes panic, at their first use.
+#[cfg(feature = "kernels")]
 fn starts(device: &Device) -> Result<(), String> {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
