@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use burgeon_experiments::report::{AxisScale, Figure};
 use plotters::coord::Shift;
+use plotters::coord::combinators::BindKeyPoints;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
@@ -46,12 +47,33 @@ fn draw_on<B: DrawingBackend>(area: DrawingArea<B, Shift>, figure: &Figure) -> R
     let values = |axis: fn(&Figure) -> Vec<f64>| axis(figure);
     let x = range(&values(x_values), figure.x_scale)?;
     let y = range(&values(y_values), figure.y_scale)?;
+    let (x_marks, y_marks) = (marks(&x), marks(&y));
+    let x_log = x.clone().log_scale().with_key_points(x_marks);
+    let y_log = y.clone().log_scale().with_key_points(y_marks);
     match (figure.x_scale, figure.y_scale) {
         (AxisScale::Linear, AxisScale::Linear) => chart(&area, figure, x, y),
-        (AxisScale::Linear, AxisScale::Log) => chart(&area, figure, x, y.log_scale()),
-        (AxisScale::Log, AxisScale::Linear) => chart(&area, figure, x.log_scale(), y),
-        (AxisScale::Log, AxisScale::Log) => chart(&area, figure, x.log_scale(), y.log_scale()),
+        (AxisScale::Linear, AxisScale::Log) => chart(&area, figure, x, y_log),
+        (AxisScale::Log, AxisScale::Linear) => chart(&area, figure, x_log, y),
+        (AxisScale::Log, AxisScale::Log) => chart(&area, figure, x_log, y_log),
     }
+}
+
+/// Where a logarithmic axis has its labels: as many round numbers as stay apart.
+fn marks(range: &Range<f64>) -> Vec<f64> {
+    const MOST: usize = 8;
+    let round = |digits: &[u8]| -> Vec<f64> {
+        let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
+        let numbers = decades.flat_map(|decade| {
+            let number = move |digit: &u8| f64::from(*digit) * 10_f64.powi(decade);
+            digits.iter().map(number).collect::<Vec<_>>()
+        });
+        numbers.filter(|number| range.contains(number)).collect()
+    };
+    let choices = [&[1, 2, 3, 4, 5, 6, 7, 8, 9][..], &[1, 2, 5], &[1, 3]];
+    let mut fitting = choices.into_iter().map(round);
+    fitting
+        .find(|marks| marks.len() <= MOST)
+        .unwrap_or_else(|| round(&[1]))
 }
 
 fn x_values(figure: &Figure) -> Vec<f64> {
@@ -159,7 +181,7 @@ where
 /// Plain numbers where they are short, powers of ten elsewhere.
 fn label(value: &f64) -> String {
     let size = value.abs();
-    if *value == 0.0 || (1e-3..1e5).contains(&size) {
+    if *value == 0.0 || (1e-3..1e6).contains(&size) {
         let text = format!("{value:.4}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
@@ -202,4 +224,20 @@ fn emptiest_corner(figure: &Figure) -> SeriesLabelPosition {
     .into_iter()
     .min_by_key(|(count, _)| *count)
     .map_or(SeriesLabelPosition::UpperRight, |(_, corner)| corner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logarithmic_axes_have_a_few_round_marks() {
+        assert_eq!(
+            marks(&(3e4..1.5e5)),
+            [3e4, 4e4, 5e4, 6e4, 7e4, 8e4, 9e4, 1e5]
+        );
+        assert_eq!(marks(&(9e2..7.2e3)), [1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3]);
+        assert_eq!(marks(&(9e2..2.5e4)), [1e3, 2e3, 5e3, 1e4, 2e4]);
+        assert_eq!(marks(&(1.0..2e6)).len(), 7);
+    }
 }

@@ -307,7 +307,12 @@ impl Study for EnergyAware {
                 series,
                 diagonal: false,
             });
-            report.figures.push(width_figure(set, title, results)?);
+            for (method, label) in &METHODS[..2] {
+                let title = format!("{title}, {label}");
+                report
+                    .figures
+                    .push(width_figure(set, method, &title, results)?);
+            }
         }
         Ok(report)
     }
@@ -316,43 +321,41 @@ impl Study for EnergyAware {
 /// Where the channels went under the largest budget, seed by seed averaged.
 fn width_figure(
     set: &str,
+    method: &str,
     title: &str,
     results: &[(String, Value)],
 ) -> Result<Figure, ExperimentError> {
     let largest = BUDGETS.len() - 1;
-    let mut series = Vec::new();
-    for (method, label) in &METHODS[..2] {
-        let runs: Vec<Outcome> = results_of(results, &format!("{set}.{method}.{largest}"))?;
-        let steps = runs.iter().map(|run| run.widths.len()).min().unwrap_or(0);
-        for layer in 0..WIDTHS.len() {
-            let point = |step: usize| {
-                let widths = runs.iter().map(|run| run.widths[step][layer] as f64);
-                let (y, deviation) = mean_deviation(&widths.collect::<Vec<_>>());
-                Point {
-                    x: step as f64,
-                    y,
-                    deviation,
-                }
-            };
-            let name = match layer {
+    let runs: Vec<Outcome> = results_of(results, &format!("{set}.{method}.{largest}"))?;
+    // All runs have these steps.
+    let steps = runs.iter().map(|run| run.widths.len()).min().unwrap_or(0);
+    let series = (0..WIDTHS.len()).map(|layer| {
+        let point = |step: usize| {
+            let widths = runs.iter().map(|run| run.widths[step][layer] as f64);
+            let (y, deviation) = mean_deviation(&widths.collect::<Vec<_>>());
+            Point {
+                x: step as f64,
+                y,
+                deviation,
+            }
+        };
+        Series {
+            label: match layer {
                 0 => "stem".to_owned(),
                 block => format!("block {block}"),
-            };
-            series.push(Series {
-                label: format!("{label}: {name}"),
-                points: (0..steps).map(point).collect(),
-                joined: true,
-            });
+            },
+            points: (0..steps).map(point).collect(),
+            joined: true,
         }
-    }
+    });
     Ok(Figure {
-        name: format!("energy-{set}-widths"),
-        title: format!("{title}: channels of each layer while growing, largest budget"),
+        name: format!("energy-{set}-widths-{method}"),
+        title: format!("{title}: channels while growing, largest budget"),
         x_label: "growth step".into(),
         y_label: "channels (mean ± deviation)".into(),
         x_scale: AxisScale::Linear,
         y_scale: AxisScale::Linear,
-        series,
+        series: series.collect(),
         diagonal: false,
     })
 }
