@@ -1,4 +1,4 @@
-//! Convolution, pooling, activations and the products of splitting on the CPU, for Burn's CPU backends.
+//! Convolution, batch normalisation, pooling, activations and the products of splitting on the CPU, for Burn's CPU backends.
 //!
 //! They work on the tensors where they lie, block by block in parallel: no patch matrix of a
 //! whole batch is built. Within a block sums are in the type that is asked for; the blocks
@@ -11,6 +11,11 @@
     reason = "the ndarray backend is one of the two that are served"
 )]
 mod activate;
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+mod batch_norm;
 // Upstream deprecates the ndarray backend, one of the two that are served here.
 #[expect(
     deprecated,
@@ -36,6 +41,7 @@ mod real;
 mod site;
 
 pub use activate::activate;
+pub use batch_norm::{Normalised, batch_norm_train};
 pub use conv2d::conv2d;
 pub use grams::splitting_matrices;
 pub use max_pool2d::max_pool2d;

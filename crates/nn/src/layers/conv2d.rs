@@ -9,7 +9,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, conv_spec, norm_params};
-use super::{InnerOrSelf, check_width, check_window, convolve, norm_scale, window};
+use super::{InnerOrSelf, check_width, check_window, convolve, norm_scale, normalise, window};
 use crate::error::NnError;
 use crate::recording::{self, Outputs, Passage};
 
@@ -96,7 +96,7 @@ impl GrowableConv2d {
         );
         let mut z = convolve(&self.conv, window, input.clone());
         if let Some(norm) = &self.norm {
-            z = norm.forward(z);
+            z = normalise(norm, z);
         }
         let output = activate(self.activation, z.clone());
         if !recording::is_recording() {

@@ -8,7 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, channel_params, norm_params};
-use super::{InnerOrSelf, bias_of, check_width, check_window, norm_scale, window};
+use super::{InnerOrSelf, bias_of, check_width, check_window, norm_scale, normalise, window};
 use crate::error::NnError;
 use crate::recording::{self, Outputs, Passage};
 
@@ -102,7 +102,7 @@ impl GrowableDepthwiseConv2d {
         let bias = bias_of(&self.bias);
         let mut z = conv2d(input.clone(), self.weight.val(), bias, window, channels);
         if let Some(norm) = &self.norm {
-            z = norm.forward(z);
+            z = normalise(norm, z);
         }
         let output = activate(self.activation, z.clone());
         if !recording::is_recording() {

@@ -11,6 +11,7 @@ pub use linear::{GrowableLinear, GrowableLinearConfig};
 pub use spec::{ChannelParam, FanInLayout, Layer, LayerSpec, MixingSpec, SiteSpec};
 
 use burgeon_core::Window;
+use burgeon_kernels::batch_norm_train;
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, PaddingConfig2d};
@@ -44,6 +45,25 @@ fn check_window(
         check_width(layer, what, sizes[0].min(sizes[1]))?;
     }
     Ok(())
+}
+
+/// `norm.forward(maps)`, in training by this project's kernel.
+fn normalise(norm: &BatchNorm, maps: Tensor<4>) -> Tensor<4> {
+    let training = maps.device().is_autodiff() && norm.training.is_enabled();
+    if !training {
+        return norm.forward(maps);
+    }
+    let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
+    let found = batch_norm_train(maps, gamma, beta, norm.epsilon);
+    for (running, batch) in [
+        (&norm.running_mean, found.mean),
+        (&norm.running_var, found.variance),
+    ] {
+        let kept = running.value_sync().mul_scalar(1.0 - norm.momentum);
+        let next = kept + batch.mul_scalar(norm.momentum);
+        running.update(next.detach());
+    }
+    found.output
 }
 
 /// `c = γ/√(running variance + ε)`, what a normalisation in inference mode
