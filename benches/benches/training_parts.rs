@@ -9,11 +9,10 @@ use burgeon_benches::measure::{Median, bench};
 use burgeon_benches::nets::ConvNet;
 use burgeon_benches::{noise, random, same_window};
 use burgeon_core::{Activation, SplitBackend};
-use burgeon_kernels::{activate, conv2d, max_pool2d};
+use burgeon_kernels::{activate, batch_norm_train, conv2d, max_pool2d};
 use burgeon_nn::{CrossEntropy, Growable, Objective};
-use burn::nn::BatchNormConfig;
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, module};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const BATCH: usize = 64;
@@ -75,10 +74,21 @@ fn training_parts(c: &mut Criterion, backend: &dyn SplitBackend) {
             conv2d(maps, weights[layer].clone(), None, same_window(3, 1), 1)
         }),
     );
-    let norms = outputs.map(|[c, _]| BatchNormConfig::new(c).init(&device));
+    let scales = outputs.map(|[c, _]| random([c], &device).require_grad());
+    let shifts = outputs.map(|[c, _]| random([c], &device).require_grad());
     part(
         "three BatchNorms",
-        &mut there_and_back(&outputs, &device, |layer, maps| norms[layer].forward(maps)),
+        &mut there_and_back(&outputs, &device, |layer, maps| {
+            let (scale, shift) = (scales[layer].clone(), shifts[layer].clone());
+            batch_norm_train(maps, scale, shift, 1e-5).output
+        }),
+    );
+    part(
+        "three BatchNorms of Burn's, not in the step",
+        &mut there_and_back(&outputs, &device, |layer, maps| {
+            let (scale, shift) = (scales[layer].clone(), shifts[layer].clone());
+            module::batch_norm_train(maps, scale, shift, 1e-5).output
+        }),
     );
     part(
         "three activations",
@@ -97,6 +107,10 @@ fn training_parts(c: &mut Criterion, backend: &dyn SplitBackend) {
         &mut there_and_back(&outputs[2..], &device, |_, maps| {
             maps.mean_dim(3).mean_dim(2)
         }),
+    );
+    part(
+        "the sum that each part above has for a loss, over all their outputs",
+        &mut there_and_back(&outputs, &device, |_, maps| maps),
     );
     group.finish();
 

@@ -167,6 +167,9 @@ impl Windows {
     /// Runs `work(output index, index of the largest value)` for each window of a plane.
     fn for_each<T: Real>(&self, plane: &[T], mut work: impl FnMut(usize, usize)) {
         let width = self.shape[3];
+        if self.kernel == [2, 2] {
+            return self.for_each_of_four(plane, work);
+        }
         for y in 0..self.output[0] {
             for x in 0..self.output[1] {
                 let corner = y * self.stride[0] * width + x * self.stride[1];
@@ -180,6 +183,30 @@ impl Windows {
                     }
                 }
                 work(y * self.output[1] + x, largest);
+            }
+        }
+    }
+
+    /// As [`for_each`](Self::for_each), for windows of 2×2, without branches.
+    fn for_each_of_four<T: Real>(&self, plane: &[T], mut work: impl FnMut(usize, usize)) {
+        let width = self.shape[3];
+        let [step_y, step_x] = self.stride;
+        for y in 0..self.output[0] {
+            let row = y * step_y * width;
+            let (top, bottom) = plane[row..row + 2 * width].split_at(width);
+            for x in 0..self.output[1] {
+                let at = x * step_x;
+                let (mut largest, mut index) = (top[at], at);
+                for (value, place) in [
+                    (top[at + 1], at + 1),
+                    (bottom[at], width + at),
+                    (bottom[at + 1], width + at + 1),
+                ] {
+                    let larger = value > largest;
+                    largest = if larger { value } else { largest };
+                    index = if larger { place } else { index };
+                }
+                work(y * self.output[1] + x, row + index);
             }
         }
     }
