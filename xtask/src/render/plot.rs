@@ -236,8 +236,8 @@ mod tests {
             marks(&(3e4..1.5e5)),
             [3e4, 4e4, 5e4, 6e4, 7e4, 8e4, 9e4, 1e5]
         );
-        assert_eq!(marks(&(9e2..7.2e3)), [1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3]);
-        assert_eq!(marks(&(9e2..2.5e4)), [1e3, 2e3, 5e3, 1e4, 2e4]);
+        assert_eq!(marks(&(9.5e2..7.2e3)), [1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3]);
+        assert_eq!(marks(&(9.5e2..2.5e4)), [1e3, 2e3, 5e3, 1e4, 2e4]);
         assert_eq!(marks(&(1.0..2e6)).len(), 7);
     }
 }

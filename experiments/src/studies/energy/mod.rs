@@ -6,11 +6,12 @@ mod net;
 mod pruning;
 
 use burgeon_core::cost::Macs;
-use burgeon_core::criterion::SteepestDescent;
+use burgeon_core::criterion::{RandomSplit, SteepestDescent};
 use burgeon_core::select::{Fraction, LinearProgramme};
 use burgeon_data::{DataSet, ImageSet, load, optdigits};
 use burgeon_nn::growable::evaluate;
-use burgeon_nn::{CrossEntropy, GrowerConfig, LearningRate, Trigger};
+use burgeon_nn::grower::Accept;
+use burgeon_nn::{CrossEntropy, GrowerConfig, LearningRate, StepSize, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,9 +42,10 @@ const PRUNED_FROM: f64 = 2.5;
 /// largest of those that arXiv 1708.06519 tries, because training is short.
 const SLIMMING: f64 = 1e-3;
 
-const METHODS: [(&str, &str); 5] = [
+const METHODS: [(&str, &str); 6] = [
     ("aware", "energy-aware splitting"),
     ("plain", "plain splitting"),
+    ("random", "random growth"),
     ("uniform", "uniform width"),
     ("l1", "pruned by L1 norm from a wide net"),
     ("slimming", "slimmed by BatchNorm scales from a wide net"),
@@ -103,12 +105,17 @@ fn grown(
     recipe: &Recipe,
     seed: u64,
     budget: u64,
-    (aware, model): (bool, SmallMobileNet),
+    (method, model): (&str, SmallMobileNet),
 ) -> Result<(SmallMobileNet, Vec<Vec<usize>>), ExperimentError> {
-    let config = if aware {
-        GrowerConfig::new(SteepestDescent, LinearProgramme::default())
-    } else {
-        GrowerConfig::new(SteepestDescent, Fraction::new(recipe.fraction)?)
+    let fraction = Fraction::new(recipe.fraction)?;
+    let config = match method {
+        "aware" => GrowerConfig::new(SteepestDescent, LinearProgramme::default()),
+        "plain" => GrowerConfig::new(SteepestDescent, fraction),
+        // A random direction is no descent direction, so all its growths are made.
+        _ => GrowerConfig::new(RandomSplit, fraction).with_step_size(StepSize::Fixed {
+            epsilon: 0.25,
+            accept: Accept::Always,
+        }),
     };
     let start = widths(&model)?;
     let config = common(config, recipe, seed)
@@ -137,7 +144,7 @@ impl Study for EnergyAware {
 
     fn description(&self) -> &'static str {
         "accuracy against MACs of a MobileNet-style net: energy-aware splitting, plain splitting, \
-         uniform width, pruning by L1 norm, slimming (needs `cargo xtask data fetch fashion-mnist`)"
+         random growth, uniform width, pruning by L1 norm, slimming (needs `cargo xtask data fetch fashion-mnist`)"
     }
 
     fn is_default(&self) -> bool {
@@ -213,7 +220,7 @@ impl Study for EnergyAware {
                 (model, steps)
             }
             method => {
-                let start = (method == "aware", start);
+                let start = (method, start);
                 grown(context, &parts, &recipe, seed, budget, start)?
             }
         };
@@ -285,8 +292,9 @@ impl Study for EnergyAware {
                 rows,
                 notes: vec![
 "Energy-aware: the linear programme of arXiv 1910.03103 on gain and added MACs; \
-                     plain: the 30 % of neurons with the largest gain; both in at most 8 steps of at \
-                     most half the network's MACs. Uniform: all widths times one factor. Pruned: a \
+                     plain: the 30 % of neurons with the largest gain; random: as many drawn, split in \
+                     random directions with ε = 0.25; all in at most 8 steps of at most half the \
+                     network's MACs. Uniform: all widths times one factor. Pruned: a \
                      uniform net of 2.5 times the budget that loses the filters of least L1 norm, the \
                      same share of each layer, after half of the epochs before the final ones. Slimmed: \
                      such a net that trains that half with 0.001 times the L1 norm of its BatchNorm \
