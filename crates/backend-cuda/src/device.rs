@@ -39,6 +39,7 @@ impl Runtime {
         Err(self.not_built())
     }
 
+    #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
     pub(crate) const fn not_built(self) -> DeviceError {
         DeviceError::NotBuilt {
             runtime: self,
