@@ -1,5 +1,6 @@
 //! The splitting products on a device of CubeCL.
 
+use burgeon_core::backend::curvature_weights;
 use burgeon_core::eigen::KrylovLimits;
 use burgeon_core::{Activation, CoreError, Curvature, CurvatureBlock, SiteSpectra, SplitBackend};
 use burn::tensor::{DType, Device, Tensor};
@@ -73,13 +74,13 @@ impl SplitBackend for CubeDevice {
         gradient: Tensor<2>,
         scale: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        let scale = scale.unwrap_or_else(|| Tensor::ones([z.dims()[1]], (&z.device(), z.dtype())));
         match Curve::of(activation) {
-            Some(curve) if ops::fits(&z) => ops::curvature_weights(z, gradient, scale, curve),
-            _ => {
-                let weights = gradient * activation.second_derivative(z);
-                weights * scale.square().unsqueeze_dim::<2>(0)
+            Some(curve) if ops::fits(&z) => {
+                let ones = || Tensor::ones([z.dims()[1]], (&z.device(), z.dtype()));
+                let scale = scale.unwrap_or_else(ones);
+                ops::curvature_weights(z, gradient, scale, curve)
             }
+            _ => curvature_weights(activation, z, gradient, scale),
         }
     }
 

@@ -49,6 +49,13 @@ pub(crate) fn spectra(
 ) -> Result<SiteSpectra, CoreError> {
     let (m, d) = (curvature.neurons(), curvature.dim());
     let capacity = limits.basis.clamp(2 * KEPT + 2, LARGEST).min(d);
+    let basis = (capacity + 4) * m * d * size_of::<f32>();
+    // Rows are written out once for the whole iteration.
+    let patches = rows
+        .iter()
+        .map(|(x, _)| x.shape().num_elements())
+        .sum::<usize>();
+    let patches = patches * size_of::<f32>();
     let mut space = Space::new(device, [m, capacity, d]);
     let mut iterations = 0;
     let mut next_look = INTERVAL.min(capacity);
@@ -88,7 +95,7 @@ pub(crate) fn spectra(
                 spectra: verified(&ends, rows)?,
                 method: Method::Krylov,
                 iterations,
-                bytes: (capacity + 4) * m * d * size_of::<f32>(),
+                bytes: basis + patches,
             });
         }
         if count == capacity {

@@ -43,11 +43,7 @@ pub trait SplitBackend: Debug + Send + Sync {
         gradient: Tensor<2>,
         scale: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        let weights = gradient * activation.second_derivative(z);
-        match scale {
-            Some(scale) => weights * scale.square().unsqueeze_dim::<2>(0),
-            None => weights,
-        }
+        curvature_weights(activation, z, gradient, scale)
     }
 
     /// The spectra of a site by Krylov iterations that stay on the device; `None` where the
@@ -142,6 +138,20 @@ pub trait SplitBackend: Debug + Send + Sync {
             .unsqueeze_dim::<3>(1)
             .matmul(rows)
             .squeeze_dim::<2>(1)
+    }
+}
+
+/// [`SplitBackend::curvature_weights`] by plain tensor operations.
+pub fn curvature_weights(
+    activation: Activation,
+    z: Tensor<2>,
+    gradient: Tensor<2>,
+    scale: Option<Tensor<1>>,
+) -> Tensor<2> {
+    let weights = gradient * activation.second_derivative(z);
+    match scale {
+        Some(scale) => weights * scale.square().unsqueeze_dim::<2>(0),
+        None => weights,
     }
 }
 

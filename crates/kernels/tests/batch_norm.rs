@@ -65,8 +65,6 @@ proptest! {
                 let (gamma, beta) = (normal([c], &device, dtype), normal([c], &device, dtype));
                 let ours = run(true, (&maps, &gamma, &beta), channels_last);
                 let burns = run(false, (&maps, &gamma, &beta), channels_last);
-                // One number a channel has no variance: what is left is rounding over √ε.
-                let bound = if b * h * w == 1 { 1e-2 } else { bound };
                 for (ours, burns) in ours.iter().zip(&burns) {
                     let scale = burns.iter().fold(1.0_f64, |a, b| a.max(b.abs()));
                     prop_assert_eq!(ours.len(), burns.len());

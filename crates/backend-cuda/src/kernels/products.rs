@@ -22,6 +22,20 @@ const PITCH: u32 = UNITS + 1;
 const PART_ROWS: usize = 512;
 const PARTS: usize = 32;
 
+/// Column `column` of the rows from `row` to `end` of `x` `[n, d]`, 0 outside it, each unit its own.
+#[cube]
+fn load_slab(x: &[f32], slab: &mut [f32], row: u32, end: u32, column: u32, d: u32) {
+    #[unroll]
+    for i in 0..EACH {
+        let r = row + i * UNITS + UNIT_POS_Y;
+        let mut value = 0.0f32;
+        if r < end && column < d {
+            value = x[(r * d + column) as usize];
+        }
+        slab[((i * UNITS + UNIT_POS_Y) * PITCH + UNIT_POS_X) as usize] = value;
+    }
+}
+
 #[cube(launch)]
 fn weighted_products_kernel(
     x: &[f32],
@@ -55,15 +69,7 @@ fn weighted_products_kernel(
         let mut column = 0u32;
         while column < d {
             let mine = column + tx;
-            #[unroll]
-            for i in 0..EACH {
-                let r = row + i * UNITS + ty;
-                let mut value = 0.0f32;
-                if r < end && mine < d {
-                    value = x[(r * d + mine) as usize];
-                }
-                slab[((i * UNITS + ty) * PITCH + tx) as usize] = value;
-            }
+            load_slab(x, &mut slab, row, end, mine, d);
             let mut value = 0.0f32;
             if first + ty < m && mine < d {
                 value = v[((first + ty) * d + mine) as usize];
@@ -94,15 +100,7 @@ fn weighted_products_kernel(
         let mut column = 0u32;
         while column < d {
             let mine = column + tx;
-            #[unroll]
-            for i in 0..EACH {
-                let r = row + i * UNITS + ty;
-                let mut value = 0.0f32;
-                if r < end && mine < d {
-                    value = x[(r * d + mine) as usize];
-                }
-                slab[((i * UNITS + ty) * PITCH + tx) as usize] = value;
-            }
+            load_slab(x, &mut slab, row, end, mine, d);
             sync_cube();
             if first + ty < m && mine < d {
                 let mut sum = 0.0f32;

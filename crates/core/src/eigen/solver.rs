@@ -117,6 +117,10 @@ impl SpectrumSolver {
 
     /// Residual at which Krylov iterations end, relative to the largest |λ| of the neuron;
     /// 1e-3 unless told. From 1e-5 on, products of f32 data are computed in f32.
+    ///
+    /// A residual bounds the distance to the nearest eigenvalue. That this is the end of the
+    /// spectrum is likely and not certain: where the random start is almost orthogonal to it, a
+    /// loose tolerance can be met at the eigenvalue beside it.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;

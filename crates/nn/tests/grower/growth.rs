@@ -233,3 +233,48 @@ fn a_layer_left_out_of_the_topology_is_named() {
     let mut grower = Grower::new(config(), Flex, task(600), model, adam()).expect("sound");
     refused(grower.run(), "may be missing");
 }
+
+/// Its loss in training has ten times the output weights' squares.
+#[derive(Module, Debug)]
+struct Penalised {
+    inner: Mlp,
+}
+
+impl Growable for Penalised {
+    type Input = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        self.inner.predict(input)
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        self.inner.topology()
+    }
+
+    fn penalty(&self) -> Option<Tensor<1>> {
+        let weight = self.inner.output.weight.val();
+        Some((weight.clone() * weight).sum().mul_scalar(10.0))
+    }
+}
+
+#[test]
+fn a_penalty_acts_in_training_and_is_not_part_of_the_recorded_losses() {
+    let size = |model: &Mlp| -> f64 {
+        let weight = model.output.weight.val().inner();
+        (weight.clone() * weight).sum().into_scalar::<f64>()
+    };
+    let still = config().with_max_growths(0).with_max_epochs(3);
+    let mut plain =
+        Grower::new(still.clone(), Flex, task(600), Mlp::fixed(4), adam()).expect("sound");
+    plain.run().expect("runs");
+    let inner = Mlp::fixed(4);
+    assert!(size(&inner) > 1.0);
+    let model = Penalised { inner };
+    let mut penalised = Grower::new(still, Flex, task(600), model, adam()).expect("sound");
+    penalised.run().expect("runs");
+    let sizes = [size(plain.model()), size(&penalised.model().inner)];
+    assert!(sizes[1] < 0.25 * sizes[0], "{sizes:?}");
+    // Ten times the squares is far more than the cross entropies differ by.
+    let losses = [plain.state(), penalised.state()].map(|state| state.epochs[0].train_loss);
+    assert!((losses[1] - losses[0]).abs() < 1.0, "{losses:?}");
+}
