@@ -11,7 +11,7 @@ use burgeon_core::criterion::{Criterion as _, SteepestDescent};
 use burgeon_core::eigen::SpectrumSolver;
 use burgeon_core::select::{Fraction, Selector};
 use burgeon_core::{Budget, Plan, SplitBackend};
-use burgeon_nn::grower::line_search_from;
+use burgeon_nn::grower::line_search;
 use burgeon_nn::surgery::apply_plan;
 use burgeon_nn::{
     CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Samples, SpectrumConfig, Task,
@@ -75,8 +75,7 @@ fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>) {
         .expect("selects");
     let plan = Plan::new("s2d", chosen);
     let grid = [1.0, 0.5, 0.25, 0.125];
-    let loss = found.loss;
-    let search = line_search_from(loss, model, &plan, &grid, &CrossEntropy, samples, EVALUATED);
+    let search = line_search(model, &plan, &grid, &CrossEntropy, samples, EVALUATED);
     let epsilon = search
         .expect("computes")
         .best

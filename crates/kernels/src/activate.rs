@@ -36,7 +36,7 @@ pub fn activate<const D: usize>(activation: Activation, z: Tensor<D>) -> Tensor<
 
 /// An activation with its constants.
 #[derive(Clone, Copy)]
-enum Function {
+pub(crate) enum Function {
     Relu,
     Softplus(f64),
     Tanh,
@@ -46,7 +46,7 @@ enum Function {
 }
 
 impl Function {
-    fn of(activation: Activation) -> Option<Self> {
+    pub(crate) fn of(activation: Activation) -> Option<Self> {
         Some(match activation {
             Activation::Relu { .. } => Self::Relu,
             Activation::Softplus { beta } => Self::Softplus(beta),
@@ -58,7 +58,7 @@ impl Function {
         })
     }
 
-    fn value<T: Real>(self, z: &[T], out: &mut [T]) {
+    pub(crate) fn value<T: Real>(self, z: &[T], out: &mut [T]) {
         let half = T::from_f64(0.5);
         match self {
             Self::Relu => map(z, out, |z| if z > T::ZERO { z } else { T::ZERO }),

@@ -11,6 +11,7 @@
     reason = "the ndarray backend is one of the two that are served"
 )]
 mod activate;
+mod activate_copies;
 #[expect(
     deprecated,
     reason = "the ndarray backend is one of the two that are served"
@@ -41,6 +42,7 @@ mod real;
 mod site;
 
 pub use activate::activate;
+pub use activate_copies::{CopyOfEach, NeuronCopies, activate_copies, differing_channels};
 pub use batch_norm::{Normalised, batch_norm_train};
 pub use conv2d::conv2d;
 pub use grams::splitting_matrices;

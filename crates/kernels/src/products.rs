@@ -110,6 +110,7 @@ fn rows<S: Real, T: Real>(
         let mut buffer: Vec<T> = Vec::new();
         let mut along = Vec::new();
         let mut product = vec![T::ZERO; neurons * fan_in];
+        let mut constants = vec![0.0; if bias { neurons } else { 0 }];
         for rows in blocks.iter().skip(first).step_by(partials) {
             let x = as_type(
                 &values[rows.start * columns..rows.end * columns],
@@ -142,11 +143,14 @@ fn rows<S: Real, T: Real>(
             }
             if bias {
                 for line in along.chunks_exact(neurons) {
-                    for (sums, a) in sums.chunks_exact_mut(dim).zip(line) {
-                        sums[fan_in] += a.to_f64();
+                    for (sum, a) in constants.iter_mut().zip(line) {
+                        *sum += a.to_f64();
                     }
                 }
             }
+        }
+        for (sums, constant) in sums.chunks_exact_mut(dim).zip(constants) {
+            sums[fan_in] = constant;
         }
         sums
     };

@@ -7,8 +7,9 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
 use crate::error::NnError;
+use crate::mode::plainly;
 use crate::objective::Objective;
-use crate::recording::unrecorded;
+
 use crate::samples::{Rows, Samples, Targets};
 use crate::topology::Topology;
 
@@ -60,7 +61,7 @@ pub fn evaluate<M: Growable>(
     let model = inference(model);
     let (mut loss, mut right) = (0.0, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
-        let output = unrecorded(|| model.predict(batch.inputs().clone()));
+        let output = plainly(|| model.predict(batch.inputs().clone()));
         if index == 0 {
             check_output(&output, objective, &batch)?;
         }
@@ -88,7 +89,7 @@ pub fn predict<M: Growable>(
     let model = inference(model);
     let outputs = samples
         .batches(batch_size)
-        .map(|batch| unrecorded(|| model.predict(batch.inputs().clone())));
+        .map(|batch| plainly(|| model.predict(batch.inputs().clone())));
     Tensor::cat(outputs.collect(), 0)
 }
 

@@ -1,15 +1,13 @@
 //! How growable layers tell a capture what went through them.
 //!
 //! During a capture, and only then, each growable layer adds a zero *probe* to
-//! its post-activation: the probe's gradient is `∂L/∂a`. The recording belongs to
-//! the thread that runs the forward pass, so an ordinary `forward` needs no
-//! argument for it.
-
-use std::cell::RefCell;
+//! its post-activation: the probe's gradient is `∂L/∂a`.
 
 use burgeon_core::{Activation, RowSample, SiteInput};
 use burn::module::ParamId;
 use burn::tensor::{Gradients, Tensor};
+
+use crate::mode::{Mode, in_mode};
 
 /// Reads a probe's gradient.
 pub(crate) type GradientReader = Box<dyn FnOnce(&Gradients) -> Option<Outputs>>;
@@ -74,52 +72,13 @@ pub(crate) struct Passage {
     pub gradient: GradientReader,
 }
 
-thread_local! {
-    static PASSAGES: RefCell<Option<Vec<Passage>>> = const { RefCell::new(None) };
-}
-
-/// Ends the recording when it goes out of scope, a panic included.
-struct Recording;
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        PASSAGES.with_borrow_mut(Option::take);
-    }
-}
-
 /// Runs `forward` and returns its result with what the growable layers on its way
 /// recorded, in the order of their use.
 pub(crate) fn record<T>(forward: impl FnOnce() -> T) -> (T, Vec<Passage>) {
-    PASSAGES.with_borrow_mut(|passages| *passages = Some(Vec::new()));
-    let _recording = Recording;
-    let output = forward();
-    let passages = PASSAGES.with_borrow_mut(Option::take).unwrap_or_default();
-    (output, passages)
-}
-
-/// Runs `forward` unseen by a recording that may be under way on this thread: a rayon thread
-/// that waits within a capture may be handed an evaluation.
-pub(crate) fn unrecorded<T>(forward: impl FnOnce() -> T) -> T {
-    struct Resume(Option<Vec<Passage>>);
-    impl Drop for Resume {
-        fn drop(&mut self) {
-            PASSAGES.with_borrow_mut(|passages| *passages = self.0.take());
-        }
+    match in_mode(Mode::Recording(Vec::new()), forward) {
+        (output, Mode::Recording(passages)) => (output, passages),
+        (output, _) => (output, Vec::new()),
     }
-    let _resume = Resume(PASSAGES.with_borrow_mut(Option::take));
-    forward()
-}
-
-pub(crate) fn is_recording() -> bool {
-    PASSAGES.with_borrow(Option::is_some)
-}
-
-pub(crate) fn push(passage: Passage) {
-    PASSAGES.with_borrow_mut(|passages| {
-        if let Some(passages) = passages {
-            passages.push(passage);
-        }
-    });
 }
 
 /// Adds a probe to `post_activation` and returns the sum with the reader of

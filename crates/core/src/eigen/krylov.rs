@@ -5,7 +5,8 @@
 //! vector of every neuron by its own splitting matrix. The projected matrix's extremal Ritz
 //! pairs approximate both ends of the spectrum at once. A neuron is done when the residual
 //! `‖S v − λ v‖` that Lanczos predicts for both ends is small against its largest |λ|, and
-//! what is returned is measured by two more products in the exact type.
+//! what is returned is measured by two more products, in the exact type unless the tolerance is
+//! far above the rounding of f32.
 
 use std::fmt::Debug;
 
@@ -28,6 +29,9 @@ const FIRST_LOOK: usize = 6;
 /// Iterations between looks at the Ritz values, at least.
 const INTERVAL: usize = 4;
 
+/// Share of a product's norm below which what is left of it is made orthogonal once more.
+const CANCELLATION: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
 /// When Krylov iterations end.
 #[derive(Debug, Clone, Copy)]
 pub struct KrylovLimits {
@@ -45,7 +49,7 @@ pub(super) struct Krylov<T> {
     dim: usize,
     limits: KrylovLimits,
     dtype: DType,
-    exact: DType,
+    check: DType,
     neurons: Vec<Neuron<T>>,
     iterations: usize,
     stage: Stage,
@@ -74,7 +78,7 @@ struct Neuron<T> {
 }
 
 impl<T: RealField + Copy> Krylov<T> {
-    pub fn new(shape: &SiteShape, limits: KrylovLimits, dtype: DType, exact: DType) -> Self {
+    pub fn new(shape: &SiteShape, limits: KrylovLimits, dtype: DType, check: DType) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(0x5EED);
         let start = |_| Neuron {
             basis: unit_vector(shape.dim, &mut rng)
@@ -90,7 +94,7 @@ impl<T: RealField + Copy> Krylov<T> {
             dim: shape.dim,
             limits,
             dtype,
-            exact,
+            check,
             neurons: (0..shape.neurons).map(start).collect(),
             iterations: 0,
             stage: Stage::Iterate,
@@ -147,7 +151,7 @@ impl<T: RealField + Copy> Krylov<T> {
             },
             Stage::Verify => Directions {
                 vectors: vec![end(0), end(1)],
-                dtype: self.exact,
+                dtype: self.check,
             },
             Stage::Done(_) => Directions::NONE,
         }
@@ -200,12 +204,15 @@ impl<T: RealField + Copy> Neuron<T> {
         let mut rest = DVector::<T>::from_iterator(dim, scaled);
         let size = rest.norm();
         let basis = DMatrixView::from_slice(&self.basis, dim, count);
-        // Once removes what is along the basis, twice what rounding left of it.
         let mut along = basis.tr_mul(&rest);
         rest.gemv(-T::one(), &basis, &along, T::one());
-        let correction = basis.tr_mul(&rest);
-        rest.gemv(-T::one(), &basis, &correction, T::one());
-        along += correction;
+        // Where much of it went, what rounding left along the basis is not small against the
+        // rest (Daniel, Gragg, Kaufman and Stewart, 1976).
+        if rest.norm() < size * nalgebra::convert(CANCELLATION) {
+            let correction = basis.tr_mul(&rest);
+            rest.gemv(-T::one(), &basis, &correction, T::one());
+            along += correction;
+        }
         self.projected.resize_mut(count, count, 0.0);
         for (row, value) in along.iter().enumerate() {
             let value = to_f64(*value);

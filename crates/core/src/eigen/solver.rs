@@ -16,6 +16,9 @@ use crate::error::CoreError;
 /// Tolerance below which products in f32 do not carry enough digits.
 const DOUBLE_BELOW: f64 = 1e-5;
 
+/// Tolerance above which rounding in f32 is of no account to the residuals that are returned.
+const SINGLE_ABOVE: f64 = 1e-3;
+
 /// A way to the spectra of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -285,7 +288,13 @@ impl SpectrumSolver {
                 solved[index] = found.transpose()?;
             }
             let here = wanted[index] && solved[index].is_none();
-            sites.push(here.then(|| Krylov::<T>::new(shape, limits, self.dtype(exact), exact)));
+            let dtype = self.dtype(exact);
+            let check = if self.tolerance > SINGLE_ABOVE {
+                dtype
+            } else {
+                exact
+            };
+            sites.push(here.then(|| Krylov::<T>::new(shape, limits, dtype, check)));
         }
         let mut bytes = vec![0; sites.len()];
         loop {

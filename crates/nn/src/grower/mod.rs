@@ -8,8 +8,7 @@ mod step;
 pub use config::{Accept, GrowerConfig, LearningRate, Limits, StepSize, Trigger};
 pub use state::{EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict};
 pub use step::{
-    LineSearch, fit_budget, fit_cost_budget, line_search, line_search_from, output_change_at_zero,
-    preview,
+    LineSearch, fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,
 };
 
 use std::collections::VecDeque;

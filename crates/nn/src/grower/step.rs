@@ -7,6 +7,7 @@ use super::state::Trial;
 use crate::error::NnError;
 use crate::growable::{Evaluation, Growable, evaluate, inference, is_finite, predict, try_predict};
 use crate::objective::Objective;
+use crate::rehearsal::{Losses, rehearse};
 use crate::samples::Samples;
 use crate::surgery::apply_plan;
 use crate::topology::Topology;
@@ -53,31 +54,14 @@ pub fn line_search<M: Growable>(
     held: &Samples<M::Input>,
     batch_size: usize,
 ) -> Result<LineSearch, NnError> {
-    let baseline = evaluate(model, objective, held, batch_size)?.loss;
-    line_search_from(baseline, model, plan, grid, objective, held, batch_size)
-}
-
-/// As [`line_search`], where the loss `baseline` of `model` on `held` is known already.
-///
-/// # Errors
-/// As [`preview`].
-pub fn line_search_from<M: Growable>(
-    baseline: f64,
-    model: &M,
-    plan: &Plan,
-    grid: &[f64],
-    objective: &dyn Objective,
-    held: &Samples<M::Input>,
-    batch_size: usize,
-) -> Result<LineSearch, NnError> {
-    // Side by side: what each costs besides products would else run on one thread.
-    let losses = grid
-        .par_iter()
-        .map(|&epsilon| Ok(preview(model, plan, epsilon, objective, held, batch_size)?.loss))
-        .collect::<Result<Vec<f64>, NnError>>()?;
+    let rehearsed = rehearse(model, plan, grid, objective, held, batch_size)?;
+    let Losses { baseline, grown } = match rehearsed {
+        Some(losses) => losses,
+        None => by_surgery(model, plan, grid, objective, held, batch_size)?,
+    };
     let mut trials = Vec::with_capacity(grid.len());
     let mut best: Option<(f64, f64)> = None;
-    for (&epsilon, loss) in grid.iter().zip(losses) {
+    for (&epsilon, loss) in grid.iter().zip(grown) {
         let loss = loss.is_finite().then_some(loss);
         trials.push(Trial { epsilon, loss });
         if let Some(loss) = loss
@@ -91,6 +75,24 @@ pub fn line_search_from<M: Growable>(
         trials,
         best,
     })
+}
+
+/// The losses of the grown networks themselves.
+fn by_surgery<M: Growable>(
+    model: &M,
+    plan: &Plan,
+    grid: &[f64],
+    objective: &dyn Objective,
+    held: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<Losses, NnError> {
+    let baseline = evaluate(model, objective, held, batch_size)?.loss;
+    // Side by side: what each costs besides products would else run on one thread.
+    let grown = grid
+        .par_iter()
+        .map(|&epsilon| Ok(preview(model, plan, epsilon, objective, held, batch_size)?.loss))
+        .collect::<Result<_, NnError>>()?;
+    Ok(Losses { baseline, grown })
 }
 
 /// Largest change of an output under `plan` at ε = 0, relative to the largest

@@ -1,17 +1,22 @@
 //! Convolutions that mix channels.
 
-use burgeon_core::{Activation, SiteInput};
-use burgeon_kernels::activate;
+use burgeon_core::{Activation, SiteInput, Window};
+use burgeon_kernels::{activate, conv2d};
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, conv_spec, norm_params};
-use super::{InnerOrSelf, check_width, check_window, convolve, norm_scale, normalise, window};
+use super::{
+    InnerOrSelf, bias_of, check_width, check_window, convolve, folded, norm_scale, normalise,
+    window,
+};
 use crate::error::NnError;
+use crate::mode;
 use crate::recording::{self, Outputs, Passage};
+use crate::rehearsal::{self, Folded, Rehearsed};
 
 /// Configuration of a [`GrowableConv2d`].
 #[derive(Config, Debug)]
@@ -86,24 +91,20 @@ pub struct GrowableConv2d {
 impl GrowableConv2d {
     /// Maps `[b, in, h, w]` to `[b, out, h', w']`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = input.dims();
-        let window = window(
-            self.conv.kernel_size,
-            self.conv.stride,
-            self.conv.dilation,
-            &self.conv.padding,
-            [height, width],
-        );
+        if let Some(output) = rehearsal::forward(self, &input) {
+            return output;
+        }
+        let window = self.window(&input);
         let mut z = convolve(&self.conv, window, input.clone());
         if let Some(norm) = &self.norm {
             z = normalise(norm, z);
         }
         let output = activate(self.activation, z.clone());
-        if !recording::is_recording() {
+        if !mode::is_recording() {
             return output;
         }
         let (output, gradient) = recording::probe(output, Outputs::Maps);
-        recording::push(Passage {
+        mode::push(Passage {
             weight: self.conv.weight.id,
             input: SiteInput::Maps(input.inner_or_self(), window),
             bias: self.conv.bias.is_some(),
@@ -118,6 +119,44 @@ impl GrowableConv2d {
     /// Number of output channels.
     pub fn neurons(&self) -> usize {
         self.conv.weight.dims()[0]
+    }
+
+    fn window(&self, input: &Tensor<4>) -> Window {
+        let [_, _, height, width] = input.dims();
+        let Conv2d {
+            kernel_size,
+            stride,
+            dilation,
+            padding,
+            ..
+        } = &self.conv;
+        window(*kernel_size, *stride, *dilation, padding, [height, width])
+    }
+}
+
+impl Rehearsed<4> for GrowableConv2d {
+    const INPUT_AXIS: usize = 1;
+
+    fn id(&self) -> ParamId {
+        self.conv.weight.id
+    }
+
+    fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    fn folded(&self) -> Folded<4> {
+        folded(
+            self.conv.weight.val(),
+            0,
+            bias_of(&self.conv.bias),
+            self.norm.as_ref(),
+        )
+    }
+
+    fn apply(&self, weight: Tensor<4>, offset: Option<Tensor<1>>, input: Tensor<4>) -> Tensor<4> {
+        let window = self.window(&input);
+        conv2d(input, weight, offset, window, self.conv.groups)
     }
 }
 

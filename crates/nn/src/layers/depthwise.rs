@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, channel_params, norm_params};
 use super::{InnerOrSelf, bias_of, check_width, check_window, norm_scale, normalise, window};
 use crate::error::NnError;
+use crate::mode;
 use crate::recording::{self, Outputs, Passage};
 
 /// Configuration of a [`GrowableDepthwiseConv2d`].
@@ -105,11 +106,11 @@ impl GrowableDepthwiseConv2d {
             z = normalise(norm, z);
         }
         let output = activate(self.activation, z.clone());
-        if !recording::is_recording() {
+        if !mode::is_recording() {
             return output;
         }
         let (output, gradient) = recording::probe(output, Outputs::Maps);
-        recording::push(Passage {
+        mode::push(Passage {
             weight: self.weight.id,
             input: SiteInput::ChannelMaps(input.inner_or_self(), window),
             bias: self.bias.is_some(),

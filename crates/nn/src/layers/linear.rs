@@ -3,14 +3,16 @@
 use burgeon_core::{Activation, SiteInput};
 use burgeon_kernels::activate;
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, linear_spec, norm_params};
-use super::{InnerOrSelf, check_width, norm_scale};
+use super::{InnerOrSelf, bias_of, check_width, folded, norm_scale};
 use crate::error::NnError;
+use crate::mode;
 use crate::recording::{self, Outputs, Passage};
+use crate::rehearsal::{self, Folded, Rehearsed};
 
 /// Configuration of a [`GrowableLinear`].
 #[derive(Config, Debug)]
@@ -63,16 +65,23 @@ pub struct GrowableLinear {
 impl GrowableLinear {
     /// Maps `[…, in]` to `[…, out]`; with a normalisation `[n, in]` only.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        if mode::is_rehearsing() {
+            let mut shape = input.dims();
+            shape[D - 1] = self.neurons();
+            if let Some(output) = rehearsal::forward(self, &recording::rows(input.clone())) {
+                return output.reshape(shape);
+            }
+        }
         let mut z = self.linear.forward(input.clone());
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }
         let output = activate(self.activation, z.clone());
-        if !recording::is_recording() {
+        if !mode::is_recording() {
             return output;
         }
         let (output, gradient) = recording::probe(output, Outputs::of_rows);
-        recording::push(Passage {
+        mode::push(Passage {
             weight: self.linear.weight.id,
             input: SiteInput::Rows(recording::rows(input.inner_or_self())),
             bias: self.linear.bias.is_some(),
@@ -87,6 +96,31 @@ impl GrowableLinear {
     /// Number of neurons.
     pub fn neurons(&self) -> usize {
         self.linear.weight.dims()[1]
+    }
+}
+
+impl Rehearsed<2> for GrowableLinear {
+    const INPUT_AXIS: usize = 0;
+
+    fn id(&self) -> ParamId {
+        self.linear.weight.id
+    }
+
+    fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    fn folded(&self) -> Folded<2> {
+        folded(
+            self.linear.weight.val(),
+            1,
+            bias_of(&self.linear.bias),
+            self.norm.as_ref(),
+        )
+    }
+
+    fn apply(&self, weight: Tensor<2>, offset: Option<Tensor<1>>, input: Tensor<2>) -> Tensor<2> {
+        burn::tensor::module::linear(input, weight, offset)
     }
 }
 

@@ -18,6 +18,7 @@ use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::Tensor;
 
 use crate::error::NnError;
+use crate::rehearsal::Folded;
 
 /// Refuses a width of zero.
 fn check_width(layer: &'static str, what: &str, width: usize) -> Result<(), NnError> {
@@ -72,6 +73,36 @@ fn norm_scale(norm: &BatchNorm) -> Tensor<1> {
     let variance = norm.running_var.value().inner_or_self();
     let gamma = norm.gamma.val().inner_or_self();
     gamma / variance.add_scalar(norm.epsilon).sqrt()
+}
+
+/// `weight` and `bias` with what `norm` does in inference mode; `axis` of the weight counts
+/// outputs.
+fn folded<const D: usize>(
+    weight: Tensor<D>,
+    axis: usize,
+    bias: Option<Tensor<1>>,
+    norm: Option<&BatchNorm>,
+) -> Folded<D> {
+    let outputs = weight.dims()[axis];
+    let options = (&weight.device(), weight.dtype());
+    let offset = bias.unwrap_or_else(|| Tensor::zeros([outputs], options));
+    let Some(norm) = norm else {
+        return Folded {
+            weight,
+            offset,
+            scale: None,
+        };
+    };
+    let scale = norm_scale(norm);
+    let mean = norm.running_mean.value().inner_or_self();
+    let beta = norm.beta.val().inner_or_self();
+    let mut shape = [1; D];
+    shape[axis] = outputs;
+    Folded {
+        weight: weight * scale.clone().reshape(shape),
+        offset: (offset - mean) * scale.clone() + beta,
+        scale: Some(scale),
+    }
 }
 
 /// The plain tensor under one that may be on an autodiff device.

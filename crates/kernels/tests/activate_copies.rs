@@ -1,0 +1,126 @@
+//! Neurons that answer for their copies, against plain loops.
+
+use burgeon_core::Activation;
+use burgeon_kernels::{CopyOfEach, NeuronCopies, activate_copies, differing_channels};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+
+fn normal(count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    (0..count).map(|_| StandardNormal.sample(rng)).collect()
+}
+
+/// `[n, M]` or `[n, M, plane, 1]`.
+fn run(
+    activation: Activation,
+    (z, output): (&[f64], &[f64]),
+    [samples, channels, neurons, plane]: [usize; 4],
+    copies: &NeuronCopies,
+    (epsilon, dtype, device): (f64, DType, &Device),
+) -> Vec<f64> {
+    let tensor = |values: &[f64], channels| {
+        let data = TensorData::new(values.to_vec(), [samples, channels, plane, 1]);
+        Tensor::<4>::from_data(data.convert_dtype(dtype), (device, dtype))
+    };
+    let (z, output) = (tensor(z, channels), tensor(output, neurons));
+    if plane == 1 {
+        let z = z.reshape([samples, channels]);
+        let output = output.reshape([samples, neurons]);
+        return activate_copies::<2>(activation, z, output, copies, epsilon)
+            .into_data()
+            .iter()
+            .collect();
+    }
+    let found = activate_copies::<4>(activation, z, output, copies, epsilon);
+    found.into_data().iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// By the kernel (tanh, on both backends) and by Burn's operations (GELU).
+    #[test]
+    #[expect(deprecated, reason = "the ndarray backend is one of the two that are served")]
+    fn same_as_plain_loops(
+        seed in any::<u64>(),
+        samples in 1_usize..300,
+        neurons in 1_usize..7,
+        split in 1_usize..7,
+        directions in 0_usize..4,
+        count in 1_usize..4,
+        plane in 1_usize..9,
+        is_gelu in any::<bool>(),
+    ) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let split = split.min(neurons);
+        let first = seed as usize % neurons;
+        let chosen: Vec<usize> = (0..split).rev().map(|k| (first + k) % neurons).collect();
+        let copies = NeuronCopies {
+            neurons: chosen.clone(),
+            directions,
+            copies: (0..count)
+                .map(|_| CopyOfEach {
+                    weights: normal(split, &mut rng),
+                    steps: normal(directions * split, &mut rng),
+                })
+                .collect(),
+        };
+        let channels = neurons + directions * split;
+        let z = normal(samples * channels * plane, &mut rng);
+        let output = normal(samples * neurons * plane, &mut rng);
+        let epsilon = 0.7;
+        let activation = if is_gelu { Activation::Gelu } else { Activation::Tanh };
+        let value = |z: f64| {
+            let z = Tensor::<1>::from_data(TensorData::from([z]), (&Device::flex(), DType::F64));
+            activation.value(z).into_scalar::<f64>()
+        };
+        let mut expected = output.clone();
+        for sample in 0..samples.min(20) {
+            for (k, neuron) in chosen.iter().enumerate() {
+                for p in 0..plane {
+                    let at = |channel: usize| z[(sample * channels + channel) * plane + p];
+                    let answer = |copy: &CopyOfEach| {
+                        let motion: f64 = (0..directions)
+                            .map(|d| copy.steps[d * split + k] * at(neurons + d * split + k))
+                            .sum();
+                        copy.weights[k] * value(at(*neuron) + epsilon * motion)
+                    };
+                    expected[(sample * neurons + neuron) * plane + p] =
+                        copies.copies.iter().map(answer).sum();
+                }
+            }
+        }
+        let checked = samples.min(20) * neurons * plane;
+        let sizes = [samples, channels, neurons, plane];
+        for device in [Device::flex(), Device::ndarray()] {
+            for (dtype, bound) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
+                let options = (epsilon, dtype, &device);
+                let found = run(activation, (&z, &output), sizes, &copies, options);
+                for (found, expected) in found[..checked].iter().zip(&expected) {
+                    let off = (found - expected).abs();
+                    prop_assert!(off <= bound * (1.0 + expected.abs()), "{found} {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+fn channels_that_differ_anywhere_are_found() {
+    for device in [Device::flex(), Device::ndarray()] {
+        let same = Tensor::<4>::zeros([3, 5, 2, 2], (&device, DType::F32));
+        assert!(differing_channels(same.clone(), same.clone()).is_empty());
+        // The last place of one channel, the first of another.
+        let mut values = vec![0.0_f32; 60];
+        values[2 * 20 + 4 * 4 + 3] = 1e-30;
+        values[4] = f32::NAN;
+        let other = Tensor::from_data(TensorData::new(values, [3, 5, 2, 2]), &device);
+        assert_eq!(differing_channels(same, other), [1, 4]);
+    }
+}

@@ -1,0 +1,197 @@
+//! How a growable layer answers in a rehearsal.
+
+use std::sync::Arc;
+
+use burgeon_core::Activation;
+use burgeon_kernels::{activate, activate_copies, differing_channels};
+use burn::module::ParamId;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::Rehearsal;
+use super::split::SplitSite;
+use crate::layers::FanInLayout;
+use crate::mode;
+
+/// A layer `σ(norm(W x + b))` whose channels are at axis 1, of its input and of its output.
+pub(crate) trait Rehearsed<const D: usize> {
+    /// The axis of the weight that counts inputs.
+    const INPUT_AXIS: usize;
+
+    /// The id of the weight, which names the layer.
+    fn id(&self) -> ParamId;
+
+    /// The activation.
+    fn activation(&self) -> Activation;
+
+    /// The layer up to its activation, its normalisation in inference mode, as one affine map.
+    fn folded(&self) -> Folded<D>;
+
+    /// The linear map of `weight`, plus `offset` `[M]`.
+    fn apply(&self, weight: Tensor<D>, offset: Option<Tensor<1>>, input: Tensor<D>) -> Tensor<D>;
+}
+
+/// An affine map `W x + b` that already holds what a normalisation does.
+pub(crate) struct Folded<const D: usize> {
+    /// W.
+    pub weight: Tensor<D>,
+    /// b, `[M]`.
+    pub offset: Tensor<1>,
+    /// What each neuron's own parameters were multiplied with, `[M]`, where they were.
+    pub scale: Option<Tensor<1>>,
+}
+
+/// What a layer keeps of the first pass.
+struct Call<const D: usize> {
+    id: ParamId,
+    input: Tensor<D>,
+    /// Of the neurons, then of the directions.
+    map: Folded<D>,
+    /// Pre-activations of the neurons, then what the directions give.
+    z: Tensor<D>,
+    /// Post-activations.
+    output: Tensor<D>,
+    split: Option<Arc<SplitSite>>,
+}
+
+/// The layer's answer to `input` where the thread rehearses.
+pub(crate) fn forward<const D: usize>(
+    layer: &impl Rehearsed<D>,
+    input: &Tensor<D>,
+) -> Option<Tensor<D>> {
+    mode::with_rehearsal(|rehearsal| match rehearsal.epsilon {
+        None => first_pass(layer, input, rehearsal),
+        Some(epsilon) => later_pass(layer, input, rehearsal, epsilon),
+    })
+}
+
+fn first_pass<const D: usize>(
+    layer: &impl Rehearsed<D>,
+    input: &Tensor<D>,
+    rehearsal: &mut Rehearsal,
+) -> Tensor<D> {
+    let id = layer.id();
+    rehearsal.met.insert(id);
+    let site = rehearsal.sites.get(id);
+    let mut map = layer.folded();
+    let neurons = map.offset.dims()[0];
+    if let Some(site) = &site {
+        map = with_directions(map, site);
+    }
+    let z = layer.apply(map.weight.clone(), Some(map.offset.clone()), input.clone());
+    let output = activate(layer.activation(), z.clone().narrow(1, 0, neurons));
+    rehearsal.calls.push(Box::new(Call {
+        id,
+        input: input.clone(),
+        map,
+        z,
+        output: output.clone(),
+        split: site,
+    }));
+    output
+}
+
+fn later_pass<const D: usize>(
+    layer: &impl Rehearsed<D>,
+    input: &Tensor<D>,
+    rehearsal: &mut Rehearsal,
+    epsilon: f64,
+) -> Tensor<D> {
+    let index = rehearsal.next;
+    rehearsal.next += 1;
+    let call = rehearsal.calls.get(index);
+    let call = call.and_then(|call| call.downcast_ref::<Call<D>>());
+    let Some(call) = call.filter(|call| call.id == layer.id()) else {
+        rehearsal.strayed = true;
+        let map = layer.folded();
+        let z = layer.apply(map.weight, Some(map.offset), input.clone());
+        return activate(layer.activation(), z);
+    };
+    let moved = rehearsal.changed.then(|| changed(layer, input, call));
+    let moved = moved.flatten();
+    let neurons = call.output.dims()[1];
+    let output = match &moved {
+        Some(z) => activate(layer.activation(), z.clone().narrow(1, 0, neurons)),
+        None => call.output.clone(),
+    };
+    let Some(site) = &call.split else {
+        return output;
+    };
+    rehearsal.changed = true;
+    let z = moved.unwrap_or_else(|| call.z.clone());
+    activate_copies(layer.activation(), z, output, &site.copies, epsilon)
+}
+
+/// `map` with further outputs `δᵀx`, scaled as their neurons are.
+fn with_directions<const D: usize>(map: Folded<D>, site: &SplitSite) -> Folded<D> {
+    let Folded {
+        weight,
+        offset,
+        scale,
+    } = map;
+    let device = weight.device();
+    let dtype = weight.dtype();
+    let count = site.directions.len();
+    let owners = site.copies.neurons.iter().copied().cycle().take(count);
+    let of_owners = scale
+        .clone()
+        .map(|scale| scale.select(0, indices(owners, &device)));
+    let fan_in = site.spec.dim - usize::from(site.spec.bias.is_some());
+    let part = |take: &dyn Fn(&[f64]) -> &[f64]| -> Vec<f64> {
+        let directions = site.directions.iter();
+        directions.flat_map(|d| take(d).to_vec()).collect()
+    };
+    let floats = |values: Vec<f64>, shape: [usize; 2]| {
+        Tensor::<2>::from_data(
+            TensorData::new(values, shape).convert_dtype(dtype),
+            (&device, dtype),
+        )
+    };
+    let mut rows = floats(part(&|d| &d[..fan_in]), [count, fan_in]);
+    let mut constants = match site.spec.bias {
+        Some(_) => floats(part(&|d| &d[fan_in..]), [count, 1]),
+        None => Tensor::zeros([count, 1], (&device, dtype)),
+    }
+    .squeeze_dim::<1>(1);
+    if let Some(scale) = of_owners {
+        rows = rows * scale.clone().reshape([count, 1]);
+        constants = constants * scale;
+    }
+    let mut shape = weight.dims();
+    let (axis, rows) = match site.spec.layout {
+        FanInLayout::Column => (1, rows.transpose()),
+        FanInLayout::Row => (0, rows),
+    };
+    shape[axis] = count;
+    Folded {
+        weight: Tensor::cat(vec![weight, rows.reshape(shape)], axis),
+        offset: Tensor::cat(vec![offset, constants], 0),
+        scale,
+    }
+}
+
+/// Pre-activations for an input that is not that of the first pass; `None` where it is.
+fn changed<const D: usize, L: Rehearsed<D>>(
+    layer: &L,
+    input: &Tensor<D>,
+    call: &Call<D>,
+) -> Option<Tensor<D>> {
+    let moved = differing_channels(input.clone(), call.input.clone());
+    if moved.is_empty() {
+        return None;
+    }
+    let map = &call.map;
+    if 2 * moved.len() > input.dims()[1] {
+        let offset = Some(map.offset.clone());
+        return Some(layer.apply(map.weight.clone(), offset, input.clone()));
+    }
+    let moved = indices(moved, &input.device());
+    let [after, before] = [input, &call.input].map(|x| x.clone().select(1, moved.clone()));
+    let weight = map.weight.clone().select(L::INPUT_AXIS, moved);
+    Some(call.z.clone() + layer.apply(weight, None, after - before))
+}
+
+fn indices(values: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i64> = values.into_iter().map(|value| value as i64).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
