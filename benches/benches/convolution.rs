@@ -1,4 +1,4 @@
-//! Convolution, and a training step, on the CPU backends.
+//! Convolution, and a training step, on the CPU backends; with the feature `tch` on LibTorch too.
 
 use std::hint::black_box;
 
@@ -163,7 +163,15 @@ fn convolutions(c: &mut Criterion) {
         let ndarray = bench(&mut group, "ndarray, forward and backward", || {
             there_and_back(&burns, &input, &weight);
         });
+        let libtorch = libtorch().and_then(|device| {
+            let (input, weight) = case.tensors(&device);
+            bench(&mut group, "LibTorch, forward and backward", || {
+                there_and_back(&burns, &input, &weight);
+            })
+        });
         group.finish();
+        let what = format!("{}: ours / LibTorch", case.name);
+        at_most(&what, 1.5, ratio(mine, libtorch));
         at_least(
             &format!("{}: flex / ours", case.name),
             case.goal,
@@ -176,6 +184,13 @@ fn convolutions(c: &mut Criterion) {
             at_most(&what, 1.5, against_pytorch(mine, product, pytorch));
         }
     }
+}
+
+/// LibTorch's device, where it is compiled in.
+fn libtorch() -> Option<Device> {
+    burgeon_backend_tch::open()
+        .ok()
+        .map(|backend| backend.device())
 }
 
 /// One step of Adam.
@@ -191,26 +206,36 @@ fn step<M: Growable>(model: &M, samples: &Samples<M::Input>) -> impl FnMut() {
     }
 }
 
-fn training_steps(c: &mut Criterion) {
-    let product = product(c);
-    let plain = Device::flex();
+/// Steps of a CNN and of an MLP on `plain`.
+fn steps(c: &mut Criterion, name: &str, plain: &Device) -> [Median; 2] {
     let device = plain.clone().autodiff();
-    let mut group = c.benchmark_group("training step");
+    let mut group = c.benchmark_group(format!("training step on {name}"));
     group.sample_size(20);
-    let images = noise([64, 3, 32], &plain).expect("sound");
+    let images = noise([64, 3, 32], plain).expect("sound");
     let model = ConvNet::small(&device).expect("sound");
     let small = bench(
         &mut group,
         "CNN 3-16-32-64, 32×32, batch 64",
         step(&model, &images),
     );
-    let rows = noise([128, 16, 7], &plain).expect("sound");
+    let rows = noise([128, 16, 7], plain).expect("sound");
     let rows = rows
         .with_inputs(rows.inputs().clone().reshape([128, 784]), |values| values)
         .expect("sound");
     let model = Mlp::new([784, 256], &device).expect("sound");
     let mlp = bench(&mut group, "MLP 784-256-10, batch 128", step(&model, &rows));
     group.finish();
+    [small, mlp]
+}
+
+fn training_steps(c: &mut Criterion) {
+    let product = product(c);
+    let [small, mlp] = steps(c, "flex", &Device::flex());
+    if let Some(device) = libtorch() {
+        let [small_there, mlp_there] = steps(c, "LibTorch", &device);
+        at_most("CNN step / LibTorch's", 1.6, ratio(small, small_there));
+        at_most("MLP step / LibTorch's", 1.2, ratio(mlp, mlp_there));
+    }
     at_most(
         "CNN step / PyTorch, both over the product",
         1.6,

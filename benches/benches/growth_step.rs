@@ -26,7 +26,10 @@ use rand_chacha::rand_core::SeedableRng;
 const SAMPLES: usize = 1437;
 
 /// Samples that are evaluated at once, where no gradient is needed.
-const EVALUATED: usize = 512;
+const EVALUATED: usize = 256;
+
+/// Samples that are captured, of which [`ROWS`] rows are drawn.
+const CAPTURED: usize = 256;
 
 /// Rows of each site, of all samples and positions, on which spectra are estimated.
 const ROWS: usize = 512;
@@ -54,14 +57,15 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
     grower.expect("sound").run().expect("runs");
 }
 
-/// Capture, both ends of the spectra, selection, a four-point line search over the training
+/// Capture of some samples, both ends of the spectra, selection, a four-point line search over the training
 /// set, surgery.
 fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>) {
     let solver = SpectrumSolver::default().with_tolerance(TOLERANCE);
     let spectrum = SpectrumConfig::default()
         .with_solver(solver)
         .with_rows(ROWS);
-    let found = capture_spectra(model, &CrossEntropy, samples, EVALUATED, &spectrum, &Flex);
+    let captured = samples.sample(CAPTURED, 0);
+    let found = capture_spectra(model, &CrossEntropy, &captured, EVALUATED, &spectrum, &Flex);
     let found = found.expect("captured");
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let candidates = SteepestDescent.candidates(&found, &Flex, &mut rng);

@@ -3,6 +3,7 @@
 use burgeon_backend_cuda::Runtime;
 use burgeon_backend_flex::Flex;
 use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_tch as tch;
 use burgeon_core::SplitBackend;
 
 use crate::error::ExperimentError;
@@ -13,8 +14,8 @@ pub const DEFAULT_DEVICE: &str = "flex";
 /// Names of the devices that every build and machine has.
 pub const HOST_DEVICES: [&str; 2] = [DEFAULT_DEVICE, "ndarray"];
 
-/// The backend of that name: `flex`, `ndarray`, or `cuda` and `wgpu` with, after a colon, the
-/// index of the device.
+/// The backend of that name: `flex`, `ndarray`, `tch`, or `cuda` and `wgpu` with, after a colon,
+/// the index of the device.
 ///
 /// # Errors
 /// [`ExperimentError::UnknownDevice`], or [`ExperimentError::Device`] for one that this build or
@@ -23,6 +24,7 @@ pub fn backend(name: &str) -> Result<Box<dyn SplitBackend>, ExperimentError> {
     match name {
         "flex" => return Ok(Box::new(Flex)),
         "ndarray" => return Ok(Box::new(NdArray)),
+        tch::NAME => return Ok(tch::open()?),
         _ => {}
     }
     let unknown = || ExperimentError::UnknownDevice(name.to_owned());
@@ -43,7 +45,7 @@ mod tests {
     #[test]
     fn names_that_stand_for_no_device_are_errors() {
         for name in [
-            "gpu", "", "cuda:", "cuda:x", "cuda:-1", "flex:0", "wgpu:1:2",
+            "gpu", "", "cuda:", "cuda:x", "cuda:-1", "flex:0", "wgpu:1:2", "tch:0",
         ] {
             let error = backend(name).map(|_| ()).unwrap_err();
             assert!(
@@ -62,6 +64,11 @@ mod tests {
                 "{name}: {error}"
             );
             assert!(error.to_string().contains(&name[..4]), "{error}");
+        }
+        #[cfg(not(feature = "tch"))]
+        {
+            let error = backend("tch").map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains("--features tch"), "{error}");
         }
     }
 }

@@ -14,6 +14,7 @@ use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, NdArray, TensorMetadata, backend_extension,
 };
 use burn::tensor::{DType, Tensor};
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::host::{Host, is_host};
@@ -58,6 +59,7 @@ impl Function {
         })
     }
 
+    #[inline(always)]
     pub(crate) fn value<T: Real>(self, z: &[T], out: &mut [T]) {
         let half = T::from_f64(0.5);
         match self {
@@ -77,6 +79,7 @@ impl Function {
         }
     }
 
+    #[inline(always)]
     fn derivative<T: Real>(self, z: &[T], out: &mut [T]) {
         let half = T::from_f64(0.5);
         match self {
@@ -102,6 +105,7 @@ impl Function {
     }
 }
 
+#[inline(always)]
 fn map<T: Real>(from: &[T], to: &mut [T], function: impl Fn(T) -> T) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = function(*from);
@@ -189,7 +193,8 @@ fn values<B: Host, T: Real>(z: FloatTensor<B>, activation: Activation) -> FloatT
         let mut values = vec![T::ZERO; z.len()];
         if let Some(function) = Function::of(activation) {
             let chunks = values.par_chunks_mut(CHUNK).zip(z.par_chunks(CHUNK));
-            chunks.for_each(|(to, z)| function.value(z, to));
+            // Compiled for the widest vectors.
+            chunks.for_each(|(to, z)| Arch::new().dispatch(|| function.value(z, to)));
         }
         values
     });
@@ -210,10 +215,12 @@ fn backward<B: Host, T: Real>(
                 let chunks = values.par_chunks_mut(CHUNK).zip(z.par_chunks(CHUNK));
                 let chunks = chunks.zip(gradient.par_chunks(CHUNK));
                 chunks.for_each(|((to, z), gradient)| {
-                    function.derivative(z, to);
-                    for (to, gradient) in to.iter_mut().zip(gradient) {
-                        *to *= *gradient;
-                    }
+                    Arch::new().dispatch(|| {
+                        function.derivative(z, to);
+                        for (to, gradient) in to.iter_mut().zip(gradient) {
+                            *to *= *gradient;
+                        }
+                    });
                 });
             }
             values

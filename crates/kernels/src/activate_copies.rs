@@ -2,6 +2,7 @@
 
 use burgeon_core::Activation;
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::activate::{Function, activate};
@@ -93,7 +94,8 @@ fn on_host<T: Real, const D: usize>(
         values
             .par_chunks_mut((samples * shape[1] * plane).max(1))
             .zip(z.par_chunks((samples * part.channels * plane).max(1)))
-            .for_each(|(values, z)| part.answer(z, values));
+            // Compiled for the widest vectors.
+            .for_each(|(values, z)| Arch::new().dispatch(|| part.answer(z, values)));
     });
     Tensor::from_data(TensorData::new(values, shape), (&device, T::dtype()))
 }
@@ -111,6 +113,7 @@ struct Part<'a, T> {
 
 impl<T: Real> Part<'_, T> {
     /// Overwrites the split neurons of some samples.
+    #[inline(always)]
     fn answer(&self, z: &[T], values: &mut [T]) {
         let size = self.channels * self.plane;
         let count = self.split.len() * self.plane;
@@ -156,6 +159,7 @@ impl<T: Real> Part<'_, T> {
     }
 
     /// Adds the planes of `more`, each times its factor.
+    #[inline(always)]
     fn add(&self, to: &mut [T], more: &[T], factors: &[T]) {
         if self.plane == 1 {
             for ((to, more), factor) in to.iter_mut().zip(more).zip(factors) {

@@ -1,6 +1,8 @@
 //! The two float types in vectors, of the width that the processor has.
 
-use pulp::Simd;
+use std::marker::PhantomData;
+
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::real::Real;
 
@@ -31,6 +33,20 @@ pub(crate) trait Lanes: Real {
 
     /// The sum of a vector's values.
     fn reduce<S: Simd>(simd: S, vector: Self::Vector<S>) -> Self;
+}
+
+/// Values of `T` in a vector of `arch`.
+pub(crate) fn lanes_of<T: Lanes>(arch: Arch) -> usize {
+    struct Count<T>(PhantomData<T>);
+    impl<T: Lanes> WithSimd for Count<T> {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            T::lanes::<S>()
+        }
+    }
+    arch.dispatch(Count::<T>(PhantomData))
 }
 
 macro_rules! lanes {

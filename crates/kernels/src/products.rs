@@ -1,9 +1,12 @@
 //! `(W ∘ (X Vᵀ))ᵀ X`.
 
+use std::ops::Range;
+
 use burgeon_core::{CurvatureBlock, Window};
 use burn::tensor::{DType, Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::convolution::{Channels, Geometry, curvature_products};
@@ -15,6 +18,15 @@ use crate::site::{Site, stored_type, with_site};
 
 /// Numbers that all partial sums together may hold.
 const PARTIAL_SUMS: usize = 1 << 22;
+
+/// Partial sums at most: as many tasks may run at once.
+const PARTIALS: usize = 8;
+
+/// Multiplications of `X Vᵀ` that are worth a partial sum of their own.
+const PARTIAL_WORK: usize = 1 << 20;
+
+/// Numbers that one block of rows may hold: it is to stay in the cache.
+const BLOCK: usize = 1 << 18;
 
 /// `S_j v_j` of `block` for the rows of `directions` `[M, d]`, as `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`,
 /// computed in the type of `directions` and returned in f64.
@@ -92,65 +104,54 @@ fn rows<S: Real, T: Real>(
     columns: usize,
     directions: &[T],
 ) -> Vec<f64> {
-    let Site {
-        weights,
-        neurons,
-        dim,
-        bias,
-        ..
-    } = *site;
+    let (neurons, dim, bias) = (site.neurons, site.dim, site.bias);
     let fan_in = site.fan_in();
-    let blocks = FanIn::<S>::blocks(values.len() / columns.max(1), fan_in);
-    let partials = (PARTIAL_SUMS / (neurons * dim).max(1)).clamp(2, 8);
+    let rows = values.len() / columns.max(1);
+    let partials = (rows * neurons * dim / PARTIAL_WORK).clamp(1, PARTIALS);
+    let partials = partials.min((PARTIAL_SUMS / (neurons * dim).max(1)).max(2));
+    let most = (BLOCK / fan_in.max(1)).clamp(64, 512);
+    let size = rows.div_ceil(partials).next_multiple_of(8).clamp(8, most);
+    let blocks: Vec<Range<usize>> = (0..rows)
+        .step_by(size)
+        .map(|start| start..(start + size).min(rows))
+        .collect();
     // With a bias a direction's last entry multiplies the constant 1.
-    let v = MatRef::from_row_major_slice(directions, neurons, dim);
-    let (v, constant) = (v.subcols(0, fan_in), bias.then(|| v.col(fan_in)));
+    let v = MatRef::from_row_major_slice(directions, neurons, dim).subcols(0, fan_in);
+    let shift: Vec<T> = match bias {
+        true => directions.chunks_exact(dim).map(|v| v[fan_in]).collect(),
+        false => vec![T::ZERO; neurons],
+    };
     let partial = |first: usize| {
         let mut sums = vec![0.0; neurons * dim];
-        let mut buffer: Vec<T> = Vec::new();
-        let mut along = Vec::new();
+        let (mut inputs, mut factors): (Vec<T>, Vec<T>) = (Vec::new(), Vec::new());
+        let mut along = vec![T::ZERO; size * neurons];
         let mut product = vec![T::ZERO; neurons * fan_in];
-        let mut constants = vec![0.0; if bias { neurons } else { 0 }];
+        let mut constants = vec![T::ZERO; neurons];
         for rows in blocks.iter().skip(first).step_by(partials) {
             let x = as_type(
                 &values[rows.start * columns..rows.end * columns],
-                &mut buffer,
+                &mut inputs,
             );
             let x = MatRef::from_row_major_slice(x, rows.len(), columns);
-            along.resize(rows.len() * neurons, T::ZERO);
-            let a = MatMut::from_row_major_slice_mut(&mut along, rows.len(), neurons);
+            let along = &mut along[..rows.len() * neurons];
+            let a = MatMut::from_row_major_slice_mut(along, rows.len(), neurons);
             matmul(a, Accum::Replace, x, v.transpose(), T::ONE, Par::Seq);
-            let weights = &weights[rows.start * neurons..rows.end * neurons];
-            let lines = along.chunks_exact_mut(neurons);
-            for (along, weights) in lines.zip(weights.chunks_exact(neurons)) {
-                if let Some(constant) = constant {
-                    for (j, a) in along.iter_mut().enumerate() {
-                        *a += constant[j];
-                    }
-                }
-                for (a, w) in along.iter_mut().zip(weights) {
-                    *a *= T::from_real(*w);
-                }
-            }
-            let a = MatRef::from_row_major_slice(&along, rows.len(), neurons);
+            let weights = &site.weights[rows.start * neurons..rows.end * neurons];
+            let weights: &[T] = as_type(weights, &mut factors);
+            weigh(along, weights, &shift, &mut constants);
+            let a = MatRef::from_row_major_slice(along, rows.len(), neurons);
             let to = MatMut::from_row_major_slice_mut(&mut product, neurons, fan_in);
             matmul(to, Accum::Replace, a.transpose(), x, T::ONE, Par::Seq);
             let lines = sums.chunks_exact_mut(dim);
-            for (sums, product) in lines.zip(product.chunks_exact(fan_in.max(1))) {
+            for (j, sums) in lines.enumerate() {
+                let product = &product[j * fan_in..(j + 1) * fan_in];
                 for (sum, value) in sums.iter_mut().zip(product) {
                     *sum += value.to_f64();
                 }
-            }
-            if bias {
-                for line in along.chunks_exact(neurons) {
-                    for (sum, a) in constants.iter_mut().zip(line) {
-                        *sum += a.to_f64();
-                    }
+                if bias {
+                    sums[fan_in] += constants[j].to_f64();
                 }
             }
-        }
-        for (sums, constant) in sums.chunks_exact_mut(dim).zip(constants) {
-            sums[fan_in] = constant;
         }
         sums
     };
@@ -159,6 +160,23 @@ fn rows<S: Real, T: Real>(
         .map(partial)
         .collect();
     sum(partial_sums)
+}
+
+/// Adds `shift` to each of the lines `along` and multiplies it with `weights`; `sums` of the lines.
+fn weigh<T: Real>(along: &mut [T], weights: &[T], shift: &[T], sums: &mut [T]) {
+    // Compiled for the widest vectors.
+    Arch::new().dispatch(|| {
+        sums.fill(T::ZERO);
+        let neurons = shift.len();
+        let lines = along.chunks_exact_mut(neurons);
+        for (along, weights) in lines.zip(weights.chunks_exact(neurons)) {
+            let entries = along.iter_mut().zip(weights).zip(shift);
+            for (((a, w), shift), sum) in entries.zip(sums.iter_mut()) {
+                *a = (*a + *shift) * *w;
+                *sum += *a;
+            }
+        }
+    });
 }
 
 /// `values` as `T`: themselves, or converted in `buffer`.

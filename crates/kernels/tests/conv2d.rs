@@ -66,6 +66,19 @@ fn case() -> impl Strategy<Value = Case> {
         })
 }
 
+/// Channels enough to fill the lanes of a vector, and an odd number of vectors, on one side at
+/// least.
+fn wide() -> impl Strategy<Value = Case> {
+    let channels = (1..60_usize, 1..60_usize, 1..3_usize);
+    (case(), channels).prop_map(|(case, (inputs, outputs, groups))| Case {
+        batch: case.batch.min(3),
+        inputs: inputs * groups,
+        outputs: outputs * groups,
+        groups,
+        ..case
+    })
+}
+
 fn depthwise() -> impl Strategy<Value = Case> {
     case().prop_map(|case| Case {
         groups: case.inputs,
@@ -191,6 +204,11 @@ proptest! {
     }
 
     #[test]
+    fn wide_same_as_burns_on_flex(case in wide()) {
+        same_as_burns(&case, &Device::flex())?;
+    }
+
+    #[test]
     #[expect(deprecated, reason = "the ndarray backend is one of the two that are served")]
     fn same_as_burns_on_ndarray(case in case()) {
         same_as_burns(&case, &Device::ndarray())?;
@@ -198,7 +216,7 @@ proptest! {
 
     /// Each gradient, along a random direction, in f64.
     #[test]
-    fn gradients_are_those_of_finite_differences(case in prop_oneof![case(), depthwise()]) {
+    fn gradients_are_those_of_finite_differences(case in prop_oneof![case(), depthwise(), wide()]) {
         let device = Device::flex();
         let leaves = leaves(&case, &device, DType::F64);
         let steps = self::leaves(&case, &device, DType::F64);
@@ -255,10 +273,15 @@ fn kernel_larger_than_the_input() {
 /// The same bits with one thread and with several.
 #[test]
 fn threads_do_not_change_a_bit() {
+    threads_do_not_matter([5, 7]);
+    threads_do_not_matter([20, 40]);
+}
+
+fn threads_do_not_matter([inputs, outputs]: [usize; 2]) {
     let case = Case {
         batch: 37,
-        inputs: 5,
-        outputs: 7,
+        inputs,
+        outputs,
         groups: 1,
         size: [9, 7],
         window: Window {

@@ -5,8 +5,9 @@
 //! vector of every neuron by its own splitting matrix. The projected matrix's extremal Ritz
 //! pairs approximate both ends of the spectrum at once. A neuron is done when the residual
 //! `‖S v − λ v‖` that Lanczos predicts for both ends is small against its largest |λ|, and
-//! what is returned is measured by two more products, in the exact type unless the tolerance is
-//! far above the rounding of f32.
+//! what is returned is measured by two more products in the exact type. Where the tolerance is
+//! far above the rounding of f32, Lanczos's own values are returned instead, their residuals
+//! raised by that rounding.
 
 use std::fmt::Debug;
 
@@ -17,7 +18,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use super::operator::{Directions, SiteShape};
-use super::{Spectrum, verified_pair};
+use super::{Eigenpair, Spectrum, orient, verified_pair};
 use crate::criterion::unit_vector;
 
 /// Ritz vectors of each end that a restart keeps.
@@ -27,10 +28,14 @@ const KEPT: usize = 3;
 const FIRST_LOOK: usize = 6;
 
 /// Iterations between looks at the Ritz values, at least.
-const INTERVAL: usize = 4;
+const INTERVAL: usize = 2;
 
 /// Share of a product's norm below which what is left of it is made orthogonal once more.
 const CANCELLATION: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
+/// Rounding of a product, of the basis and of the Ritz vectors together, in units of the
+/// type's and relative to the largest |λ|.
+const ROUNDING: f64 = 32.0;
 
 /// When Krylov iterations end.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +54,8 @@ pub(super) struct Krylov<T> {
     dim: usize,
     limits: KrylovLimits,
     dtype: DType,
-    check: DType,
+    /// The type of the products that verify, if any do.
+    check: Option<DType>,
     neurons: Vec<Neuron<T>>,
     iterations: usize,
     stage: Stage,
@@ -73,12 +79,38 @@ struct Neuron<T> {
     /// `Qᵀ S Q`, over the scale, of the vectors that have products.
     projected: DMatrix<f64>,
     next_look: usize,
-    /// Ritz vectors of both ends, once done.
-    ends: Option<[DVector<f64>; 2]>,
+    /// The lower and the upper end, once done.
+    ends: Option<[End; 2]>,
+}
+
+/// A Ritz pair.
+#[derive(Debug, Clone)]
+struct End {
+    value: f64,
+    vector: DVector<f64>,
+    residual: f64,
+}
+
+impl From<End> for Eigenpair {
+    fn from(end: End) -> Self {
+        let mut vector = end.vector;
+        orient(&mut vector);
+        Self {
+            value: end.value,
+            vector: vector.as_slice().to_vec(),
+            residual: end.residual,
+        }
+    }
 }
 
 impl<T: RealField + Copy> Krylov<T> {
-    pub fn new(shape: &SiteShape, limits: KrylovLimits, dtype: DType, check: DType) -> Self {
+    /// Products in `dtype`, and in `check` those that verify.
+    pub fn new(
+        shape: &SiteShape,
+        limits: KrylovLimits,
+        dtype: DType,
+        check: Option<DType>,
+    ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(0x5EED);
         let start = |_| Neuron {
             basis: unit_vector(shape.dim, &mut rng)
@@ -133,7 +165,7 @@ impl<T: RealField + Copy> Krylov<T> {
         let end = |index: usize| {
             gathered(&|neuron, column| {
                 if let Some(ends) = &neuron.ends {
-                    column.copy_from_slice(ends[index].as_slice());
+                    column.copy_from_slice(ends[index].vector.as_slice());
                 }
             })
         };
@@ -151,7 +183,7 @@ impl<T: RealField + Copy> Krylov<T> {
             },
             Stage::Verify => Directions {
                 vectors: vec![end(0), end(1)],
-                dtype: self.check,
+                dtype: self.check.unwrap_or(self.dtype),
             },
             Stage::Done(_) => Directions::NONE,
         }
@@ -172,14 +204,22 @@ impl<T: RealField + Copy> Krylov<T> {
                         neuron.step(dim, products.column(j).as_slice(), limits, last);
                     });
                 if self.neurons.iter().all(|neuron| neuron.ends.is_some()) {
-                    self.stage = Stage::Verify;
+                    self.stage = match self.check {
+                        Some(_) => Stage::Verify,
+                        None => Stage::Done(
+                            self.neurons
+                                .iter_mut()
+                                .filter_map(Neuron::spectrum)
+                                .collect(),
+                        ),
+                    };
                 }
             }
             (Stage::Verify, [min, max]) => {
                 let spectrum = |(j, neuron): (usize, &Neuron<T>)| {
                     let [low, high] = neuron.ends.clone()?;
-                    let low = verified_pair(low, &min.column(j).into_owned());
-                    let high = verified_pair(high, &max.column(j).into_owned());
+                    let low = verified_pair(low.vector, &min.column(j).into_owned());
+                    let high = verified_pair(high.vector, &max.column(j).into_owned());
                     Some(Spectrum::ordered(low, high))
                 };
                 let spectra = self.neurons.iter().enumerate().filter_map(spectrum);
@@ -195,6 +235,11 @@ fn to_f64<T: RealField + Copy>(value: T) -> f64 {
 }
 
 impl<T: RealField + Copy> Neuron<T> {
+    fn spectrum(&mut self) -> Option<Spectrum> {
+        let [low, high] = self.ends.take()?;
+        Some(Spectrum::ordered(low.into(), high.into()))
+    }
+
     fn step(&mut self, dim: usize, product: &[f64], limits: KrylovLimits, last: bool) {
         let count = self.basis.len() / dim;
         let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
@@ -230,7 +275,7 @@ impl<T: RealField + Copy> Neuron<T> {
         if exhausted || last || full || count >= self.next_look {
             let beta = to_f64(beta);
             self.look(dim, if exhausted { 0.0 } else { beta }, limits, last);
-            self.next_look = count + INTERVAL.max(count / 5);
+            self.next_look = count + INTERVAL.max(count / 4);
             if self.ends.is_none() && full {
                 self.next_look = 2 * KEPT + INTERVAL;
             }
@@ -257,10 +302,12 @@ impl<T: RealField + Copy> Neuron<T> {
             basis * coefficients
         };
         if beta == 0.0 || last || (residual(low) <= allowed && residual(high) <= allowed) {
-            let end = |index| {
-                let vector = vector(index);
-                let vector = vector.map(to_f64);
-                vector.normalize()
+            let one = self.scale.unwrap_or(1.0);
+            let rounding = ROUNDING * to_f64(T::default_epsilon()) * scale;
+            let end = |index: usize| End {
+                value: one * ritz.eigenvalues[index],
+                vector: vector(index).map(to_f64).normalize(),
+                residual: one * (residual(index) + rounding),
             };
             self.ends = Some([end(low), end(high)]);
             self.basis = Vec::new();

@@ -289,11 +289,7 @@ impl SpectrumSolver {
             }
             let here = wanted[index] && solved[index].is_none();
             let dtype = self.dtype(exact);
-            let check = if self.tolerance > SINGLE_ABOVE {
-                dtype
-            } else {
-                exact
-            };
+            let check = (self.tolerance <= SINGLE_ABOVE).then_some(exact);
             sites.push(here.then(|| Krylov::<T>::new(shape, limits, dtype, check)));
         }
         let mut bytes = vec![0; sites.len()];

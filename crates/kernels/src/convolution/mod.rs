@@ -1,10 +1,15 @@
 //! Convolution on slices: forward pass, input gradient, weight gradient.
 //!
 //! Maps are laid out once per task ([`planes`]); from there on a convolution is a sum of
-//! shifted lines, formed in registers ([`correlate`], [`reduce`]) for the vector width found
-//! at run time. Tasks are groups of samples, cut without regard to the number of threads.
+//! shifted lines, formed in registers for the vector width found at run time: with channels in
+//! the lanes of a vector where there are enough of them ([`channels`]), else with positions
+//! ([`correlate`], [`reduce`]). Tasks are groups of samples, cut without regard to the number of
+//! threads.
 
+mod channels;
 mod correlate;
+mod curvature;
+mod filters;
 mod planes;
 mod reduce;
 
@@ -13,12 +18,14 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
+pub(crate) use curvature::curvature_products;
 pub(crate) use planes::Geometry;
 
 use crate::lanes::Lanes;
 use crate::real::Real;
-use correlate::{Correlation, ROWS, line_length};
-use planes::Tap;
+use channels::{Block, ChannelReduction, blocks};
+use filters::{Filters, Task};
+use planes::{Run, Tap};
 use reduce::Reduction;
 
 /// Partial sums of a weight gradient: as many tasks may run at once.
@@ -50,81 +57,26 @@ impl Channels {
     }
 }
 
-/// Weights in the order in which [`Correlation`] reads them: for each block of at most
-/// [`ROWS`] outputs of a group, `[inputs, taps, outputs]`.
-struct Packed<T> {
-    weights: Vec<T>,
-    /// Outputs of a block, and where its weights start.
-    blocks: Vec<(Range<usize>, usize)>,
-}
-
-impl<T: Lanes> Packed<T> {
-    /// `weight(output, input, tap)` of one group.
-    fn new(
-        outputs: Range<usize>,
-        inputs: usize,
-        taps: &[Tap],
-        weight: impl Fn(usize, usize, usize) -> T,
-    ) -> Self {
-        let mut weights = Vec::with_capacity(outputs.len() * inputs * taps.len());
-        let mut blocks = Vec::new();
-        for start in outputs.clone().step_by(ROWS) {
-            let block = start..(start + ROWS).min(outputs.end);
-            blocks.push((block.clone(), weights.len()));
-            for input in 0..inputs {
-                for tap in taps {
-                    weights.extend(block.clone().map(|output| weight(output, input, tap.index)));
-                }
-            }
-        }
-        Self { weights, blocks }
-    }
-
-    fn for_blocks(&self, mut work: impl FnMut(Range<usize>, &[T])) {
-        for (index, (rows, start)) in self.blocks.iter().enumerate() {
-            let end = self
-                .blocks
-                .get(index + 1)
-                .map_or(self.weights.len(), |b| b.1);
-            work(rows.clone(), &self.weights[*start..end]);
-        }
-    }
-}
-
-/// The weights of each group for the forward pass.
-fn pack_forward<T: Lanes>(geometry: &Geometry, channels: Channels, weight: &[T]) -> Vec<Packed<T>> {
+/// The filters of each group for the forward pass.
+fn forward_filters<T: Lanes>(
+    geometry: &Geometry,
+    channels: Channels,
+    weight: &[T],
+) -> Vec<Filters<T>> {
     let (inputs, taps) = (channels.group_inputs(), geometry.taps());
-    let pack = |group| {
-        Packed::new(
-            channels.outputs_of(group),
-            inputs,
-            taps,
-            |output, input, tap| weight[(output * inputs + input) * taps.len() + tap],
-        )
+    let filters = |group| {
+        let outputs = channels.outputs_of(group);
+        Filters::new(outputs, inputs, taps, |output, input, tap| {
+            weight[(output * inputs + input) * taps.len() + tap]
+        })
     };
-    (0..channels.groups).map(pack).collect()
+    (0..channels.groups).map(filters).collect()
 }
 
 /// Where each tap reads, relative to a channel's planes.
 fn forward_offsets(geometry: &Geometry) -> Vec<usize> {
     let place = |tap: &Tap| tap.phase * geometry.phase_stride() + tap.shift;
     geometry.taps().iter().map(place).collect()
-}
-
-/// Correlates a group's planes with its filters: `work(outputs, lines)` for each block of
-/// them, `lines` one line of positions for each.
-fn correlate<T: Lanes>(
-    correlation: &Correlation<'_, T>,
-    packed: &Packed<T>,
-    lines: &mut Vec<T>,
-    mut work: impl FnMut(Range<usize>, &mut [T]),
-) {
-    let arch = Arch::new();
-    lines.resize(ROWS * line_length(correlation.positions), T::ZERO);
-    packed.for_blocks(|rows, weights| {
-        correlation.run(arch, rows.len(), weights, lines);
-        work(rows, lines);
-    });
 }
 
 /// `[b, outputs, h', w']` of maps `[b, inputs, h, w]`, weights and a bias for each output.
@@ -140,10 +92,10 @@ pub(crate) fn forward<S: Real, T: Lanes>(
     let out_size = outputs * geometry.output_plane();
     let batch = input.len() / in_size.max(1);
     let mut output = vec![T::ZERO; batch * out_size];
-    let packed = pack_forward(geometry, channels, weight);
+    let filters = forward_filters(geometry, channels, weight);
     let offsets = forward_offsets(geometry);
-    let width = geometry.output()[1];
-    let samples = geometry.samples();
+    let runs = geometry.output_runs();
+    let (samples, plane) = (geometry.samples(), geometry.output_plane());
     output
         .par_chunks_mut((samples * out_size).max(1))
         .zip(input.par_chunks((samples * in_size).max(1)))
@@ -151,33 +103,28 @@ pub(crate) fn forward<S: Real, T: Lanes>(
             || (Vec::new(), Vec::new()),
             |(planes, lines), (output, input)| {
                 let count = input.len() / in_size;
-                for (group, packed) in packed.iter().enumerate() {
+                let runs = geometry.runs_of(&runs, count);
+                for (group, filters) in filters.iter().enumerate() {
                     geometry.fill_input(input, inputs, channels.inputs_of(group), planes);
-                    let correlation = Correlation {
+                    let task = Task {
                         planes,
                         stride: geometry.input_stride(),
                         channels: channels.group_inputs(),
                         offsets: &offsets,
                         positions: geometry.positions(count),
+                        runs,
                     };
-                    let length = line_length(correlation.positions);
-                    correlate(&correlation, packed, lines, |rows, lines| {
-                        for (row, line) in rows.zip(lines.chunks_exact(length)) {
-                            let bias = bias.map(|bias| bias[row]);
-                            geometry.for_output_lines(count, |sample, position, first| {
-                                let from = &line[position..position + width];
-                                let start =
-                                    sample * out_size + row * geometry.output_plane() + first;
-                                let to = &mut output[start..start + width];
-                                match bias {
-                                    None => to.copy_from_slice(from),
-                                    Some(bias) => {
-                                        for (to, from) in to.iter_mut().zip(from) {
-                                            *to = *from + bias;
-                                        }
-                                    }
+                    filters.correlate(&task, lines, |row, line| {
+                        for run in runs {
+                            let (sample, place) = (run.index / plane, run.index % plane);
+                            let start = sample * out_size + row * plane + place;
+                            let to = &mut output[start..start + run.length];
+                            line.copy(run, to, 1);
+                            if let Some(bias) = bias {
+                                for to in to {
+                                    *to += bias[row];
                                 }
-                            });
+                            }
                         }
                     });
                 }
@@ -199,30 +146,27 @@ pub(crate) fn input_gradient<T: Lanes>(
     let out_size = outputs * geometry.output_plane();
     let mut result = vec![T::ZERO; batch * in_size];
     let (group_inputs, taps) = (channels.group_inputs(), geometry.taps());
-    let phases: Vec<Vec<Tap>> = (0..geometry.phases())
+    // Of each phase: what its inputs are read by, where, and where they lie.
+    let phases: Vec<(Vec<Tap>, Vec<usize>, Vec<Run>)> = (0..geometry.phases())
         .map(|phase| {
-            taps.iter()
-                .copied()
-                .filter(|tap| tap.phase == phase)
-                .collect()
+            let taps = taps.iter().copied().filter(|tap| tap.phase == phase);
+            let taps: Vec<Tap> = taps.collect();
+            let place = |tap: &Tap| geometry.lead() - tap.shift;
+            let offsets = taps.iter().map(place).collect();
+            (taps, offsets, geometry.input_runs(phase))
         })
         .collect();
-    let pack = |group: usize| {
-        let pack = |taps: &Vec<Tap>| {
+    let filters = |group: usize| {
+        let filters = |(taps, ..): &(Vec<Tap>, _, _)| {
             let (inputs, outputs) = (channels.inputs_of(group), channels.outputs_of(group));
-            Packed::new(inputs.clone(), outputs.len(), taps, |input, output, tap| {
+            Filters::new(inputs.clone(), outputs.len(), taps, |input, output, tap| {
                 let row = (outputs.start + output) * group_inputs + input - inputs.start;
                 weight[row * geometry.taps().len() + tap]
             })
         };
-        phases.iter().map(pack).collect()
+        phases.iter().map(filters).collect()
     };
-    let packed: Vec<Vec<Packed<T>>> = (0..channels.groups).map(pack).collect();
-    let place = |tap: &Tap| geometry.lead() - tap.shift;
-    let offsets: Vec<Vec<usize>> = phases
-        .iter()
-        .map(|taps| taps.iter().map(place).collect())
-        .collect();
+    let filters: Vec<Vec<Filters<T>>> = (0..channels.groups).map(filters).collect();
     let samples = geometry.samples();
     result
         .par_chunks_mut((samples * in_size).max(1))
@@ -231,24 +175,33 @@ pub(crate) fn input_gradient<T: Lanes>(
             || (Vec::new(), Vec::new()),
             |(planes, lines), (result, gradient)| {
                 let count = result.len() / in_size.max(1);
-                for (group, packed) in packed.iter().enumerate() {
+                for (group, filters) in filters.iter().enumerate() {
                     geometry.fill_output(gradient, outputs, channels.outputs_of(group), planes);
-                    for (phase, (packed, offsets)) in packed.iter().zip(&offsets).enumerate() {
+                    let parts = filters.iter().zip(&phases).enumerate();
+                    for (phase, (filters, (_, offsets, runs))) in parts {
                         if offsets.is_empty() {
                             continue;
                         }
-                        let correlation = Correlation {
+                        let runs = geometry.runs_of(runs, count);
+                        let task = Task {
                             planes,
                             stride: geometry.output_stride(),
                             channels: channels.group_outputs(),
                             offsets,
                             positions: geometry.positions(count),
+                            runs,
                         };
-                        let length = line_length(correlation.positions);
-                        correlate(&correlation, packed, lines, |rows, lines| {
-                            for (row, line) in rows.zip(lines.chunks_exact(length)) {
-                                geometry.read_input(line, phase, inputs, row, result);
-                            }
+                        filters.correlate(&task, lines, |row, line| {
+                            geometry.read_input(
+                                runs,
+                                phase,
+                                inputs,
+                                row,
+                                result,
+                                |run, to, stride| {
+                                    line.copy(run, to, stride);
+                                },
+                            );
                         });
                     }
                 }
@@ -267,17 +220,19 @@ pub(crate) fn weight_gradient<T: Lanes>(
     let in_size = (channels.inputs * geometry.input_plane()).max(1);
     let out_size = (channels.outputs * geometry.output_plane()).max(1);
     let (samples, columns) = (geometry.samples(), weight_columns(geometry, channels));
-    let size = channels.outputs * columns.len();
+    let (runs, plane) = (geometry.output_runs(), geometry.output_plane());
+    let blocks = blocks::<T>(0..channels.group_outputs());
+    let group_size = group_sums(blocks.as_deref(), channels, columns.len());
     let parts: Vec<_> = input
         .chunks(samples * in_size)
         .zip(gradient.chunks(samples * out_size))
         .collect();
     let partial = |first: usize| {
-        let mut sums = vec![T::ZERO; size];
+        let mut sums = vec![T::ZERO; channels.groups * group_size];
         let (mut planes, mut lines) = (Vec::new(), Vec::new());
         for (input, gradient) in parts.iter().skip(first).step_by(PARTIAL_SUMS) {
-            let positions = geometry.positions(input.len() / in_size);
-            for group in 0..channels.groups {
+            let count = input.len() / in_size;
+            for (group, sums) in sums.chunks_exact_mut(group_size.max(1)).enumerate() {
                 let outputs = channels.outputs_of(group);
                 geometry.fill_input(
                     input,
@@ -285,17 +240,43 @@ pub(crate) fn weight_gradient<T: Lanes>(
                     channels.inputs_of(group),
                     &mut planes,
                 );
-                geometry.fill_output(gradient, channels.outputs, outputs.clone(), &mut lines);
-                let reduction = Reduction {
-                    lines: &lines[geometry.lead()..],
-                    stride: geometry.output_stride(),
-                    rows: outputs.len(),
-                    planes: &planes,
-                    columns: &columns,
-                    positions,
+                let Some(blocks) = &blocks else {
+                    geometry.fill_output(gradient, channels.outputs, outputs, &mut lines);
+                    let reduction = Reduction {
+                        lines: &lines[geometry.lead()..],
+                        stride: geometry.output_stride(),
+                        rows: channels.group_outputs(),
+                        planes: &planes,
+                        columns: &columns,
+                        positions: geometry.positions(count),
+                    };
+                    reduction.run(Arch::new(), sums);
+                    continue;
                 };
-                let rows = outputs.start * columns.len()..outputs.end * columns.len();
-                reduction.run(Arch::new(), &mut sums[rows]);
+                let mut left = sums;
+                for block in blocks {
+                    lines.clear();
+                    lines.resize(count * plane * block.width, T::ZERO);
+                    for (lane, channel) in block.channels.clone().enumerate() {
+                        let start = (outputs.start + channel) * plane;
+                        for (sample, gradient) in gradient.chunks_exact(out_size).enumerate() {
+                            let to = lines[sample * plane * block.width + lane..].iter_mut();
+                            let to = to.step_by(block.width);
+                            for (to, from) in to.zip(&gradient[start..start + plane]) {
+                                *to = *from;
+                            }
+                        }
+                    }
+                    let (sums, rest) = left.split_at_mut(columns.len() * block.width);
+                    left = rest;
+                    let reduction = ChannelReduction {
+                        lines: &lines,
+                        planes: &planes,
+                        columns: &columns,
+                        runs: geometry.runs_of(&runs, count),
+                    };
+                    reduction.run(Arch::new(), block, sums);
+                }
             }
         }
         sums
@@ -304,7 +285,50 @@ pub(crate) fn weight_gradient<T: Lanes>(
         .into_par_iter()
         .map(partial)
         .collect();
-    crate::products::sum(partials)
+    by_output(
+        crate::products::sum(partials),
+        blocks.as_deref(),
+        channels,
+        columns.len(),
+    )
+}
+
+/// Numbers that the sums of one group take.
+fn group_sums(blocks: Option<&[Block]>, channels: Channels, columns: usize) -> usize {
+    let outputs = match blocks {
+        Some(blocks) => blocks.iter().map(|block| block.width).sum(),
+        None => channels.group_outputs(),
+    };
+    outputs * columns
+}
+
+/// Sums `[columns, width]` of each block of each group as `[outputs, columns]`; those without
+/// blocks are that already.
+fn by_output<T: Real>(
+    sums: Vec<T>,
+    blocks: Option<&[Block]>,
+    channels: Channels,
+    columns: usize,
+) -> Vec<T> {
+    let Some(blocks) = blocks else {
+        return sums;
+    };
+    let mut result = vec![T::ZERO; channels.outputs * columns];
+    let mut left = sums.as_slice();
+    for group in 0..channels.groups {
+        for block in blocks {
+            let (part, rest) = left.split_at(columns * block.width);
+            left = rest;
+            for (lane, channel) in block.channels.clone().enumerate() {
+                let start = (channels.outputs_of(group).start + channel) * columns;
+                let to = &mut result[start..start + columns];
+                for (to, from) in to.iter_mut().zip(part[lane..].iter().step_by(block.width)) {
+                    *to = *from;
+                }
+            }
+        }
+    }
+    result
 }
 
 /// Where each weight of an output reads: `[inputs / groups, taps]`.
@@ -315,98 +339,4 @@ fn weight_columns(geometry: &Geometry, channels: Channels) -> Vec<usize> {
         offsets.iter().map(move |offset| start + offset)
     };
     (0..channels.group_inputs()).flat_map(places).collect()
-}
-
-/// `(W ∘ (X Vᵀ))ᵀ X` for maps: the convolution with `directions` `[M, inputs / groups, taps]`
-/// (and `constant`, one for each neuron, where they have a bias), weighted, and its weight
-/// gradient; `[M, inputs / groups · taps]`, with the sums of the constants' lines `[M]`.
-pub(crate) fn curvature_products<S: Real, T: Lanes>(
-    geometry: &Geometry,
-    channels: Channels,
-    input: &[S],
-    weights: &[S],
-    directions: &[T],
-    constant: Option<&[T]>,
-) -> (Vec<f64>, Vec<f64>) {
-    let in_size = (channels.inputs * geometry.input_plane()).max(1);
-    let neurons = channels.outputs;
-    let rows = geometry.output_plane();
-    let columns = weight_columns(geometry, channels);
-    let packed = pack_forward(geometry, channels, directions);
-    let offsets = forward_offsets(geometry);
-    let width = geometry.output()[1];
-    let samples = geometry.samples();
-    let parts: Vec<_> = input
-        .chunks(samples * in_size)
-        .zip(weights.chunks((samples * rows * neurons).max(1)))
-        .collect();
-    let partial = |first: usize| {
-        let mut sums = vec![0.0; neurons * columns.len()];
-        let mut constants = vec![0.0; neurons];
-        let (mut planes, mut lines, mut along, mut product) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (input, weights) in parts.iter().skip(first).step_by(PARTIAL_SUMS) {
-            let count = input.len() / in_size;
-            let positions = geometry.positions(count);
-            let length = line_length(positions);
-            for (group, packed) in packed.iter().enumerate() {
-                geometry.fill_input(
-                    input,
-                    channels.inputs,
-                    channels.inputs_of(group),
-                    &mut planes,
-                );
-                let outputs = channels.outputs_of(group);
-                along.clear();
-                along.resize(outputs.len() * length, T::ZERO);
-                let correlation = Correlation {
-                    planes: &planes,
-                    stride: geometry.input_stride(),
-                    channels: channels.group_inputs(),
-                    offsets: &offsets,
-                    positions,
-                };
-                correlate(&correlation, packed, &mut lines, |block, lines| {
-                    for (neuron, line) in block.zip(lines.chunks_exact(length)) {
-                        let to = &mut along[(neuron - outputs.start) * length..][..length];
-                        let shift = constant.map_or(T::ZERO, |constant| constant[neuron]);
-                        let mut total = T::ZERO;
-                        geometry.for_output_lines(count, |sample, position, first| {
-                            let weights = &weights[(sample * rows + first) * neurons + neuron..];
-                            let weights = weights.iter().step_by(neurons);
-                            let from = &line[position..position + width];
-                            let to = &mut to[position..position + width];
-                            for ((to, from), weight) in to.iter_mut().zip(from).zip(weights) {
-                                *to = (*from + shift) * T::from_real(*weight);
-                                total += *to;
-                            }
-                        });
-                        constants[neuron] += total.to_f64();
-                    }
-                });
-                product.clear();
-                product.resize(outputs.len() * columns.len(), T::ZERO);
-                let reduction = Reduction {
-                    lines: &along,
-                    stride: length,
-                    rows: outputs.len(),
-                    planes: &planes,
-                    columns: &columns,
-                    positions,
-                };
-                reduction.run(Arch::new(), &mut product);
-                let sums = &mut sums[outputs.start * columns.len()..];
-                for (sum, value) in sums.iter_mut().zip(&product) {
-                    *sum += value.to_f64();
-                }
-            }
-        }
-        (sums, constants)
-    };
-    let partials: Vec<(Vec<f64>, Vec<f64>)> = (0..PARTIAL_SUMS.min(parts.len().max(1)))
-        .into_par_iter()
-        .map(partial)
-        .collect();
-    let (sums, constants): (Vec<_>, Vec<_>) = partials.into_iter().unzip();
-    (crate::products::sum(sums), crate::products::sum(constants))
 }

@@ -32,6 +32,16 @@ pub(super) struct Tap {
     pub shift: usize,
 }
 
+/// Neighbouring positions whose values are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The first position.
+    pub start: usize,
+    /// How many positions are wanted before it.
+    pub index: usize,
+    pub length: usize,
+}
+
 /// A window on maps of one size.
 #[derive(Debug, Clone)]
 pub(crate) struct Geometry {
@@ -183,24 +193,44 @@ impl Geometry {
         }
     }
 
-    /// The inverse of [`fill_input`](Self::fill_input) for one phase of one channel: reads
-    /// `plane` into the maps of each sample in `values` (each `[all channels, h, w]`).
+    /// The positions of `phase` that the inputs of each sample take.
+    pub(super) fn input_runs(&self, phase: usize) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let mut index = 0;
+        for sample in 0..self.samples {
+            self.for_phase_lines(sample, phase, |start, [_, x]| {
+                let length = (self.size[1] - x).div_ceil(self.window.stride[1]);
+                runs.push(Run {
+                    start,
+                    index,
+                    length,
+                });
+                index += length;
+            });
+        }
+        runs
+    }
+
+    /// The inverse of [`fill_input`](Self::fill_input) for one phase of one channel, whose
+    /// positions are those of `runs`: `copy(run, values, stride)` fills every `stride`-th of the
+    /// values. `values` are the maps of each sample (`[all channels, h, w]`).
     pub(super) fn read_input<T: Real>(
         &self,
-        plane: &[T],
+        runs: &[Run],
         phase: usize,
         all: usize,
         channel: usize,
         values: &mut [T],
+        mut copy: impl FnMut(&Run, &mut [T], usize),
     ) {
+        let mut runs = runs.iter();
         let samples = values.chunks_exact_mut((all * self.input_plane()).max(1));
         for (sample, values) in samples.enumerate() {
             let values = &mut values[channel * self.input_plane()..][..self.input_plane()];
-            self.for_phase_lines(sample, phase, |start, [y, x]| {
+            self.for_phase_lines(sample, phase, |_, [y, x]| {
                 let line = &mut values[y * self.size[1]..(y + 1) * self.size[1]];
-                let stride = self.window.stride[1];
-                for (to, from) in line[x..].iter_mut().step_by(stride).zip(&plane[start..]) {
-                    *to = *from;
+                if let Some(run) = runs.next() {
+                    copy(run, &mut line[x..], self.window.stride[1]);
                 }
             });
         }
@@ -232,19 +262,20 @@ impl Geometry {
         }
     }
 
-    /// Runs `work(position of its first value, index of its first value in the sample's
-    /// plane)` for every output line of each sample.
-    pub(super) fn for_output_lines(
-        &self,
-        samples: usize,
-        mut work: impl FnMut(usize, usize, usize),
-    ) {
-        for sample in 0..samples {
-            for y in 0..self.output[0] {
-                let position = (sample * self.lines + y) * self.pitch;
-                work(sample, position, y * self.output[1]);
-            }
-        }
+    /// The positions that the outputs of each sample take, in their order.
+    pub(super) fn output_runs(&self) -> Vec<Run> {
+        let lines = (0..self.samples).flat_map(|s| (0..self.output[0]).map(move |y| (s, y)));
+        let run = |(index, (sample, y))| Run {
+            start: (sample * self.lines + y) * self.pitch,
+            index: index * self.output[1],
+            length: self.output[1],
+        };
+        lines.enumerate().map(run).collect()
+    }
+
+    /// Those of the first `samples`.
+    pub(super) fn runs_of<'r>(&self, runs: &'r [Run], samples: usize) -> &'r [Run] {
+        &runs[..runs.len() / self.samples * samples]
     }
 
     /// Lays out `channels` of output maps (each sample `[all channels, h', w']`) in `planes`,
@@ -260,12 +291,17 @@ impl Geometry {
         planes.resize(channels.len() * self.output_stride(), T::ZERO);
         let sample_size = (all * self.output_plane()).max(1);
         let samples = values.len() / sample_size;
+        let runs = self.output_runs();
         for (channel, plane) in channels.zip(planes.chunks_exact_mut(self.output_stride())) {
-            self.for_output_lines(samples, |sample, position, first| {
-                let from = sample * sample_size + channel * self.output_plane() + first;
-                let from = &values[from..from + self.output[1]];
-                plane[self.lead() + position..][..self.output[1]].copy_from_slice(from);
-            });
+            for run in self.runs_of(&runs, samples) {
+                let (sample, place) = (
+                    run.index / self.output_plane(),
+                    run.index % self.output_plane(),
+                );
+                let from = sample * sample_size + channel * self.output_plane() + place;
+                let from = &values[from..from + run.length];
+                plane[self.lead() + run.start..][..run.length].copy_from_slice(from);
+            }
         }
     }
 }

@@ -1,0 +1,274 @@
+//! Convolution with neighbouring channels in the lanes of a vector, for layers that have channels
+//! enough: no position between lines is computed, and no sum over lanes is needed.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::planes::Run;
+use crate::lanes::{Lanes, lanes_of};
+
+/// Share of the lanes that channels must fill at least.
+const FILLED: f64 = 0.6;
+
+/// Outputs that are computed together, as many as some vectors hold.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    /// The channels; what lies beyond the last one is zero.
+    pub channels: Range<usize>,
+    /// Lanes of all its vectors.
+    pub width: usize,
+    vectors: usize,
+}
+
+/// Blocks of `channels`, where they fill vectors well.
+pub(super) fn blocks<T: Lanes>(channels: Range<usize>) -> Option<Vec<Block>> {
+    let lanes = lanes_of::<T>(Arch::new());
+    let mut left = channels.len().div_ceil(lanes);
+    if (channels.len() as f64) < FILLED * (left * lanes) as f64 || lanes == 1 {
+        return None;
+    }
+    let mut blocks = Vec::new();
+    let mut start = channels.start;
+    while left > 0 {
+        let vectors = match left {
+            1 | 3 => left,
+            _ => 2,
+        };
+        let end = (start + vectors * lanes).min(channels.end);
+        blocks.push(Block {
+            channels: start..end,
+            width: vectors * lanes,
+            vectors,
+        });
+        start = end;
+        left -= vectors;
+    }
+    Some(blocks)
+}
+
+/// `out[q, o] = Σ_c Σ_t weights[c, t, o] · planes[c · stride + offsets[t] + p(q)]` for the
+/// positions p of the runs, q counting them, and the channels o of a block.
+pub(super) struct ChannelCorrelation<'a, T> {
+    pub planes: &'a [T],
+    /// Distance between input channels.
+    pub stride: usize,
+    pub channels: usize,
+    pub offsets: &'a [usize],
+    pub runs: &'a [Run],
+}
+
+impl<T: Lanes> ChannelCorrelation<'_, T> {
+    /// Writes the answers of `block` `[positions, width]` to `out`.
+    pub fn run(&self, arch: Arch, block: &Block, weights: &[T], out: &mut Vec<T>) {
+        let count = self.runs.last().map_or(0, |run| run.index + run.length);
+        out.resize(count * block.width, T::ZERO);
+        arch.dispatch(Correlate {
+            correlation: self,
+            vectors: block.vectors,
+            weights,
+            out,
+        });
+    }
+}
+
+struct Correlate<'a, T> {
+    correlation: &'a ChannelCorrelation<'a, T>,
+    vectors: usize,
+    weights: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Lanes> WithSimd for Correlate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            correlation,
+            vectors,
+            weights,
+            out,
+        } = self;
+        // As many sums as registers hold beside what is multiplied.
+        match (vectors, S::REGISTER_COUNT >= 32) {
+            (1, true) => tiles::<T, S, 16, 1>(simd, correlation, weights, out),
+            (1, false) => tiles::<T, S, 8, 1>(simd, correlation, weights, out),
+            (2, true) => tiles::<T, S, 8, 2>(simd, correlation, weights, out),
+            (2, false) => tiles::<T, S, 6, 2>(simd, correlation, weights, out),
+            (_, true) => tiles::<T, S, 8, 3>(simd, correlation, weights, out),
+            (_, false) => tiles::<T, S, 4, 3>(simd, correlation, weights, out),
+        }
+    }
+}
+
+#[inline(always)]
+fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    correlation: &ChannelCorrelation<'_, T>,
+    weights: &[T],
+    out: &mut [T],
+) {
+    let width = V * T::lanes::<S>();
+    for run in correlation.runs {
+        let out = &mut out[run.index * width..(run.index + run.length) * width];
+        let mut q = 0;
+        while q + P <= run.length {
+            let out = &mut out[q * width..(q + P) * width];
+            correlate::<T, S, P, V>(simd, correlation, weights, run.start + q, out);
+            q += P;
+        }
+        while q + 4 <= run.length {
+            let out = &mut out[q * width..(q + 4) * width];
+            correlate::<T, S, 4, V>(simd, correlation, weights, run.start + q, out);
+            q += 4;
+        }
+        while q < run.length {
+            let out = &mut out[q * width..(q + 1) * width];
+            correlate::<T, S, 1, V>(simd, correlation, weights, run.start + q, out);
+            q += 1;
+        }
+    }
+}
+
+/// `P` positions from `p` on, `V` vectors of channels.
+#[inline(always)]
+fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    correlation: &ChannelCorrelation<'_, T>,
+    weights: &[T],
+    p: usize,
+    out: &mut [T],
+) {
+    let mut sums = [[T::splat(simd, T::ZERO); V]; P];
+    let mut weights = T::vectors::<S>(weights).chunks_exact(V);
+    for channel in 0..correlation.channels {
+        let plane = &correlation.planes[channel * correlation.stride + p..];
+        for &offset in correlation.offsets {
+            let x = &plane[offset..offset + P];
+            let Some(weights) = weights.next() else {
+                return;
+            };
+            // Not through a closure, which would not be compiled for the vector unit.
+            for i in 0..P {
+                let x = T::splat(simd, x[i]);
+                for v in 0..V {
+                    sums[i][v] = T::multiply_add(simd, x, weights[v], sums[i][v]);
+                }
+            }
+        }
+    }
+    let out = T::vectors_mut::<S>(out);
+    // Constant indices, so that the sums may stay in registers.
+    for i in 0..P {
+        out[i * V..(i + 1) * V].copy_from_slice(&sums[i]);
+    }
+}
+
+/// `out[k, o] += Σ_q lines[q, o] · planes[columns[k] + p(q)]` over the positions p of the runs.
+pub(super) struct ChannelReduction<'a, T> {
+    /// `[positions, width]` of a block.
+    pub lines: &'a [T],
+    pub planes: &'a [T],
+    pub columns: &'a [usize],
+    pub runs: &'a [Run],
+}
+
+impl<T: Lanes> ChannelReduction<'_, T> {
+    /// Adds to `out` `[columns, width]` of `block`.
+    pub fn run(&self, arch: Arch, block: &Block, out: &mut [T]) {
+        arch.dispatch(Reduce {
+            reduction: self,
+            vectors: block.vectors,
+            out,
+        });
+    }
+}
+
+struct Reduce<'a, T> {
+    reduction: &'a ChannelReduction<'a, T>,
+    vectors: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Lanes> WithSimd for Reduce<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            reduction,
+            vectors,
+            out,
+        } = self;
+        match (vectors, S::REGISTER_COUNT >= 32) {
+            (1, true) => columns::<T, S, 9, 1>(simd, reduction, out),
+            (1, false) => columns::<T, S, 9, 1>(simd, reduction, out),
+            (2, true) => columns::<T, S, 9, 2>(simd, reduction, out),
+            (2, false) => columns::<T, S, 6, 2>(simd, reduction, out),
+            (_, true) => columns::<T, S, 8, 3>(simd, reduction, out),
+            (_, false) => columns::<T, S, 4, 3>(simd, reduction, out),
+        }
+    }
+}
+
+#[inline(always)]
+fn columns<T: Lanes, S: Simd, const K: usize, const V: usize>(
+    simd: S,
+    reduction: &ChannelReduction<'_, T>,
+    out: &mut [T],
+) {
+    let mut k = 0;
+    while k + K <= reduction.columns.len() {
+        reduce::<T, S, K, V>(simd, reduction, k, out);
+        k += K;
+    }
+    while k + 4 <= reduction.columns.len() {
+        reduce::<T, S, 4, V>(simd, reduction, k, out);
+        k += 4;
+    }
+    for k in k..reduction.columns.len() {
+        reduce::<T, S, 1, V>(simd, reduction, k, out);
+    }
+}
+
+/// `K` columns from `k` on, `V` vectors of channels.
+#[inline(always)]
+fn reduce<T: Lanes, S: Simd, const K: usize, const V: usize>(
+    simd: S,
+    reduction: &ChannelReduction<'_, T>,
+    k: usize,
+    out: &mut [T],
+) {
+    let mut sums = [[T::splat(simd, T::ZERO); V]; K];
+    let mut lines = T::vectors::<S>(reduction.lines).chunks_exact(V);
+    for run in reduction.runs {
+        let column = |column: usize| {
+            let start = reduction.columns[k + column] + run.start;
+            &reduction.planes[start..start + run.length]
+        };
+        let columns: [&[T]; K] = std::array::from_fn(column);
+        // `columns` are indexed by their constant number first.
+        #[expect(clippy::needless_range_loop, reason = "constant indices")]
+        for q in 0..run.length {
+            let Some(line) = lines.next() else {
+                return;
+            };
+            for column in 0..K {
+                let x = T::splat(simd, columns[column][q]);
+                for v in 0..V {
+                    sums[column][v] = T::multiply_add(simd, x, line[v], sums[column][v]);
+                }
+            }
+        }
+    }
+    let one = T::splat(simd, T::ONE);
+    let out = &mut T::vectors_mut::<S>(out)[k * V..(k + K) * V];
+    // Constant indices, so that the sums may stay in registers.
+    for column in 0..K {
+        for v in 0..V {
+            let to = &mut out[column * V + v];
+            *to = T::multiply_add(simd, one, sums[column][v], *to);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Weights in the order in which the inner loops read them, and the loops' answers.
+
+use std::ops::Range;
+
+use pulp::Arch;
+
+use super::channels::{Block, ChannelCorrelation, blocks};
+use super::correlate::{Correlation, ROWS, line_length};
+use super::planes::{Run, Tap};
+use crate::lanes::Lanes;
+
+/// Maps of a task as [`planes`](super::planes) lays them out, and what is read of them.
+pub(super) struct Task<'a, T> {
+    pub planes: &'a [T],
+    /// Distance between channels.
+    pub stride: usize,
+    pub channels: usize,
+    /// Where each tap reads, relative to a channel's planes.
+    pub offsets: &'a [usize],
+    /// All positions, up to the last that is wanted.
+    pub positions: usize,
+    /// The positions that are wanted.
+    pub runs: &'a [Run],
+}
+
+/// One output's answers.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a, T> {
+    values: &'a [T],
+    /// Distance between wanted positions; `None` where all positions lie side by side.
+    step: Option<usize>,
+}
+
+impl<T: Lanes> Line<'_, T> {
+    /// Writes the answers of `run` to every `stride`-th value of `to`.
+    pub fn copy(&self, run: &Run, to: &mut [T], stride: usize) {
+        let to = to.iter_mut().step_by(stride).take(run.length);
+        match self.step {
+            None => {
+                for (to, value) in to.zip(&self.values[run.start..]) {
+                    *to = *value;
+                }
+            }
+            Some(step) => {
+                let values = self.values[run.index * step..].iter().step_by(step);
+                for (to, value) in to.zip(values) {
+                    *to = *value;
+                }
+            }
+        }
+    }
+}
+
+/// The filters of one group.
+pub(super) enum Filters<T> {
+    /// For [`Correlation`]: for each block of at most [`ROWS`] outputs `[inputs, taps, outputs]`.
+    ByPosition(Vec<(Range<usize>, Vec<T>)>),
+    /// For [`ChannelCorrelation`]: for each block `[inputs, taps, width]`.
+    ByChannel(Vec<(Block, Vec<T>)>),
+}
+
+impl<T: Lanes> Filters<T> {
+    /// `weight(output, input, tap)`.
+    pub fn new(
+        outputs: Range<usize>,
+        inputs: usize,
+        taps: &[Tap],
+        weight: impl Fn(usize, usize, usize) -> T,
+    ) -> Self {
+        let packed = |channels: Range<usize>, width: usize| {
+            let mut weights = Vec::with_capacity(inputs * taps.len() * width);
+            for input in 0..inputs {
+                for tap in taps {
+                    weights.extend(channels.clone().map(|o| weight(o, input, tap.index)));
+                    weights.resize(weights.len() + width - channels.len(), T::ZERO);
+                }
+            }
+            weights
+        };
+        if let Some(blocks) = blocks::<T>(outputs.clone()) {
+            let pack = |block: Block| {
+                let weights = packed(block.channels.clone(), block.width);
+                (block, weights)
+            };
+            return Self::ByChannel(blocks.into_iter().map(pack).collect());
+        }
+        let pack = |start: usize| {
+            let rows = start..(start + ROWS).min(outputs.end);
+            let weights = packed(rows.clone(), rows.len());
+            (rows, weights)
+        };
+        Self::ByPosition(outputs.clone().step_by(ROWS).map(pack).collect())
+    }
+
+    /// Correlates the planes of `task` with the filters: `work(output, line)` for each of them.
+    pub fn correlate(
+        &self,
+        task: &Task<'_, T>,
+        lines: &mut Vec<T>,
+        mut work: impl FnMut(usize, Line<'_, T>),
+    ) {
+        let arch = Arch::new();
+        match self {
+            Self::ByPosition(blocks) => {
+                let length = line_length(task.positions);
+                lines.resize(ROWS * length, T::ZERO);
+                for (rows, weights) in blocks {
+                    let correlation = Correlation {
+                        planes: task.planes,
+                        stride: task.stride,
+                        channels: task.channels,
+                        offsets: task.offsets,
+                        positions: task.positions,
+                    };
+                    correlation.run(arch, rows.len(), weights, lines);
+                    for (output, values) in rows.clone().zip(lines.chunks_exact(length)) {
+                        work(output, Line { values, step: None });
+                    }
+                }
+            }
+            Self::ByChannel(blocks) => {
+                for (block, weights) in blocks {
+                    task.by_channel().run(arch, block, weights, lines);
+                    for (lane, output) in block.channels.clone().enumerate() {
+                        let line = Line {
+                            values: lines.get(lane..).unwrap_or_default(),
+                            step: Some(block.width),
+                        };
+                        work(output, line);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<T: Lanes> Task<'_, T> {
+    pub fn by_channel(&self) -> ChannelCorrelation<'_, T> {
+        ChannelCorrelation {
+            planes: self.planes,
+            stride: self.stride,
+            channels: self.channels,
+            offsets: self.offsets,
+            runs: self.runs,
+        }
+    }
+}
