@@ -37,6 +37,9 @@ pub struct StudySettings {
     pub device: String,
     /// Where data sets lie.
     pub data: PathBuf,
+    /// Whether networks train in mixed precision.
+    #[serde(default)]
+    pub mixed_precision: bool,
 }
 
 /// What a unit may use.

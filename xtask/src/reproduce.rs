@@ -32,6 +32,9 @@ pub struct Options {
     /// Device to compute on: flex, ndarray, cuda:N or wgpu:N (see `cargo xtask doctor`)
     #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
+    /// Train in mixed precision: products in bfloat16, where the device has them
+    #[arg(long)]
+    mixed_precision: bool,
     /// Folder for the results
     #[arg(long, default_value = "results")]
     out: PathBuf,
@@ -78,6 +81,7 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
         seeds: options.seeds,
         device: options.device.clone(),
         data: data_directory(),
+        mixed_precision: options.mixed_precision,
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.unwrap_or(threads).max(1);
@@ -101,7 +105,13 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
             interrupt,
             &mut progress,
         )?;
-        let report = study.report(&settings, &results)?;
+        let mut report = study.report(&settings, &results)?;
+        if settings.mixed_precision {
+            let note = "Trained in mixed precision: products in bfloat16.";
+            for table in &mut report.tables {
+                table.notes.push(note.into());
+            }
+        }
         let elapsed = started.elapsed();
         progress.finish(elapsed);
         render::write(&folder, &report)?;

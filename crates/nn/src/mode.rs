@@ -6,6 +6,8 @@
 
 use std::cell::RefCell;
 
+use burn::tensor::DType;
+
 use crate::recording::Passage;
 use crate::rehearsal::Rehearsal;
 
@@ -19,7 +21,13 @@ pub(crate) enum Mode {
     Recording(Vec<Passage>),
     /// They answer as though a plan had been applied.
     Rehearsing(Box<Rehearsal>),
+    /// They multiply in [`PRODUCT`].
+    Mixed,
 }
+
+/// The type of products in mixed precision: it has the range of f32, so that gradients need no
+/// scaling.
+pub(crate) const PRODUCT: DType = DType::BF16;
 
 thread_local! {
     static MODE: RefCell<Mode> = const { RefCell::new(Mode::Plain) };
@@ -44,6 +52,10 @@ pub(crate) fn in_mode<T>(mode: Mode, forward: impl FnOnce() -> T) -> (T, Mode) {
 /// Runs `forward` with layers that do nothing else.
 pub(crate) fn plainly<T>(forward: impl FnOnce() -> T) -> T {
     in_mode(Mode::Plain, forward).0
+}
+
+pub(crate) fn is_mixed() -> bool {
+    MODE.with_borrow(|mode| matches!(mode, Mode::Mixed))
 }
 
 pub(crate) fn is_recording() -> bool {

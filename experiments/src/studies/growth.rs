@@ -66,6 +66,7 @@ pub(super) fn grow<M: Growable>(
     optimizer: ModuleOptimizer,
     growing: bool,
 ) -> Result<(M, GrowerState), ExperimentError> {
+    let config = config.with_mixed_precision(context.settings.mixed_precision);
     let mut grower = Grower::boxed(config, context.backend()?, task, model, optimizer)?
         .interrupt_by(context.interrupt.clone())
         .observe(Telling {

@@ -215,6 +215,8 @@ pub(crate) struct Values {
     pub spectrum: SpectrumConfig,
     pub prediction_bound: f64,
     #[serde(default)]
+    pub mixed_precision: bool,
+    #[serde(default)]
     pub site_decreases: bool,
     pub seeds_device: bool,
     pub seed: u64,
@@ -249,6 +251,7 @@ impl GrowerConfig {
             capture_samples: 2048,
             spectrum: SpectrumConfig::default(),
             prediction_bound: 10.0,
+            mixed_precision: false,
             site_decreases: false,
             seeds_device: true,
             seed: 0,
@@ -349,6 +352,15 @@ impl GrowerConfig {
     /// prediction. 10 by default: at large ε terms of higher order may dominate.
     pub fn with_prediction_bound(mut self, bound: f64) -> Self {
         self.values.prediction_bound = bound;
+        self
+    }
+
+    /// Whether training multiplies in bfloat16: the linear maps of growable layers, forward and
+    /// backward. Weights, activations, normalisations, the loss and the optimizer stay in the
+    /// network's type, and so do evaluation, capture, spectra and line search. Off by default;
+    /// refused on a device that does not compute in bfloat16.
+    pub fn with_mixed_precision(mut self, mixed: bool) -> Self {
+        self.values.mixed_precision = mixed;
         self
     }
 

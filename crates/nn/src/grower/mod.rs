@@ -23,6 +23,7 @@ use crate::checkpoint;
 use crate::cost::layer_shapes;
 use crate::error::NnError;
 use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar, try_predict};
+use crate::mode::{Mode, PRODUCT, in_mode};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
 use crate::samples::Samples;
@@ -113,6 +114,12 @@ impl<M: Growable> Grower<M> {
             ));
         }
         config.check(parameter_count(&model))?;
+        if config.values.mixed_precision && !backend.device().supports_dtype(PRODUCT) {
+            return Err(NnError::Settings(format!(
+                "the device {} does not compute in {PRODUCT:?}: train without mixed precision",
+                backend.name()
+            )));
+        }
         model.topology()?;
         step::check_finite(&model)?;
         for samples in [&task.train, &task.held] {
@@ -250,7 +257,11 @@ impl<M: Growable> Grower<M> {
             }
             let size = batch.len();
             let batch = batch.to_autodiff();
-            let output = self.model.predict(batch.inputs().clone());
+            let mode = match self.config.values.mixed_precision {
+                true => Mode::Mixed,
+                false => Mode::Plain,
+            };
+            let (output, _) = in_mode(mode, || self.model.predict(batch.inputs().clone()));
             let loss = self.task.objective.loss(output, batch.targets());
             let minimised = match self.model.penalty() {
                 Some(penalty) => loss.clone() + penalty,

@@ -95,7 +95,13 @@ impl GrowableConv2d {
             return output;
         }
         let window = self.window(&input);
-        let mut z = convolve(&self.conv, window, input.clone());
+        let Conv2d {
+            weight,
+            bias,
+            groups,
+            ..
+        } = &self.conv;
+        let mut z = convolve(input.clone(), weight.val(), bias_of(bias), window, *groups);
         if let Some(norm) = &self.norm {
             z = normalise(norm, z);
         }

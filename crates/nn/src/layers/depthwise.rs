@@ -1,14 +1,16 @@
 //! Depthwise convolutions: one filter for each channel.
 
 use burgeon_core::{Activation, SiteInput};
-use burgeon_kernels::{activate, conv2d};
+use burgeon_kernels::activate;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, channel_params, norm_params};
-use super::{InnerOrSelf, bias_of, check_width, check_window, norm_scale, normalise, window};
+use super::{
+    InnerOrSelf, bias_of, check_width, check_window, convolve, norm_scale, normalise, window,
+};
 use crate::error::NnError;
 use crate::mode;
 use crate::recording::{self, Outputs, Passage};
@@ -101,7 +103,7 @@ impl GrowableDepthwiseConv2d {
         let kernel = [kernel_height, kernel_width];
         let window = window(kernel, self.stride, [1, 1], &self.padding, [height, width]);
         let bias = bias_of(&self.bias);
-        let mut z = conv2d(input.clone(), self.weight.val(), bias, window, channels);
+        let mut z = convolve(input.clone(), self.weight.val(), bias, window, channels);
         if let Some(norm) = &self.norm {
             z = normalise(norm, z);
         }

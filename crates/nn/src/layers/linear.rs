@@ -8,7 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::spec::{FanInLayout, Layer, LayerSpec, SiteSpec, linear_spec, norm_params};
-use super::{InnerOrSelf, bias_of, check_width, folded, norm_scale};
+use super::{InnerOrSelf, bias_of, check_width, folded, multiply, norm_scale};
 use crate::error::NnError;
 use crate::mode;
 use crate::recording::{self, Outputs, Passage};
@@ -72,7 +72,8 @@ impl GrowableLinear {
                 return output.reshape(shape);
             }
         }
-        let mut z = self.linear.forward(input.clone());
+        let (weight, bias) = (self.linear.weight.val(), bias_of(&self.linear.bias));
+        let mut z = multiply(input.clone(), weight, bias, burn::tensor::module::linear);
         if let Some(norm) = &self.norm {
             z = norm.forward(z);
         }

@@ -13,11 +13,11 @@ pub use spec::{ChannelParam, FanInLayout, Layer, LayerSpec, MixingSpec, SiteSpec
 use burgeon_core::Window;
 use burgeon_kernels::batch_norm_train;
 use burn::module::Param;
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::Tensor;
 
 use crate::error::NnError;
+use crate::mode;
 use crate::rehearsal::Folded;
 
 /// Refuses a width of zero.
@@ -148,10 +148,33 @@ fn window(
     }
 }
 
-/// `conv` by the kernels of this project where the device is a CPU.
-fn convolve(conv: &Conv2d, window: Window, input: Tensor<4>) -> Tensor<4> {
-    let bias = bias_of(&conv.bias);
-    burgeon_kernels::conv2d(input, conv.weight.val(), bias, window, conv.groups)
+/// `map` of input, weight and bias, in the type in which the thread multiplies; the answer is of
+/// the input's own type.
+fn multiply<const D: usize, const W: usize>(
+    input: Tensor<D>,
+    weight: Tensor<W>,
+    bias: Option<Tensor<1>>,
+    map: impl FnOnce(Tensor<D>, Tensor<W>, Option<Tensor<1>>) -> Tensor<D>,
+) -> Tensor<D> {
+    if !mode::is_mixed() {
+        return map(input, weight, bias);
+    }
+    let dtype = input.dtype();
+    let bias = bias.map(|bias| bias.cast(mode::PRODUCT));
+    map(input.cast(mode::PRODUCT), weight.cast(mode::PRODUCT), bias).cast(dtype)
+}
+
+/// The convolution by the kernels of this project where the device is a CPU.
+fn convolve(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: Window,
+    groups: usize,
+) -> Tensor<4> {
+    multiply(input, weight, bias, |input, weight, bias| {
+        burgeon_kernels::conv2d(input, weight, bias, window, groups)
+    })
 }
 
 fn bias_of(bias: &Option<Param<Tensor<1>>>) -> Option<Tensor<1>> {

@@ -3,5 +3,6 @@
 mod checkpoints;
 mod growth;
 mod input;
+mod mixed_precision;
 mod network;
 mod optimizer;

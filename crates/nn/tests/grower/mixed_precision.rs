@@ -1,0 +1,124 @@
+//! Training with products in bfloat16.
+
+use burgeon_backend_flex::Flex;
+use burgeon_backend_ndarray::NdArray;
+use burgeon_core::criterion::SteepestDescent;
+use burgeon_core::select::TopK;
+use burgeon_core::{Activation, SplitBackend};
+use burgeon_nn::{
+    CrossEntropy, Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
+    GrowableDepthwiseConv2dConfig, Grower, GrowerConfig, LearningRate, NnError, Task, Topology,
+    Trigger,
+};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::network::{Mlp, adam, bits, committed, config, digits, grower, refused, task};
+
+#[test]
+fn a_network_trains_and_grows_with_weights_and_spectra_in_f32() {
+    let mut mixed = grower(config().with_mixed_precision(true));
+    mixed.run().expect("runs");
+    let mut single = grower(config());
+    single.run().expect("runs");
+    let (mixed_epochs, single_epochs) = (&mixed.state().epochs, &single.state().epochs);
+    assert!(committed(&mixed) >= 2, "{:#?}", mixed.state().journal);
+    assert!(mixed_epochs[8].train_loss < 0.8 * mixed_epochs[0].train_loss);
+    // Eight bits of mantissa: near, and not the same.
+    let (a, b) = (mixed_epochs[0].train_loss, single_epochs[0].train_loss);
+    assert!(a != b && (a - b).abs() < 0.02 * b, "{a} {b}");
+    assert_eq!(
+        mixed.model().hidden1.linear.weight.val().dtype(),
+        DType::F32
+    );
+    // Surgery is checked on the network in f32.
+    for record in &mixed.state().journal {
+        assert!(record.output_change_at_zero <= 1e-5, "{record:#?}");
+    }
+}
+
+#[test]
+fn a_seed_fixes_a_run_bit_for_bit() {
+    let run = || {
+        let mut grower = grower(config().with_mixed_precision(true));
+        grower.run().expect("runs");
+        bits(grower.model())
+    };
+    assert!(run() == run());
+}
+
+#[test]
+fn a_device_without_bfloat16_is_refused() {
+    let config = config().with_mixed_precision(true);
+    let made = Grower::new(config, NdArray, task(100), Mlp::fixed(2), adam());
+    refused(made, "ndarray does not compute in BF16");
+}
+
+/// A convolution, a depthwise one and a linear layer.
+#[derive(Module, Debug)]
+struct Convolutions {
+    first: GrowableConv2d,
+    each: GrowableDepthwiseConv2d,
+    output: Linear,
+}
+
+impl Convolutions {
+    fn new(device: &Device) -> Result<Self, NnError> {
+        let first = GrowableConv2dConfig::new([1, 4], [3, 3]).with_activation(Activation::Silu);
+        let each = GrowableDepthwiseConv2dConfig::new(4, [3, 3]).with_activation(Activation::Silu);
+        Ok(Self {
+            first: first.init(device)?,
+            each: each.init(device)?,
+            output: LinearConfig::new(4, 10).init(device),
+        })
+    }
+}
+
+impl Growable for Convolutions {
+    type Input = Tensor<4>;
+
+    fn predict(&self, input: Tensor<4>) -> Tensor<2> {
+        let maps = self.each.forward(self.first.forward(input));
+        let [b, c, ..] = maps.dims();
+        let means = maps.mean_dim(3).mean_dim(2).reshape([b, c]);
+        self.output.forward(means)
+    }
+
+    fn topology(&self) -> Result<Topology, NnError> {
+        Topology::chain()
+            .layer("first", &self.first)
+            .layer("each", &self.each)
+            .layer("output", &self.output)
+            .build()
+    }
+}
+
+#[test]
+fn convolutions_multiply_in_bfloat16_too() {
+    let device = Flex.device();
+    let rows = digits(200);
+    let images = rows.inputs().clone().reshape([200, 1, 8, 8]);
+    let images = rows.with_inputs(images, |values| values).expect("fit");
+    let model = Convolutions::new(&device.autodiff()).expect("sound");
+    let first_loss = |mixed| {
+        let config = GrowerConfig::new(SteepestDescent, TopK::new(1).expect("one"))
+            .with_trigger(Trigger::Every { epochs: 1 })
+            .with_learning_rate(LearningRate::Constant(0.01))
+            .with_max_epochs(1)
+            .with_mixed_precision(mixed);
+        let task = Task {
+            objective: Box::new(CrossEntropy),
+            train: images.clone(),
+            held: images.clone(),
+        };
+        let mut grower = Grower::new(config, Flex, task, model.clone(), adam()).expect("sound");
+        grower.run().expect("runs");
+        grower.state().epochs[0].train_loss
+    };
+    let (mixed, single) = (first_loss(true), first_loss(false));
+    assert!(
+        mixed != single && (mixed - single).abs() < 0.02 * single,
+        "{mixed} {single}"
+    );
+}
