@@ -146,18 +146,21 @@ pub fn run_units(
     let mut done = units.len() - open.len();
     observer.unit_finished("", done, units.len());
     let workers = if study.measures_time() { 1 } else { workers };
+    let workers = workers.clamp(1, open.len().max(1));
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let mut first_error = None;
-    // Plain threads, not rayon's: a rayon worker that waits inside a tensor
-    // operation may start another unit on top of the waiting one.
+    // A pool for each worker: units that shared one would wait for each other at every tensor
+    // operation, and a thread that waits inside one unit might start another on top of it.
+    let threads = (rayon::current_num_threads() / workers).max(1);
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
-        for _ in 0..workers.clamp(1, open.len().max(1)) {
+        for _ in 0..workers {
             let sender = sender.clone();
             let (units, open, unit_folder) = (&units, &open, &unit_folder);
             let (next, failed) = (&next, &failed);
             scope.spawn(move || {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 while let Some(&index) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if failed.load(Ordering::Relaxed) || interrupt.load(Ordering::Relaxed) {
                         break;
@@ -169,7 +172,8 @@ pub fn run_units(
                         progress: sender.clone(),
                         unit: units[index].clone(),
                     };
-                    let result = study.run(&units[index], &context).and_then(|value| {
+                    let run = || study.run(&units[index], &context);
+                    let result = install(&pool, run).and_then(|value| {
                         let path = unit_folder.join(format!("{}.json", units[index]));
                         write_result(&path, &value)?;
                         if context.checkpoint.exists() {
@@ -208,6 +212,17 @@ pub fn run_units(
         .zip(results)
         .map(|(unit, value)| Ok((unit, value.ok_or(ExperimentError::Interrupted)?)))
         .collect()
+}
+
+/// Runs `work` on `pool`, or where there is none on the threads of the process.
+fn install<R: Send>(
+    pool: &Result<rayon::ThreadPool, rayon::ThreadPoolBuildError>,
+    work: impl FnOnce() -> R + Send,
+) -> R {
+    match pool {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
 }
 
 fn read_result(path: &Path) -> Result<Option<Value>, ExperimentError> {
