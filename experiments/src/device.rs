@@ -14,8 +14,8 @@ pub const DEFAULT_DEVICE: &str = "flex";
 /// Names of the devices that every build and machine has.
 pub const HOST_DEVICES: [&str; 2] = [DEFAULT_DEVICE, "ndarray"];
 
-/// The backend of that name: `flex`, `ndarray`, `tch`, or `cuda` and `wgpu` with, after a colon,
-/// the index of the device.
+/// The backend of that name: `flex`, `ndarray`, `tch`, or `cuda`, `wgpu` and `cpu` (of CubeCL) with,
+/// after a colon, the index of the device.
 ///
 /// # Errors
 /// [`ExperimentError::UnknownDevice`], or [`ExperimentError::Device`] for one that this build or
@@ -57,13 +57,14 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_built_or_not_there_says_so() {
-        for name in ["cuda:99", "wgpu:99"] {
+        for name in ["cuda:99", "wgpu:99", "cpu:99"] {
             let error = backend(name).map(|_| ()).unwrap_err();
             assert!(
                 matches!(error, ExperimentError::Device(_)),
                 "{name}: {error}"
             );
-            assert!(error.to_string().contains(&name[..4]), "{error}");
+            let runtime = name.trim_end_matches(":99");
+            assert!(error.to_string().contains(runtime), "{error}");
         }
         #[cfg(not(feature = "tch"))]
         {

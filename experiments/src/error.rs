@@ -30,7 +30,7 @@ pub enum ExperimentError {
         known: String,
     },
     /// A name that stands for no device.
-    #[error("unknown device `{0}`: use flex, ndarray, tch, cuda, wgpu, or cuda:1 and so on")]
+    #[error("unknown device `{0}`: use flex, ndarray, tch, cuda, wgpu, cpu, or cuda:1 and so on")]
     UnknownDevice(String),
     /// The device cannot be used.
     #[error(transparent)]

@@ -14,17 +14,20 @@ pub enum Runtime {
     Cuda,
     /// Vulkan, Metal or DirectX through wgpu, by feature `wgpu`.
     Wgpu,
+    /// The host's processors, by feature `cpu`.
+    Cpu,
 }
 
 impl Runtime {
     /// All runtimes.
-    pub const ALL: [Self; 2] = [Self::Cuda, Self::Wgpu];
+    pub const ALL: [Self; 3] = [Self::Cuda, Self::Wgpu, Self::Cpu];
 
     /// The name on the command line, and of the feature that compiles it in.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cuda => "cuda",
             Self::Wgpu => "wgpu",
+            Self::Cpu => "cpu",
         }
     }
 
@@ -39,7 +42,7 @@ impl Runtime {
         Err(self.not_built())
     }
 
-    #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+    #[cfg(not(all(feature = "cuda", feature = "wgpu", feature = "cpu")))]
     pub(crate) const fn not_built(self) -> DeviceError {
         DeviceError::NotBuilt {
             runtime: self,
@@ -59,6 +62,7 @@ impl Runtime {
                 "it needs a Vulkan, Metal or DirectX 12 driver (on Linux libvulkan and, without \
                  a GPU, Mesa's lavapipe)"
             }
+            Self::Cpu => "CubeCL finds none of this machine's processors",
         }
     }
 
@@ -68,7 +72,9 @@ impl Runtime {
             Self::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Device::enumerate(burn::tensor::DeviceType::Wgpu),
-            #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+            #[cfg(feature = "cpu")]
+            Self::Cpu => Device::enumerate(burn::tensor::DeviceType::Cpu),
+            #[cfg(not(all(feature = "cuda", feature = "wgpu", feature = "cpu")))]
             _ => return Err(self.not_built()),
         };
         let devices: Vec<Device> = devices.into_iter().collect();

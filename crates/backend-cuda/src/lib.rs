@@ -1,7 +1,7 @@
 //! Splitting on GPUs: NVIDIA's through `burn-cuda`, by kernels in CubeCL that run on its other
 //! runtimes too.
 //!
-//! Without the features `cuda` and `wgpu` the crate holds the names of devices and the errors that
+//! Without the features `cuda`, `wgpu` and `cpu` the crate holds the names of devices and the errors that
 //! say how to get them, and nothing of CubeCL is built. The kernels are the curvature weights in
 //! one pass, the Gram matrices by tiles, the matrix-free products without `X Vᵀ`, and the
 //! eigen-decomposition of small matrices; a whole Krylov iteration stays on the device.
@@ -16,7 +16,7 @@ mod kernels;
 mod krylov;
 #[cfg(feature = "kernels")]
 mod ops;
-#[cfg(all(test, feature = "wgpu"))]
+#[cfg(all(test, any(feature = "wgpu", feature = "cpu")))]
 mod ops_tests;
 
 #[cfg(feature = "kernels")]

@@ -1,4 +1,4 @@
-//! The kernels against plain loops, on wgpu.
+//! The kernels against plain loops, on a runtime that exists without a GPU.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
@@ -10,11 +10,15 @@ use crate::device::Runtime;
 use crate::kernels::LARGEST;
 use crate::ops::{symmetric_eigen, weighted_gram, weighted_products};
 
-/// Mesa's lavapipe is one without a GPU.
+/// Of wgpu, for which Mesa's lavapipe needs no GPU, else the processors.
 fn device() -> Device {
-    match Runtime::Wgpu.open(0) {
+    let runtime = match cfg!(feature = "wgpu") {
+        true => Runtime::Wgpu,
+        false => Runtime::Cpu,
+    };
+    match runtime.open(0) {
         Ok(device) => device,
-        Err(error) => unreachable!("these tests need a device of wgpu: {error}"),
+        Err(error) => unreachable!("these tests need a device of {runtime}: {error}"),
     }
 }
 

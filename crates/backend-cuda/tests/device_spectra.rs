@@ -1,7 +1,7 @@
 //! Krylov iterations that stay on the device, against full decompositions on the host.
-#![cfg(feature = "wgpu")]
+#![cfg(any(feature = "wgpu", feature = "cpu"))]
 
-use burgeon_backend_cuda::CubeDevice;
+use burgeon_backend_cuda::{CubeDevice, Runtime};
 use burgeon_core::eigen::{CapturedOperator, dense_spectra};
 use burgeon_core::{
     CoreError, Curvature, CurvatureBlock, Method, SiteInput, SpectrumSolver, SplitBackend, Window,
@@ -11,8 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
+/// Of wgpu, for which Mesa's lavapipe needs no GPU, else the processors.
 fn device() -> CubeDevice {
-    CubeDevice::wgpu(0).expect("a Vulkan driver; Mesa's lavapipe needs no GPU")
+    let runtime = match cfg!(feature = "wgpu") {
+        true => Runtime::Wgpu,
+        false => Runtime::Cpu,
+    };
+    CubeDevice::open(runtime, 0).expect("the runtime's device")
 }
 
 fn draw(count: usize, seed: u64, scale: f64) -> Vec<f64> {

@@ -67,15 +67,25 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 /// Channels enough to fill the lanes of a vector, and an odd number of vectors, on one side at
-/// least.
+/// least; every second one without padding and stride, among them pointwise ones.
 fn wide() -> impl Strategy<Value = Case> {
     let channels = (1..60_usize, 1..60_usize, 1..3_usize);
-    (case(), channels).prop_map(|(case, (inputs, outputs, groups))| Case {
-        batch: case.batch.min(3),
-        inputs: inputs * groups,
-        outputs: outputs * groups,
-        groups,
-        ..case
+    (case(), channels, any::<bool>()).prop_map(|(case, (inputs, outputs, groups), plain)| {
+        let mut window = case.window;
+        if plain {
+            window.kernel = [0, 1].map(|axis| window.kernel[axis].min(case.size[axis]).min(3));
+            window.stride = [1, 1];
+            window.padding = [[0, 0]; 2];
+            window.dilation = [1, 1];
+        }
+        Case {
+            batch: case.batch.min(3),
+            inputs: inputs * groups,
+            outputs: outputs * groups,
+            groups,
+            window,
+            ..case
+        }
     })
 }
 

@@ -134,6 +134,13 @@ impl Geometry {
         samples * self.lines * self.pitch
     }
 
+    /// Whether each sample's inputs lie side by side, as they do for a kernel of one tap.
+    fn is_compact(&self) -> bool {
+        self.window.stride == [1, 1]
+            && self.window.padding == [[0; 2]; 2]
+            && self.pitch == self.size[1]
+    }
+
     fn largest_shift(&self) -> usize {
         self.taps.iter().map(|tap| tap.shift).max().unwrap_or(0)
     }
@@ -173,6 +180,10 @@ impl Geometry {
             let samples = values.chunks_exact((all * self.input_plane()).max(1));
             for (sample, values) in samples.enumerate() {
                 let values = &values[channel * self.input_plane()..][..self.input_plane()];
+                if self.is_compact() {
+                    convert(values, &mut plane[sample * self.lines * self.pitch..]);
+                    continue;
+                }
                 for phase in 0..self.phases() {
                     self.for_phase_lines(sample, phase, |start, [y, x]| {
                         let line = &values[y * self.size[1]..(y + 1) * self.size[1]];
@@ -198,6 +209,15 @@ impl Geometry {
         let mut runs = Vec::new();
         let mut index = 0;
         for sample in 0..self.samples {
+            if self.is_compact() {
+                let length = self.input_plane();
+                runs.push(Run {
+                    start: sample * self.lines * self.pitch,
+                    index: sample * length,
+                    length,
+                });
+                continue;
+            }
             self.for_phase_lines(sample, phase, |start, [_, x]| {
                 let length = (self.size[1] - x).div_ceil(self.window.stride[1]);
                 runs.push(Run {
@@ -227,6 +247,12 @@ impl Geometry {
         let samples = values.chunks_exact_mut((all * self.input_plane()).max(1));
         for (sample, values) in samples.enumerate() {
             let values = &mut values[channel * self.input_plane()..][..self.input_plane()];
+            if self.is_compact() {
+                if let Some(run) = runs.next() {
+                    copy(run, values, 1);
+                }
+                continue;
+            }
             self.for_phase_lines(sample, phase, |_, [y, x]| {
                 let line = &mut values[y * self.size[1]..(y + 1) * self.size[1]];
                 if let Some(run) = runs.next() {
@@ -264,11 +290,16 @@ impl Geometry {
 
     /// The positions that the outputs of each sample take, in their order.
     pub(super) fn output_runs(&self) -> Vec<Run> {
-        let lines = (0..self.samples).flat_map(|s| (0..self.output[0]).map(move |y| (s, y)));
+        // Lines that lie side by side are one.
+        let (lines, length) = match self.pitch == self.output[1] {
+            true => (1, self.output_plane()),
+            false => (self.output[0], self.output[1]),
+        };
+        let lines = (0..self.samples).flat_map(|s| (0..lines).map(move |y| (s, y)));
         let run = |(index, (sample, y))| Run {
             start: (sample * self.lines + y) * self.pitch,
-            index: index * self.output[1],
-            length: self.output[1],
+            index: index * length,
+            length,
         };
         lines.enumerate().map(run).collect()
     }
