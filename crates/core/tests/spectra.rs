@@ -9,7 +9,7 @@ use burgeon_core::eigen::{
 use burgeon_core::{CoreError, Curvature, CurvatureBlock, SiteInput, SplitBackend, Window};
 use burn::tensor::{DType, Tensor, TensorData};
 use common::Plain;
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -56,7 +56,7 @@ fn check_pairs(found: &[Spectrum], matrices: &[DMatrix<f64>]) {
         let all = matrix.clone().symmetric_eigenvalues();
         let rounding = 1e-12 * matrix.amax() * matrix.nrows() as f64;
         for pair in [&spectrum.min, &spectrum.max] {
-            let v = nalgebra::DVector::from_column_slice(&pair.vector);
+            let v = DVector::from_column_slice(&pair.vector);
             assert!((v.norm() - 1.0).abs() < 1e-9, "{}", v.norm());
             let residual = (matrix * &v - &v * pair.value).norm();
             assert!((residual - pair.residual).abs() <= rounding + 1e-9 * residual);
@@ -104,6 +104,43 @@ proptest! {
             prop_assert!(found.min.value >= exact.min.value - allowed);
             prop_assert!((found.min.value - exact.min.value).abs() <= allowed);
             prop_assert!((found.max.value - exact.max.value).abs() <= allowed);
+        }
+    }
+
+    /// Loose tolerances take Lanczos's own values, without products that verify.
+    #[test]
+    fn loose_tolerances_bound_what_they_found(
+        n in 1_usize..60,
+        d in 1_usize..40,
+        m in 1_usize..6,
+        exponent in -6_i32..=6,
+        tolerance in prop::sample::select(vec![1e-2, 1e-1]),
+        small_basis in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let size = 10_f64.powi(exponent);
+        let x: Vec<f64> = draws(n * d, seed).iter().map(|v| v * size).collect();
+        let curvature = linear(x, [n, d], draws(n * m, seed ^ 1), m);
+        let matrices = curvature.dense(&Plain, DType::F64).expect("computed");
+        let exact = dense_spectra("site", &matrices).expect("converged");
+        let budget = if small_basis { m * d * 4 * 12 } else { 1 << 30 };
+        let solver = SpectrumSolver::default()
+            .with_method(Method::Krylov)
+            .with_tolerance(tolerance)
+            .with_memory_budget(budget);
+        for ((found, exact), matrix) in solve(&curvature, &solver).iter().zip(&exact).zip(&matrices) {
+            let all = matrix.clone().symmetric_eigenvalues();
+            for pair in [&found.min, &found.max] {
+                let v = DVector::from_column_slice(&pair.vector);
+                prop_assert!((v.norm() - 1.0).abs() < 1e-9);
+                let residual = (matrix * &v - &v * pair.value).norm();
+                prop_assert!(residual <= pair.residual, "{residual} {}", pair.residual);
+                let nearest = all.iter().map(|value| (value - pair.value).abs());
+                let nearest = nearest.fold(f64::INFINITY, f64::min);
+                prop_assert!(nearest <= pair.residual, "{nearest} {}", pair.residual);
+                prop_assert!(pair.residual <= 1.1 * tolerance * scale(exact));
+            }
+            prop_assert!(found.min.value <= found.max.value);
         }
     }
 
