@@ -21,9 +21,9 @@ pub(super) struct Block {
     vectors: usize,
 }
 
-/// Blocks of `channels`, where they fill vectors well.
-pub(super) fn blocks<T: Lanes>(channels: Range<usize>) -> Option<Vec<Block>> {
-    let lanes = lanes_of::<T>(Arch::new());
+/// Blocks of `channels`, where they fill the vectors of `arch` well.
+pub(super) fn blocks<T: Lanes>(arch: Arch, channels: Range<usize>) -> Option<Vec<Block>> {
+    let lanes = lanes_of::<T>(arch);
     let mut left = channels.len().div_ceil(lanes);
     if (channels.len() as f64) < FILLED * (left * lanes) as f64 || lanes == 1 {
         return None;
@@ -269,6 +269,106 @@ fn reduce<T: Lanes, S: Simd, const K: usize, const V: usize>(
         for v in 0..V {
             let to = &mut out[column * V + v];
             *to = T::multiply_add(simd, one, sums[column][v], *to);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All vector units of this processor, not only the widest.
+    fn units() -> Vec<Arch> {
+        let mut units = vec![Arch::new()];
+        #[cfg(target_arch = "x86_64")]
+        units.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        units
+    }
+
+    fn wave(count: usize, pace: f32) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * pace).sin()).collect()
+    }
+
+    #[test]
+    fn sums_are_those_of_plain_loops_on_every_vector_unit() {
+        let (inputs, stride, offsets) = (3, 80, [0, 5, 11]);
+        let planes = wave(inputs * stride, 0.37);
+        let lengths = [1, 4, 21, 17];
+        let mut runs = Vec::new();
+        let (mut start, mut index) = (1, 0);
+        for length in lengths {
+            runs.push(Run {
+                start,
+                index,
+                length,
+            });
+            start += length + 2;
+            index += length;
+        }
+        let positions: Vec<usize> = runs
+            .iter()
+            .flat_map(|run| run.start..run.start + run.length)
+            .collect();
+        for arch in units() {
+            for channels in [16, 24, 32, 45, 61] {
+                let Some(blocks) = blocks::<f32>(arch, 0..channels) else {
+                    assert_eq!(lanes_of::<f32>(arch), 1);
+                    continue;
+                };
+                assert_eq!(
+                    blocks.last().map(|block| block.channels.end),
+                    Some(channels)
+                );
+                for block in &blocks {
+                    let weights = wave(inputs * offsets.len() * block.width, 0.11);
+                    let correlation = ChannelCorrelation {
+                        planes: &planes,
+                        stride,
+                        channels: inputs,
+                        offsets: &offsets,
+                        runs: &runs,
+                    };
+                    let mut found = Vec::new();
+                    correlation.run(arch, block, &weights, &mut found);
+                    let columns: Vec<usize> = (0..inputs)
+                        .flat_map(|c| offsets.iter().map(move |offset| c * stride + offset))
+                        .collect();
+                    let mut reduced = vec![1.0; columns.len() * block.width];
+                    let reduction = ChannelReduction {
+                        lines: &found,
+                        planes: &planes,
+                        columns: &columns,
+                        runs: &runs,
+                    };
+                    reduction.run(arch, block, &mut reduced);
+                    for lane in 0..block.width {
+                        for (q, p) in positions.iter().enumerate() {
+                            let terms = columns.iter().enumerate();
+                            let sum: f32 = terms
+                                .map(|(k, column)| {
+                                    weights[k * block.width + lane] * planes[column + p]
+                                })
+                                .sum();
+                            let answer = found[q * block.width + lane];
+                            assert!(
+                                (answer - sum).abs() < 1e-4,
+                                "{arch:?} {block:?}: {answer} {sum}"
+                            );
+                        }
+                        for (k, column) in columns.iter().enumerate() {
+                            let terms = positions.iter().enumerate();
+                            let sum: f32 = terms
+                                .map(|(q, p)| found[q * block.width + lane] * planes[column + p])
+                                .sum();
+                            let answer = reduced[k * block.width + lane] - 1.0;
+                            assert!(
+                                (answer - sum).abs() < 1e-4,
+                                "{arch:?} {block:?}: {answer} {sum}"
+                            );
+                        }
+                    }
+                }
+            }
         }
     }
 }

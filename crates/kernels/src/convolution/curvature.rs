@@ -31,7 +31,7 @@ pub(crate) fn curvature_products<S: Real, T: Lanes>(
     let filters = forward_filters(geometry, channels, directions);
     let offsets = forward_offsets(geometry);
     let runs = geometry.output_runs();
-    let blocks = blocks::<T>(0..channels.group_outputs());
+    let blocks = blocks::<T>(Arch::new(), 0..channels.group_outputs());
     let group_size = group_sums(blocks.as_deref(), channels, columns.len());
     let samples = geometry.samples();
     let parts: Vec<_> = input

@@ -77,7 +77,7 @@ impl<T: Lanes> Filters<T> {
             }
             weights
         };
-        if let Some(blocks) = blocks::<T>(outputs.clone()) {
+        if let Some(blocks) = blocks::<T>(Arch::new(), outputs.clone()) {
             let pack = |block: Block| {
                 let weights = packed(block.channels.clone(), block.width);
                 (block, weights)

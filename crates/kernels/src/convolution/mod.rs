@@ -221,7 +221,7 @@ pub(crate) fn weight_gradient<T: Lanes>(
     let out_size = (channels.outputs * geometry.output_plane()).max(1);
     let (samples, columns) = (geometry.samples(), weight_columns(geometry, channels));
     let (runs, plane) = (geometry.output_runs(), geometry.output_plane());
-    let blocks = blocks::<T>(0..channels.group_outputs());
+    let blocks = blocks::<T>(Arch::new(), 0..channels.group_outputs());
     let group_size = group_sums(blocks.as_deref(), channels, columns.len());
     let parts: Vec<_> = input
         .chunks(samples * in_size)
