@@ -112,6 +112,9 @@ pub fn apply<O: SplittingOperator + ?Sized>(
     operator: &O,
     directions: &[Directions],
 ) -> Result<Vec<Vec<DMatrix<f64>>>, CoreError> {
+    if operator.batches() == 1 {
+        return operator.apply_batch(0, directions);
+    }
     let mut sums: Vec<_> = directions.iter().map(Directions::zero_products).collect();
     for batch in 0..operator.batches() {
         let parts = operator.apply_batch(batch, directions)?;

@@ -42,7 +42,7 @@ pub(crate) fn curvature_products<S: Real, T: Lanes>(
         let mut sums = vec![0.0; channels.groups * group_size];
         let mut constants = vec![0.0; neurons];
         let mut product = vec![T::ZERO; group_size];
-        let (mut planes, mut lines) = (Vec::new(), Vec::new());
+        let (mut planes, mut lines, mut along) = (Vec::new(), Vec::new(), Vec::new());
         for (input, weights) in parts.iter().skip(first).step_by(PARTIAL_SUMS) {
             let count = input.len() / in_size;
             let weighting = Weighting {
@@ -89,7 +89,8 @@ pub(crate) fn curvature_products<S: Real, T: Lanes>(
                     Filters::ByPosition(_) => {
                         let stride = geometry.output_stride();
                         let start = channels.outputs_of(group).start;
-                        let mut along = vec![T::ZERO; channels.group_outputs() * stride];
+                        along.clear();
+                        along.resize(channels.group_outputs() * stride, T::ZERO);
                         filters.correlate(&task, &mut lines, |neuron, line| {
                             let to = &mut along[(neuron - start) * stride..][..stride];
                             for run in task.runs {
