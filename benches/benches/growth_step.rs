@@ -22,13 +22,21 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+/// glibc's allocator hands freed maps back to the kernel and takes them anew, by sizes that differ
+/// between an epoch and a growth step; this one keeps them for both.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Digits in the training set.
 const SAMPLES: usize = 1437;
 
-/// Samples that are evaluated at once, where no gradient is needed.
-const EVALUATED: usize = 256;
+/// Activations of all layers that an evaluation holds at once, about.
+const ACTIVATIONS: usize = 1 << 20;
 
-/// Samples that are captured, of which [`ROWS`] rows are drawn.
+/// Samples that are evaluated at once, at most.
+const EVALUATED: usize = 512;
+
+/// Samples that are captured, all at once, of which [`ROWS`] rows are drawn.
 const CAPTURED: usize = 256;
 
 /// Rows of each site, of all samples and positions, on which spectra are estimated.
@@ -59,13 +67,13 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
 
 /// Capture of some samples, both ends of the spectra, selection, a four-point line search over the training
 /// set, surgery.
-fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>) {
+fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, evaluated: usize) {
     let solver = SpectrumSolver::default().with_tolerance(TOLERANCE);
     let spectrum = SpectrumConfig::default()
         .with_solver(solver)
         .with_rows(ROWS);
     let captured = samples.sample(CAPTURED, 0);
-    let found = capture_spectra(model, &CrossEntropy, &captured, EVALUATED, &spectrum, &Flex);
+    let found = capture_spectra(model, &CrossEntropy, &captured, CAPTURED, &spectrum, &Flex);
     let found = found.expect("captured");
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let candidates = SteepestDescent.candidates(&found, &Flex, &mut rng);
@@ -79,7 +87,7 @@ fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>) {
         .expect("selects");
     let plan = Plan::new("s2d", chosen);
     let grid = [1.0, 0.5, 0.25, 0.125];
-    let search = line_search(model, &plan, &grid, &CrossEntropy, samples, EVALUATED);
+    let search = line_search(model, &plan, &grid, &CrossEntropy, samples, evaluated);
     let epsilon = search
         .expect("computes")
         .best
@@ -94,7 +102,9 @@ fn net<M: Growable + Sync>(
     name: &str,
     model: &M,
     samples: &Samples<M::Input>,
+    activations: usize,
 ) {
+    let evaluated = (ACTIVATIONS / activations).clamp(1, EVALUATED);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         let pool = pool.build().expect("threads");
@@ -104,7 +114,7 @@ fn net<M: Growable + Sync>(
             pool.install(|| epoch(model, samples))
         });
         let step = bench(&mut group, "growth step", || {
-            pool.install(|| growth_step(model, samples));
+            pool.install(|| growth_step(model, samples, evaluated));
         });
         group.finish();
         let what = format!(
@@ -122,14 +132,16 @@ fn growth_steps(c: &mut Criterion) {
     for (index, neurons) in [16, 128].into_iter().enumerate() {
         let name = format!("MLP 64-{neurons}-10 on digits");
         let model = Mlp::new([64, neurons], &device).expect("sound");
-        net(c, index, &name, &model, &rows);
+        net(c, index, &name, &model, &rows, 64 + neurons);
     }
     let images = digit_images(SAMPLES, &plain).expect("embedded");
     let model = ConvNet::two([1, 32, 16], &device).expect("sound");
-    net(c, 2, "convolutions 1-32-16 on digits", &model, &images);
+    let name = "convolutions 1-32-16 on digits";
+    net(c, 2, name, &model, &images, 64 * (1 + 32 + 16));
     let noise = noise([SAMPLES, 64, 8], &plain).expect("sound");
     let model = ConvNet::two([64, 64, 16], &device).expect("sound");
-    net(c, 3, "convolutions 64-64-16 on noise", &model, &noise);
+    let name = "convolutions 64-64-16 on noise";
+    net(c, 3, name, &model, &noise, 64 * (64 + 64 + 16));
 }
 
 criterion_group!(benches, growth_steps);

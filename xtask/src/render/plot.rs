@@ -15,13 +15,15 @@ use crate::error::{XtaskError, figure as figure_error};
 
 const SIZE: (u32, u32) = (900, 600);
 const FONT: &str = "DejaVu Sans";
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
     RGBColor(44, 160, 44),
     RGBColor(148, 103, 189),
     RGBColor(255, 127, 14),
     RGBColor(90, 90, 90),
+    RGBColor(23, 190, 207),
+    RGBColor(140, 86, 75),
 ];
 
 /// Draws `figure` to `folder/NAME.png` and `folder/NAME.svg`.
