@@ -27,7 +27,7 @@ pub struct Eigenpair {
     pub value: f64,
     /// v, of norm 1; its entry of largest magnitude is positive.
     pub vector: Vec<f64>,
-    /// `‖S v − λ v‖`.
+    /// `‖S v − λ v‖`, or a bound on it.
     pub residual: f64,
 }
 

@@ -119,7 +119,9 @@ impl SpectrumSolver {
     }
 
     /// Residual at which Krylov iterations end, relative to the largest |λ| of the neuron;
-    /// 1e-3 unless told. From 1e-5 on, products of f32 data are computed in f32.
+    /// 1e-3 unless told. From 1e-5 on, products of f32 data are computed in f32. Up to 1e-3 the
+    /// residuals that are returned are measured by further products; above it they are those of
+    /// the iteration, raised by its rounding.
     ///
     /// A residual bounds the distance to the nearest eigenvalue. That this is the end of the
     /// spectrum is likely and not certain: where the random start is almost orthogonal to it, a
