@@ -8,6 +8,11 @@ use burgeon_core::Window;
 /// Numbers that one block of fan-in rows may hold: it is to stay in the cache.
 const BLOCK: usize = 1 << 18;
 
+/// Rows of fan-in `dim` that one block may hold.
+pub(crate) fn most_rows(dim: usize) -> usize {
+    (BLOCK / dim.max(1)).clamp(64, 512)
+}
+
 /// The input of a site, in slices.
 #[derive(Clone, Copy)]
 pub(crate) enum FanIn<'a, S> {
@@ -51,8 +56,8 @@ impl<'a, S: Real> FanIn<'a, S> {
     /// Blocks of rows, at least eight where there are rows enough, cut without regard to
     /// the number of threads.
     pub fn blocks(rows: usize, dim: usize) -> Vec<Range<usize>> {
-        let fits = (BLOCK / dim.max(1)).clamp(64, 512);
-        let size = rows.div_ceil(8).next_multiple_of(8).clamp(8, fits);
+        let size = rows.div_ceil(8).next_multiple_of(8);
+        let size = size.clamp(8, most_rows(dim));
         (0..rows)
             .step_by(size)
             .map(|start| start..(start + size).min(rows))

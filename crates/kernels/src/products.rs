@@ -10,7 +10,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::convolution::{Channels, Geometry, curvature_products};
-use crate::fan_in::FanIn;
+use crate::fan_in::{FanIn, most_rows};
 use crate::host::with_slice;
 use crate::lanes::Lanes;
 use crate::real::Real;
@@ -24,9 +24,6 @@ const PARTIALS: usize = 8;
 
 /// Multiplications of `X Vᵀ` that are worth a partial sum of their own.
 const PARTIAL_WORK: usize = 1 << 20;
-
-/// Numbers that one block of rows may hold: it is to stay in the cache.
-const BLOCK: usize = 1 << 18;
 
 /// `S_j v_j` of `block` for the rows of `directions` `[M, d]`, as `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`,
 /// computed in the type of `directions` and returned in f64.
@@ -109,8 +106,8 @@ fn rows<S: Real, T: Real>(
     let rows = values.len() / columns.max(1);
     let partials = (rows * neurons * dim / PARTIAL_WORK).clamp(1, PARTIALS);
     let partials = partials.min((PARTIAL_SUMS / (neurons * dim).max(1)).max(2));
-    let most = (BLOCK / fan_in.max(1)).clamp(64, 512);
-    let size = rows.div_ceil(partials).next_multiple_of(8).clamp(8, most);
+    let size = rows.div_ceil(partials).next_multiple_of(8);
+    let size = size.clamp(8, most_rows(fan_in));
     let blocks: Vec<Range<usize>> = (0..rows)
         .step_by(size)
         .map(|start| start..(start + size).min(rows))
