@@ -36,8 +36,11 @@ const ACTIVATIONS: usize = 1 << 20;
 /// Samples that are evaluated at once, at most.
 const EVALUATED: usize = 512;
 
-/// Samples that are captured, all at once, of which [`ROWS`] rows are drawn.
-const CAPTURED: usize = 256;
+/// Samples that are captured, of which [`ROWS`] rows are drawn: all of them, or a part.
+const CAPTURED: [usize; 2] = [SAMPLES, 256];
+
+/// Samples of one pass of the capture.
+const CAPTURED_AT_ONCE: usize = 256;
 
 /// Rows of each site, of all samples and positions, on which spectra are estimated.
 const ROWS: usize = 512;
@@ -67,13 +70,25 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
 
 /// Capture of some samples, both ends of the spectra, selection, a four-point line search over the training
 /// set, surgery.
-fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, evaluated: usize) {
+fn growth_step<M: Growable>(
+    model: &M,
+    samples: &Samples<M::Input>,
+    captured: usize,
+    evaluated: usize,
+) {
     let solver = SpectrumSolver::default().with_tolerance(TOLERANCE);
     let spectrum = SpectrumConfig::default()
         .with_solver(solver)
         .with_rows(ROWS);
-    let captured = samples.sample(CAPTURED, 0);
-    let found = capture_spectra(model, &CrossEntropy, &captured, CAPTURED, &spectrum, &Flex);
+    let captured = samples.sample(captured, 0);
+    let found = capture_spectra(
+        model,
+        &CrossEntropy,
+        &captured,
+        CAPTURED_AT_ONCE,
+        &spectrum,
+        &Flex,
+    );
     let found = found.expect("captured");
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let candidates = SteepestDescent.candidates(&found, &Flex, &mut rng);
@@ -113,15 +128,21 @@ fn net<M: Growable + Sync>(
         let epoch = bench(&mut group, "epoch", || {
             pool.install(|| epoch(model, samples))
         });
-        let step = bench(&mut group, "growth step", || {
-            pool.install(|| growth_step(model, samples, evaluated));
+        let steps = CAPTURED.map(|captured| {
+            let name = format!("growth step, {captured} samples captured");
+            bench(&mut group, &name, || {
+                pool.install(|| growth_step(model, samples, captured, evaluated));
+            })
         });
         group.finish();
-        let what = format!(
-            "{name}, threads {threads}: growth step / epoch (GroMo, one thread: {})",
-            GROMO[index]
-        );
-        at_most(&what, 1.5, ratio(step, epoch));
+        for (captured, step) in CAPTURED.into_iter().zip(steps) {
+            let what = format!(
+                "{name}, threads {threads}, {captured} samples captured: growth step / epoch \
+                 (GroMo, one thread: {})",
+                GROMO[index]
+            );
+            at_most(&what, 1.5, ratio(step, epoch));
+        }
     }
 }
 
