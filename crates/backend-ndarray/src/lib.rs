@@ -1,6 +1,6 @@
 //! Splitting on Burn's ndarray backend.
 
-use burgeon_core::{CurvatureBlock, SplitBackend};
+use burgeon_core::{Activation, CurvatureBlock, RowSample, SplitBackend};
 use burn::tensor::{DType, Device, Tensor};
 
 /// The CPU through `burn-ndarray`.
@@ -16,6 +16,34 @@ impl SplitBackend for NdArray {
     #[expect(deprecated, reason = "this crate is the ndarray backend")]
     fn device(&self) -> Device {
         Device::ndarray()
+    }
+
+    fn curvature_weights(
+        &self,
+        activation: Activation,
+        z: Tensor<2>,
+        gradient: Tensor<2>,
+        scale: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        burgeon_kernels::curvature_weights(activation, z, gradient, scale)
+    }
+
+    fn curvature_weights_of_maps(
+        &self,
+        activation: Activation,
+        z: Tensor<4>,
+        gradient: Tensor<4>,
+        scale: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        burgeon_kernels::curvature_weights_of_maps(activation, z, gradient, scale)
+    }
+
+    fn row_sizes(&self, block: &CurvatureBlock) -> Tensor<1> {
+        burgeon_kernels::row_sizes(block)
+    }
+
+    fn sampled(&self, block: CurvatureBlock, sample: &RowSample) -> CurvatureBlock {
+        burgeon_kernels::sampled(block, sample)
     }
 
     fn splitting_matrices(&self, block: &CurvatureBlock, dtype: DType) -> Tensor<3> {

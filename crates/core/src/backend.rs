@@ -8,6 +8,7 @@ use crate::activation::Activation;
 use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
 use crate::eigen::{KrylovLimits, SiteSpectra};
 use crate::error::CoreError;
+use crate::row_sample::RowSample;
 
 /// Largest intermediate, in numbers, that the default methods build at once.
 const CHUNK: usize = 1 << 23;
@@ -44,6 +45,31 @@ pub trait SplitBackend: Debug + Send + Sync {
         scale: Option<Tensor<1>>,
     ) -> Tensor<2> {
         curvature_weights(activation, z, gradient, scale)
+    }
+
+    /// [`curvature_weights`](Self::curvature_weights) of maps `[b, M, h, w]`, as rows
+    /// `[b·h·w, M]`.
+    fn curvature_weights_of_maps(
+        &self,
+        activation: Activation,
+        z: Tensor<4>,
+        gradient: Tensor<4>,
+        scale: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        let [b, m, h, w] = z.dims();
+        let rows = |maps: Tensor<4>| maps.permute([0, 2, 3, 1]).reshape([b * h * w, m]);
+        self.curvature_weights(activation, rows(z), rows(gradient), scale)
+    }
+
+    /// How much each row of a block can add to the splitting matrices of all neurons:
+    /// `‖W_r‖ ‖x̃_r‖²`, the root of `Σ_j ‖W_rj x̃_r x̃_rᵀ‖²`, `[n]`. Not for a depthwise block.
+    fn row_sizes(&self, block: &CurvatureBlock) -> Tensor<1> {
+        row_sizes(block)
+    }
+
+    /// The rows of `sample` of a block.
+    fn sampled(&self, block: CurvatureBlock, sample: &RowSample) -> CurvatureBlock {
+        block.sampled(sample)
     }
 
     /// The spectra of a site by Krylov iterations that stay on the device; `None` where the
@@ -153,6 +179,25 @@ pub fn curvature_weights(
         Some(scale) => weights * scale.square().unsqueeze_dim::<2>(0),
         None => weights,
     }
+}
+
+/// [`SplitBackend::row_sizes`] by plain tensor operations.
+pub fn row_sizes(block: &CurvatureBlock) -> Tensor<1> {
+    let squares = match &block.input {
+        SiteInput::Rows(x) => x.clone().square().sum_dim(1),
+        SiteInput::Maps(x, window) | SiteInput::ChannelMaps(x, window) => {
+            let squares = patches(x.clone().square().sum_dim(1), window).sum_dim(2);
+            let positions = squares.shape().num_elements();
+            squares.reshape([positions, 1])
+        }
+    };
+    let squares = match block.bias {
+        true => squares.add_scalar(1.0),
+        false => squares,
+    };
+    let weights = block.weights.clone();
+    let norms = weights.square().sum_dim(1).sqrt();
+    (norms.cast(squares.dtype()) * squares).squeeze_dim::<1>(1)
 }
 
 /// The patches a window reads from maps `[b, c, h, w]`: `[b, c, taps, positions]`.

@@ -1,52 +1,82 @@
-//! A random part of a site's rows.
+//! A part of a site's rows, drawn by what they contribute.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngExt};
 
 use crate::curvature::{CurvatureBlock, SiteInput, Window};
 
 /// Rows drawn without replacement from all rows of a site: samples, or samples and
 /// positions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RowSample {
     rows: Vec<usize>,
-    total: usize,
+    /// What the weights of each row are to be multiplied with.
+    factors: Vec<f64>,
 }
 
 impl RowSample {
-    /// `count` of `total` rows in their order; nothing where there are no more than that.
-    pub fn draw(total: usize, count: usize, rng: &mut ChaCha8Rng) -> Option<Self> {
-        if total <= count || count == 0 {
+    /// About `count` rows in their order, each drawn with a probability π in proportion to
+    /// its size, and with certainty where that would be above 1. Weights are multiplied with
+    /// 1/π, so expected sums are those over all rows (Horvitz and Thompson, 1952).
+    ///
+    /// `None` where no row would be left out, and where a size is negative or not a number.
+    pub fn by_size(sizes: &[f64], count: usize, rng: &mut impl Rng) -> Option<Self> {
+        let sound = sizes.iter().all(|size| size.is_finite() && *size >= 0.0);
+        if !sound || count == 0 || sizes.len() <= count {
             return None;
         }
-        let mut rows = index::sample(rng, total, count).into_vec();
-        rows.sort_unstable();
-        Some(Self { rows, total })
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by(|a, b| sizes[*b].total_cmp(&sizes[*a]));
+        // The largest are certain as long as the others' probabilities would not be above 1.
+        let mut rest: f64 = sizes.iter().sum();
+        let mut left = count as f64;
+        let mut certain = 0;
+        while certain < count && left * sizes[order[certain]] >= rest {
+            rest -= sizes[order[certain]];
+            left -= 1.0;
+            certain += 1;
+        }
+        let mut is_certain = vec![false; sizes.len()];
+        for row in &order[..certain] {
+            is_certain[*row] = true;
+        }
+        // Systematic sampling: every whole number that the sum of the probabilities passes.
+        let mut sum: f64 = rng.random();
+        let (mut rows, mut factors) = (Vec::new(), Vec::new());
+        for (row, size) in sizes.iter().enumerate() {
+            let probability = if is_certain[row] {
+                rows.push(row);
+                factors.push(1.0);
+                continue;
+            } else if left > 0.0 {
+                left * size / rest
+            } else {
+                0.0
+            };
+            let before = sum;
+            sum += probability;
+            if sum.floor() > before.floor() {
+                rows.push(row);
+                factors.push(1.0 / probability);
+            }
+        }
+        Some(Self { rows, factors })
     }
 
-    /// What the weights of the rows are to be multiplied with, so that expected sums are
-    /// those over all rows: n/count.
-    pub fn factor(&self) -> f64 {
-        self.total as f64 / self.rows.len() as f64
+    /// The rows.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// What the weights of each row are to be multiplied with.
+    pub fn factors(&self) -> &[f64] {
+        &self.factors
     }
 
     /// These rows of `x` `[n, k]`: `[count, k]`.
     pub fn of_rows(&self, x: Tensor<2>) -> Tensor<2> {
         let rows = indices(self.rows.iter().copied(), self.rows.len(), &x.device());
         x.select(0, rows)
-    }
-
-    /// What maps `[b, c, h, w]` hold at these rows, each a sample and a position: `[count, c]`.
-    pub fn of_maps(&self, maps: Tensor<4>) -> Tensor<2> {
-        let [_, c, h, w] = maps.dims();
-        let plane = h * w;
-        let places = self.rows.iter().flat_map(|row| {
-            let start = row / plane * c * plane + row % plane;
-            (0..c).map(move |channel| start + channel * plane)
-        });
-        let count = self.rows.len();
-        gather(maps, places, count * c).reshape([count, c])
     }
 
     /// The patches `[count, c·kh·kw]` that `window` reads from maps `[b, c, h, w]` at these
@@ -98,29 +128,33 @@ fn indices(
 }
 
 impl CurvatureBlock {
-    /// `count` rows drawn without replacement, their weights multiplied by n/count, so that the
-    /// expected splitting matrices stay the same; all rows where there are no more. Positions of
-    /// a convolution become rows of patches. A depthwise block stays whole: its products cost
-    /// little, and a row of it would be M patches.
+    /// The rows of `sample`; positions of a convolution become rows of patches. A depthwise
+    /// block stays whole: its products cost little, and a row of it would be M patches.
     #[must_use]
-    pub fn sampled(self, count: usize, rng: &mut ChaCha8Rng) -> Self {
-        let Some(sample) = RowSample::draw(self.weights.dims()[0], count, rng) else {
+    pub fn sampled(self, sample: &RowSample) -> Self {
+        let Some(input) = self.input.sampled(sample) else {
             return self;
         };
-        let Some(input) = self.input.sampled(&sample) else {
-            return self;
-        };
+        self.of_sample(input, sample)
+    }
+
+    /// The block of `input`, which holds the rows of `sample` only.
+    #[must_use]
+    pub fn of_sample(self, input: SiteInput, sample: &RowSample) -> Self {
+        let (device, dtype) = (self.weights.device(), self.weights.dtype());
+        let factors = TensorData::new(sample.factors.clone(), [sample.rows.len(), 1]);
+        let factors = Tensor::from_data(factors.convert_dtype(dtype), (&device, dtype));
         Self {
             input,
             bias: self.bias,
-            weights: sample.of_rows(self.weights).mul_scalar(sample.factor()),
+            weights: sample.of_rows(self.weights) * factors,
         }
     }
 }
 
 impl SiteInput {
     /// The rows of `sample`; nothing for a depthwise convolution.
-    pub fn sampled(&self, sample: &RowSample) -> Option<Self> {
+    fn sampled(&self, sample: &RowSample) -> Option<Self> {
         match self {
             Self::Rows(x) => Some(Self::Rows(sample.of_rows(x.clone()))),
             Self::Maps(x, window) => Some(Self::Rows(sample.of_patches(x.clone(), window))),

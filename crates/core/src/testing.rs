@@ -10,6 +10,7 @@ use crate::activation::Activation;
 use crate::backend::SplitBackend;
 use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
 use crate::error::CoreError;
+use crate::row_sample::RowSample;
 
 /// One comparison of the suite.
 #[derive(Debug, Clone)]
@@ -44,6 +45,9 @@ pub fn conformance(backend: &dyn SplitBackend) -> Result<Vec<Check>, CoreError> 
         for case in cases() {
             let (block, rows) = case.block(&backend.device(), dtype);
             let weights = host(&block.weights);
+            if let [rows] = rows.as_slice() {
+                row_sample(backend, (case.name, dtype), &block, rows, &mut checks)?;
+            }
             let (m, d) = (block.neurons(), block.dim());
             let reference = reference_matrices(&rows, &weights, m, d);
             let curvature = Curvature::new("conformance", vec![block.clone(), block])?;
@@ -53,8 +57,7 @@ pub fn conformance(backend: &dyn SplitBackend) -> Result<Vec<Check>, CoreError> 
                     continue;
                 }
                 // f32 inputs are exact in f64, so only the arithmetic counts.
-                let exact = arithmetic == DType::F64;
-                let bound = if exact { 1e-12 } else { 1e-5 };
+                let bound = bound(arithmetic);
                 let dense = curvature.dense(backend, arithmetic)?;
                 let products = curvature.apply(backend, &directions, arithmetic)?;
                 let mut dense_error = Worst::default();
@@ -84,7 +87,9 @@ fn curvature_weights(
     dtype: DType,
     checks: &mut Vec<Check>,
 ) -> Result<(), CoreError> {
-    let (n, m) = (37, 5);
+    let ([b, h, w], m) = ([2, 3, 7], 5);
+    let n = b * h * w;
+    let as_maps = |rows: Tensor<2>| rows.reshape([b, h, w, m]).permute([0, 3, 1, 2]);
     let device = backend.device();
     let mut rng = ChaCha8Rng::seed_from_u64(17);
     let mut draw = |count: usize, scale: f64| -> Vec<f64> {
@@ -115,17 +120,77 @@ fn curvature_weights(
                 let c = if scaled { scales[at % m] } else { 1.0 };
                 gradient[at] * second_derivative(activation, z[at]) * c * c
             });
-            let mut worst = Worst::default();
-            let found = DMatrix::from_vec(m, n, host(&weights));
-            worst.compare(&found, &DMatrix::from_iterator(m, n, expected));
-            checks.push(Check {
-                name: format!("curvature weights, {name}, {dtype:?}, scaled: {scaled}"),
-                error: worst.relative(),
-                bound: if dtype == DType::F64 { 1e-12 } else { 1e-5 },
-            });
+            let of_maps = backend.curvature_weights_of_maps(
+                activation,
+                as_maps(on_device(&z)),
+                as_maps(on_device(&gradient)),
+                scaled.then(|| scale.clone()),
+            );
+            let expected = DMatrix::from_iterator(m, n, expected);
+            for (what, found) in [("rows", weights), ("maps", of_maps)] {
+                let mut worst = Worst::default();
+                worst.compare(&DMatrix::from_vec(m, n, host(&found)), &expected);
+                checks.push(Check {
+                    name: format!("curvature weights, {what}, {name}, {dtype:?}, scaled: {scaled}"),
+                    error: worst.relative(),
+                    bound: bound(dtype),
+                });
+            }
         }
     }
     Ok(())
+}
+
+/// Sizes of rows, and the matrices of half of them.
+fn row_sample(
+    backend: &dyn SplitBackend,
+    (name, dtype): (&str, DType),
+    block: &CurvatureBlock,
+    rows: &[Vec<f64>],
+    checks: &mut Vec<Check>,
+) -> Result<(), CoreError> {
+    let (m, d) = (block.neurons(), block.dim());
+    let mut weights = host(&block.weights);
+    let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let lines = rows.iter().zip(weights.chunks(m));
+    let sizes: Vec<f64> = lines.map(|(x, w)| norm(w) * norm(x).powi(2)).collect();
+    let mut check = |what: &str, worst: Worst| {
+        checks.push(Check {
+            name: format!("{what} {name} {dtype:?}"),
+            error: worst.relative(),
+            bound: bound(dtype),
+        });
+    };
+    let mut worst = Worst::default();
+    let found = host(&backend.row_sizes(block));
+    worst.compare(&DVector::from_vec(found), &DVector::from_vec(sizes.clone()));
+    check("row sizes", worst);
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    let Some(sample) = RowSample::by_size(&sizes, rows.len() / 2, &mut rng) else {
+        return Ok(());
+    };
+    let part = backend.sampled(block.clone(), &sample);
+    let exact = backend.accumulation_dtype();
+    let found = Curvature::new(name, vec![part])?.dense(backend, exact)?;
+    let mut factors = vec![0.0; rows.len()];
+    for (row, factor) in sample.rows().iter().zip(sample.factors()) {
+        factors[*row] = *factor;
+    }
+    for (weights, factor) in weights.chunks_mut(m).zip(factors) {
+        weights.iter_mut().for_each(|weight| *weight *= factor);
+    }
+    let mut worst = Worst::default();
+    let expected = reference_matrices(&vec![rows.to_vec()], &weights, m, d);
+    for (found, expected) in found.iter().zip(&expected) {
+        worst.compare(found, expected);
+    }
+    check("sampled rows", worst);
+    Ok(())
+}
+
+/// Largest relative difference that rounding in `dtype` explains.
+fn bound(dtype: DType) -> f64 {
+    if dtype == DType::F64 { 1e-12 } else { 1e-5 }
 }
 
 /// `σ″(z)` as MATH §1 has it.

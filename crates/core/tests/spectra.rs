@@ -172,42 +172,6 @@ proptest! {
             prop_assert!(exact.max.value - found.max.value <= allowed);
         }
     }
-
-    #[test]
-    fn sampled_rows_are_rows(count in 1_usize..40, seed in any::<u64>()) {
-        let window = Window {
-            kernel: [3, 2],
-            stride: [2, 1],
-            padding: [[1, 0], [0, 2]],
-            dilation: [1, 2],
-        };
-        let [b, c, h, w] = [2, 3, 5, 4];
-        let [oh, ow] = window.output_size([h, w]);
-        let n = b * oh * ow;
-        let block = |weights: Vec<f64>| CurvatureBlock {
-            input: SiteInput::Maps(tensor(draws(b * c * h * w, 3), [b, c, h, w]), window),
-            bias: true,
-            weights: tensor(weights, [n, 1]),
-        };
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let sampled = block(draws(n, 4)).sampled(count, &mut rng);
-        let kept = sampled.weights.dims()[0];
-        prop_assert_eq!(kept, count.min(n));
-        // The same matrix as that of all rows, where the rows not drawn have weight 0.
-        let values: Vec<f64> = sampled.weights.clone().try_into_vec_as().expect("read");
-        let share = n as f64 / kept as f64;
-        let weights = draws(n, 4);
-        let drawn = weights.iter().map(|w| {
-            let scaled = w * share;
-            if values.iter().any(|v| (v - scaled).abs() < 1e-12) { scaled } else { 0.0 }
-        });
-        let dense = |block| {
-            let curvature = Curvature::new("site", vec![block]).expect("sound");
-            curvature.dense(&Plain, DType::F64).expect("computed").remove(0)
-        };
-        let difference = dense(sampled) - dense(block(drawn.collect()));
-        prop_assert!(difference.amax() < 1e-12);
-    }
 }
 
 #[test]

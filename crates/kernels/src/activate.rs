@@ -106,18 +106,20 @@ impl Function {
 }
 
 #[inline(always)]
-fn map<T: Real>(from: &[T], to: &mut [T], function: impl Fn(T) -> T) {
+pub(crate) fn map<T: Real>(from: &[T], to: &mut [T], function: impl Fn(T) -> T) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = function(*from);
     }
 }
 
-fn magnitude<T: Real>(z: T) -> T {
+#[inline(always)]
+pub(crate) fn magnitude<T: Real>(z: T) -> T {
     if z < T::ZERO { -z } else { z }
 }
 
 /// The logistic function, by an exponential that cannot overflow.
-fn logistic<T: Real>(z: T) -> T {
+#[inline(always)]
+pub(crate) fn logistic<T: Real>(z: T) -> T {
     let e = (-magnitude(z)).exponential();
     let numerator = if z < T::ZERO { e } else { T::ONE };
     numerator / (T::ONE + e)

@@ -2,7 +2,7 @@
 
 use burgeon_core::Activation;
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::activate::{Function, activate};
@@ -11,6 +11,9 @@ use crate::real::Real;
 
 /// Values of the output that one task takes, about.
 const CHUNK: usize = 1 << 14;
+
+/// Values of split neurons that are worked on at once: a few such runs stay in the fastest cache.
+const RUN: usize = 1 << 10;
 
 /// The copies of some of a layer's neurons, as many of each: those that one does not have
 /// weigh 0.
@@ -32,6 +35,51 @@ pub struct CopyOfEach {
     /// How far it moves along each of the neuron's directions in units of ε,
     /// `[directions, k]`.
     pub steps: Vec<f64>,
+}
+
+/// Post-activations `[b, neurons, …]` of the first `neurons` channels of `z` `[b, channels, …]`.
+///
+/// Panics, as Burn's operations do, where there are fewer channels.
+pub fn activate_first<const D: usize>(
+    activation: Activation,
+    z: Tensor<D>,
+    neurons: usize,
+) -> Tensor<D> {
+    let mut shape = z.dims();
+    let device = z.device();
+    let channels = std::mem::replace(&mut shape[1], neurons);
+    let ours = is_host(&device) && !device.is_autodiff() && neurons < channels;
+    match (Function::of(activation).filter(|_| ours), z.dtype()) {
+        (Some(function), DType::F32) => first_on_host::<f32, D>(function, z, shape),
+        (Some(function), DType::F64) => first_on_host::<f64, D>(function, z, shape),
+        _ => activate(activation, z.narrow(1, 0, neurons)),
+    }
+}
+
+fn first_on_host<T: Real, const D: usize>(
+    function: Function,
+    z: Tensor<D>,
+    shape: [usize; D],
+) -> Tensor<D> {
+    let device = z.device();
+    let plane: usize = shape[2..].iter().product();
+    let (channels, size) = (z.dims()[1] * plane, shape[1] * plane);
+    let samples = (CHUNK / channels.max(1)).max(1);
+    let mut values = vec![T::ZERO; shape[0] * size];
+    with_slice(z, |z: &[T]| {
+        values
+            .par_chunks_mut((samples * size).max(1))
+            .zip(z.par_chunks((samples * channels).max(1)))
+            .for_each(|(values, z)| {
+                Arch::new().dispatch(|| {
+                    let samples = values.chunks_exact_mut(size).zip(z.chunks_exact(channels));
+                    for (values, z) in samples {
+                        function.value(&z[..size], values);
+                    }
+                });
+            });
+    });
+    Tensor::from_data(TensorData::new(values, shape), (&device, T::dtype()))
 }
 
 /// Post-activations `[b, neurons, …]` where `copies` answer for their neurons.
@@ -69,22 +117,33 @@ fn on_host<T: Real, const D: usize>(
     let (device, shape) = (output.device(), output.dims());
     let plane: usize = shape[2..].iter().product();
     let split = copies.neurons.len();
+    let count = split * plane;
+    let at_once = (RUN / count.max(1)).max(1);
+    // A factor for each value of a run, so that its loops have no ends within.
+    let spread = |factors: &[f64], by: f64| -> Vec<T> {
+        let mut of_sample = Vec::with_capacity(count);
+        for factor in factors {
+            of_sample.resize(of_sample.len() + plane, T::from_f64(by * factor));
+        }
+        of_sample.repeat(at_once)
+    };
     let part = Part {
         function,
         neurons: shape[1],
         channels: shape[1] + split * copies.directions,
         plane,
         split: &copies.neurons,
+        at_once,
         copies: copies
             .copies
             .iter()
-            .map(|copy| {
-                let cast = |value: &f64| T::from_f64(*value);
-                let step = |value: &f64| T::from_f64(epsilon * value);
-                (
-                    copy.steps.iter().map(step).collect(),
-                    copy.weights.iter().map(cast).collect(),
-                )
+            .map(|copy| Spread {
+                weights: spread(&copy.weights, 1.0),
+                steps: copy
+                    .steps
+                    .chunks(split.max(1))
+                    .map(|steps| spread(steps, epsilon))
+                    .collect(),
             })
             .collect(),
     };
@@ -94,8 +153,13 @@ fn on_host<T: Real, const D: usize>(
         values
             .par_chunks_mut((samples * shape[1] * plane).max(1))
             .zip(z.par_chunks((samples * part.channels * plane).max(1)))
-            // Compiled for the widest vectors.
-            .for_each(|(values, z)| Arch::new().dispatch(|| part.answer(z, values)));
+            .for_each(|(values, z)| {
+                Arch::new().dispatch(Answers {
+                    part: &part,
+                    z,
+                    values,
+                });
+            });
     });
     Tensor::from_data(TensorData::new(values, shape), (&device, T::dtype()))
 }
@@ -107,74 +171,100 @@ struct Part<'a, T> {
     channels: usize,
     plane: usize,
     split: &'a [usize],
-    /// Steps and weights of each copy.
-    copies: Vec<(Vec<T>, Vec<T>)>,
+    /// Samples of a run.
+    at_once: usize,
+    copies: Vec<Spread<T>>,
 }
 
-impl<T: Real> Part<'_, T> {
-    /// Overwrites the split neurons of some samples.
+/// The factors of one copy of each neuron, for each value of a run.
+struct Spread<T> {
+    weights: Vec<T>,
+    /// Along the first direction of each neuron, the second, ….
+    steps: Vec<Vec<T>>,
+}
+
+/// Overwrites the split neurons of some samples.
+struct Answers<'a, T> {
+    part: &'a Part<'a, T>,
+    z: &'a [T],
+    values: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Answers<'_, T> {
+    type Output = ();
+
+    // Compiled for the widest vectors.
     #[inline(always)]
-    fn answer(&self, z: &[T], values: &mut [T]) {
-        let size = self.channels * self.plane;
-        let count = self.split.len() * self.plane;
-        let samples = z.len() / size.max(1);
-        let mut at_rest = Vec::with_capacity(samples * count);
-        for z in z.chunks_exact(size) {
-            for &neuron in self.split {
-                match self.plane {
-                    1 => at_rest.push(z[neuron]),
-                    plane => at_rest.extend_from_slice(&z[neuron * plane..(neuron + 1) * plane]),
-                }
-            }
+    fn with_simd<S: Simd>(self, _: S) {
+        let Part { at_once, plane, .. } = *self.part;
+        let count = self.part.split.len() * plane;
+        if count == 0 {
+            return;
         }
-        let mut sums = vec![T::ZERO; at_rest.len()];
-        let mut answers = vec![T::ZERO; at_rest.len()];
-        let mut moved = vec![T::ZERO; at_rest.len()];
-        for (steps, weights) in &self.copies {
-            moved.copy_from_slice(&at_rest);
-            for (moved, z) in moved.chunks_exact_mut(count).zip(z.chunks_exact(size)) {
-                let motion = z[self.neurons * self.plane..].chunks_exact(count);
-                for (motion, steps) in motion.zip(steps.chunks_exact(self.split.len())) {
-                    self.add(moved, motion, steps);
-                }
+        let (all, neurons) = (self.part.channels * plane, self.part.neurons * plane);
+        let [mut at_rest, mut motion, mut moved, mut answers, mut sums] =
+            std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
+        let runs = self.z.chunks(at_once * all);
+        for (z, values) in runs.zip(self.values.chunks_mut(at_once * neurons)) {
+            let run = z.len() / all * count;
+            for (to, z) in at_rest.chunks_exact_mut(count).zip(z.chunks_exact(all)) {
+                self.part.gather(z, to);
             }
-            self.function.value(&moved, &mut answers);
-            for (sums, answers) in sums
-                .chunks_exact_mut(count)
-                .zip(answers.chunks_exact(count))
-            {
-                self.add(sums, answers, weights);
-            }
-        }
-        let size = self.neurons * self.plane;
-        for (values, sums) in values.chunks_exact_mut(size).zip(sums.chunks_exact(count)) {
-            for (index, &neuron) in self.split.iter().enumerate() {
-                match self.plane {
-                    1 => values[neuron] = sums[index],
-                    plane => values[neuron * plane..(neuron + 1) * plane]
-                        .copy_from_slice(&sums[index * plane..(index + 1) * plane]),
+            sums[..run].fill(T::ZERO);
+            for Spread { weights, steps } in &self.part.copies {
+                moved[..run].copy_from_slice(&at_rest[..run]);
+                for (direction, steps) in steps.iter().enumerate() {
+                    let start = neurons + direction * count;
+                    for (to, z) in motion.chunks_exact_mut(count).zip(z.chunks_exact(all)) {
+                        to.copy_from_slice(&z[start..start + count]);
+                    }
+                    add_products(&mut moved[..run], &motion, steps);
                 }
+                self.part.function.value(&moved[..run], &mut answers[..run]);
+                add_products(&mut sums[..run], &answers, weights);
+            }
+            let lines = values.chunks_exact_mut(neurons);
+            for (values, sums) in lines.zip(sums.chunks_exact(count)) {
+                self.part.scatter(sums, values);
             }
         }
     }
+}
 
-    /// Adds the planes of `more`, each times its factor.
+impl<T: Real> Part<'_, T> {
+    /// What the split neurons of a sample hold.
     #[inline(always)]
-    fn add(&self, to: &mut [T], more: &[T], factors: &[T]) {
+    fn gather(&self, all: &[T], to: &mut [T]) {
         if self.plane == 1 {
-            for ((to, more), factor) in to.iter_mut().zip(more).zip(factors) {
-                *to += *factor * *more;
+            for (to, neuron) in to.iter_mut().zip(self.split) {
+                *to = all[*neuron];
             }
             return;
         }
-        let planes = to
-            .chunks_exact_mut(self.plane)
-            .zip(more.chunks_exact(self.plane));
-        for ((to, more), factor) in planes.zip(factors) {
-            for (to, more) in to.iter_mut().zip(more) {
-                *to += *factor * *more;
-            }
+        for (to, neuron) in to.chunks_exact_mut(self.plane).zip(self.split) {
+            to.copy_from_slice(&all[neuron * self.plane..(neuron + 1) * self.plane]);
         }
+    }
+
+    /// Gives it back.
+    #[inline(always)]
+    fn scatter(&self, from: &[T], all: &mut [T]) {
+        if self.plane == 1 {
+            for (from, neuron) in from.iter().zip(self.split) {
+                all[*neuron] = *from;
+            }
+            return;
+        }
+        for (from, neuron) in from.chunks_exact(self.plane).zip(self.split) {
+            all[neuron * self.plane..(neuron + 1) * self.plane].copy_from_slice(from);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_products<T: Real>(to: &mut [T], values: &[T], factors: &[T]) {
+    for ((to, value), factor) in to.iter_mut().zip(values).zip(factors) {
+        *to += *factor * *value;
     }
 }
 
@@ -244,12 +334,20 @@ fn flags<T: Real, const D: usize>(
                 let planes = a.chunks_exact(plane).zip(b.chunks_exact(plane));
                 for (flag, (a, b)) in flags.iter_mut().zip(planes) {
                     // A channel that is known to differ is not read on.
-                    *flag = *flag || a != b;
+                    *flag = *flag || differ(a, b);
                 }
             }
         });
     });
     flags
+}
+
+fn differ<T: Real>(a: &[T], b: &[T]) -> bool {
+    // Compiled for the widest vectors; without an exit it is a loop of vectors.
+    Arch::new().dispatch(|| {
+        let pairs = a.iter().zip(b);
+        pairs.fold(false, |differs, (a, b)| differs | (a != b))
+    })
 }
 
 fn indices(values: Vec<usize>, device: &Device) -> Tensor<1, Int> {

@@ -24,6 +24,7 @@ mod batch_norm;
 )]
 mod conv2d;
 mod convolution;
+mod curvature_weights;
 mod fan_in;
 mod grams;
 #[expect(
@@ -39,12 +40,17 @@ mod lanes;
 mod max_pool2d;
 mod products;
 mod real;
+mod row_sample;
 mod site;
 
 pub use activate::activate;
-pub use activate_copies::{CopyOfEach, NeuronCopies, activate_copies, differing_channels};
+pub use activate_copies::{
+    CopyOfEach, NeuronCopies, activate_copies, activate_first, differing_channels,
+};
 pub use batch_norm::{Normalised, batch_norm_train};
 pub use conv2d::conv2d;
+pub use curvature_weights::{curvature_weights, curvature_weights_of_maps};
 pub use grams::splitting_matrices;
 pub use max_pool2d::max_pool2d;
 pub use products::splitting_products;
+pub use row_sample::{row_sizes, sampled};

@@ -23,7 +23,7 @@ const PARTIAL_SUMS: usize = 1 << 22;
 const PARTIALS: usize = 8;
 
 /// Multiplications of `X Vᵀ` that are worth a partial sum of their own.
-const PARTIAL_WORK: usize = 1 << 20;
+const PARTIAL_WORK: usize = 1 << 22;
 
 /// `S_j v_j` of `block` for the rows of `directions` `[M, d]`, as `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`,
 /// computed in the type of `directions` and returned in f64.
@@ -139,16 +139,18 @@ fn rows<S: Real, T: Real>(
             let a = MatRef::from_row_major_slice(along, rows.len(), neurons);
             let to = MatMut::from_row_major_slice_mut(&mut product, neurons, fan_in);
             matmul(to, Accum::Replace, a.transpose(), x, T::ONE, Par::Seq);
-            let lines = sums.chunks_exact_mut(dim);
-            for (j, sums) in lines.enumerate() {
-                let product = &product[j * fan_in..(j + 1) * fan_in];
-                for (sum, value) in sums.iter_mut().zip(product) {
-                    *sum += value.to_f64();
+            // Compiled for the widest vectors.
+            Arch::new().dispatch(|| {
+                for (j, sums) in sums.chunks_exact_mut(dim).enumerate() {
+                    let product = &product[j * fan_in..(j + 1) * fan_in];
+                    for (sum, value) in sums.iter_mut().zip(product) {
+                        *sum += value.to_f64();
+                    }
+                    if bias {
+                        sums[fan_in] += constants[j].to_f64();
+                    }
                 }
-                if bias {
-                    sums[fan_in] += constants[j].to_f64();
-                }
-            }
+            });
         }
         sums
     };

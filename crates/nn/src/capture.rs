@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use burgeon_core::{Capture, Curvature, CurvatureBlock, RowSample, Site, SplitBackend};
+use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
 
 use crate::error::NnError;
 use crate::growable::{Growable, check_output, evaluate, scalar};
 use crate::objective::Objective;
-use crate::recording::{self, Passage};
+use crate::recording::{self, Outputs, Passage};
 use crate::samples::Samples;
 use crate::topology::Topology;
 
@@ -135,16 +135,6 @@ impl<'a, M: Growable> Pass<'a, M> {
 
     /// The share of the mean loss, and the curvature of each site with its name.
     pub fn run(&self, batch: usize) -> Result<(f64, Vec<(String, CurvatureBlock)>), NnError> {
-        self.run_sampled(batch, |_| None)
-    }
-
-    /// As [`run`](Self::run), on the rows that `draw` takes from so many; on all where it
-    /// takes none.
-    pub fn run_sampled(
-        &self,
-        batch: usize,
-        mut draw: impl FnMut(usize) -> Option<RowSample>,
-    ) -> Result<(f64, Vec<(String, CurvatureBlock)>), NnError> {
         let share = self.share(batch);
         let samples = self.batches[batch].to_autodiff();
         let (output, passages) =
@@ -159,7 +149,7 @@ impl<'a, M: Growable> Pass<'a, M> {
         let loss = scalar::<f64>(mean.inner().try_into_scalar())?;
         let named = passages.into_iter().filter_map(|passage| {
             let site = self.topology.site_name(passage.weight)?.to_owned();
-            Some((site, block(passage, &gradients, &mut draw, self.backend)?))
+            Some((site, block(passage, &gradients, self.backend)?))
         });
         Ok((loss, named.collect()))
     }
@@ -172,26 +162,27 @@ impl<'a, M: Growable> Pass<'a, M> {
     }
 }
 
-/// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to, at the rows that `draw` takes.
+/// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to.
 fn block(
     passage: Passage,
     gradients: &burn::tensor::Gradients,
-    draw: impl FnOnce(usize) -> Option<RowSample>,
     backend: &dyn SplitBackend,
 ) -> Option<CurvatureBlock> {
-    let gradient = (passage.gradient)(gradients)?;
-    let part =
-        draw(gradient.count()).and_then(|sample| Some((passage.input.sampled(&sample)?, sample)));
-    let (input, gradient, z) = match part {
-        Some((input, sample)) => {
-            let gradient = gradient.sampled(&sample).mul_scalar(sample.factor());
-            (input, gradient, passage.pre_activation.sampled(&sample))
+    let Passage {
+        activation, scale, ..
+    } = passage;
+    let weights = match (passage.pre_activation, (passage.gradient)(gradients)?) {
+        (Outputs::Rows(z), Outputs::Rows(gradient)) => {
+            backend.curvature_weights(activation, z, gradient, scale)
         }
-        None => (passage.input, gradient.all(), passage.pre_activation.all()),
+        (Outputs::Maps(z), Outputs::Maps(gradient)) => {
+            backend.curvature_weights_of_maps(activation, z, gradient, scale)
+        }
+        _ => return None,
     };
     Some(CurvatureBlock {
-        input,
+        input: passage.input,
         bias: passage.bias,
-        weights: backend.curvature_weights(passage.activation, z, gradient, passage.scale),
+        weights,
     })
 }

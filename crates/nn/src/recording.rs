@@ -3,7 +3,7 @@
 //! During a capture, and only then, each growable layer adds a zero *probe* to
 //! its post-activation: the probe's gradient is `∂L/∂a`.
 
-use burgeon_core::{Activation, RowSample, SiteInput};
+use burgeon_core::{Activation, SiteInput};
 use burn::module::ParamId;
 use burn::tensor::{Gradients, Tensor};
 
@@ -34,22 +34,6 @@ impl Outputs {
                 let [b, _, h, w] = maps.dims();
                 b * h * w
             }
-        }
-    }
-
-    /// `[n, M]`.
-    pub fn all(self) -> Tensor<2> {
-        match self {
-            Self::Rows(rows) => rows,
-            Self::Maps(maps) => rows(maps.permute([0, 2, 3, 1])),
-        }
-    }
-
-    /// `[count, M]`.
-    pub fn sampled(self, sample: &RowSample) -> Tensor<2> {
-        match self {
-            Self::Rows(rows) => sample.of_rows(rows),
-            Self::Maps(maps) => sample.of_maps(maps),
         }
     }
 }

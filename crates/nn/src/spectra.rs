@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use burgeon_core::curvature::block_products;
 use burgeon_core::eigen::{Directions, SiteShape, SplittingOperator};
-use burgeon_core::{Capture, CoreError, Curvature, CurvatureBlock, RowSample, Site, SplitBackend};
+use burgeon_core::{
+    Capture, CoreError, Curvature, CurvatureBlock, RowSample, Site, SiteInput, SplitBackend,
+};
 use burgeon_core::{SiteSpectra, SpectrumSolver};
 use burn::tensor::DType;
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::{Pass, sites};
@@ -17,6 +20,9 @@ use crate::error::NnError;
 use crate::growable::{Growable, evaluate};
 use crate::objective::Objective;
 use crate::samples::Samples;
+
+/// Bytes of captured rows in a pass up to which passes run side by side.
+const SMALL: usize = 1 << 24;
 
 /// How the spectra of a network's sites are found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,9 +50,10 @@ impl SpectrumConfig {
         self
     }
 
-    /// At most about so many rows of each site (samples, times positions for a convolution),
-    /// drawn at random from all that are captured; all unless told. A part estimates the
-    /// splitting matrices without bias, at a cost that does not grow with the data.
+    /// About so many rows of each site (samples, times positions for a convolution) of all that
+    /// are captured; all unless told. They are drawn by what they can add to the splitting
+    /// matrices ([`RowSample::by_size`]), which they estimate without bias; the extreme
+    /// eigenvalues of the estimates are larger than those of all rows.
     #[must_use]
     pub fn with_rows(mut self, rows: usize) -> Self {
         self.rows = Some(rows);
@@ -81,23 +88,31 @@ pub fn capture_spectra<M: Growable>(
         return Err(NnError::Settings(problem.into()));
     }
     let pass = Pass::new(model, objective, samples, batch_size, backend)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
     let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
-    let (mut loss, mut bytes) = (0.0, 0);
-    for batch in 0..pass.batches() {
-        let share = pass.share(batch);
-        let (batch_loss, captured) = pass.run_sampled(batch, |total| {
-            let rows = (config.rows? as f64 * share).round().max(1.0);
-            RowSample::draw(total, rows as usize, &mut rng)
-        })?;
-        loss += batch_loss;
-        for (site, block) in captured {
-            bytes += block.bytes();
-            blocks.entry(site).or_default().push(block);
+    let (mut loss, mut bytes, mut share) = (0.0, 0, 0.0);
+    let mut side_by_side = 1;
+    let mut next = 0;
+    while next < pass.batches() {
+        let group = next..(next + side_by_side).min(pass.batches());
+        next = group.end;
+        let captured = group.clone().into_par_iter();
+        let captured = captured.map(|batch| CapturedBatch::new(&pass, batch, config, backend));
+        let captured: Vec<CapturedBatch> = captured.collect::<Result<_, NnError>>()?;
+        // Small passes leave threads idle, large ones would hold too much at once.
+        let all: usize = captured.iter().map(|batch| batch.bytes_of_all_rows).sum();
+        if all / group.len() <= SMALL {
+            side_by_side = rayon::current_num_threads().max(1);
+        }
+        for (batch, captured) in group.zip(captured) {
+            loss += captured.loss;
+            share += pass.share(batch);
+            for (site, block) in captured.blocks {
+                bytes += block.bytes();
+                blocks.entry(site).or_default().push(block);
+            }
         }
         // The first batches tell what all will take.
-        let projected = bytes as f64 / (0..=batch).map(|b| pass.share(b)).sum::<f64>();
-        if projected > config.memory_budget as f64 {
+        if bytes as f64 / share > config.memory_budget as f64 {
             drop(blocks);
             return streamed(model, &pass, objective, samples, config, backend);
         }
@@ -116,6 +131,65 @@ pub fn capture_spectra<M: Growable>(
     };
     capture.solve(&config.solver, backend)?;
     Ok(capture)
+}
+
+/// What one pass captured.
+struct CapturedBatch {
+    /// The share of the mean loss.
+    loss: f64,
+    /// What is kept of each site, with its name.
+    blocks: Vec<(String, CurvatureBlock)>,
+    /// Numbers that all rows of all sites held, in bytes.
+    bytes_of_all_rows: usize,
+}
+
+impl CapturedBatch {
+    fn new<M: Growable>(
+        pass: &Pass<'_, M>,
+        batch: usize,
+        config: &SpectrumConfig,
+        backend: &dyn SplitBackend,
+    ) -> Result<Self, NnError> {
+        let (loss, mut blocks) = pass.run(batch)?;
+        let bytes_of_all_rows = blocks.iter().map(|(_, block)| block.bytes()).sum();
+        if let Some(rows) = config.rows {
+            let rows = (rows as f64 * pass.share(batch)).round().max(1.0) as usize;
+            // A stream for each batch, so that their order does not matter.
+            let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
+            rng.set_stream(batch as u64);
+            let sampled = blocks.into_iter().map(|(site, block)| {
+                let block = sampled(block, rows, backend, &mut rng)?;
+                Ok((site, block))
+            });
+            blocks = sampled.collect::<Result<_, NnError>>()?;
+        }
+        Ok(Self {
+            loss,
+            blocks,
+            bytes_of_all_rows,
+        })
+    }
+}
+
+/// About `count` rows of `block`, or all that it has; all of a depthwise one.
+fn sampled(
+    block: CurvatureBlock,
+    count: usize,
+    backend: &dyn SplitBackend,
+    rng: &mut ChaCha8Rng,
+) -> Result<CurvatureBlock, NnError> {
+    if block.weights.dims()[0] <= count || matches!(block.input, SiteInput::ChannelMaps(..)) {
+        return Ok(block);
+    }
+    let sizes = backend.row_sizes(&block).try_into_vec_as::<f64>();
+    let sizes = sizes.map_err(|error| CoreError::Read {
+        what: "the sizes of a site's rows".into(),
+        reason: error.to_string(),
+    })?;
+    Ok(match RowSample::by_size(&sizes, count, rng) {
+        Some(sample) => backend.sampled(block, &sample),
+        None => block,
+    })
 }
 
 /// Nothing is kept between iterations.

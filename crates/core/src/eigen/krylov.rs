@@ -234,6 +234,37 @@ fn to_f64<T: RealField + Copy>(value: T) -> f64 {
     nalgebra::try_convert(value).unwrap_or(f64::NAN)
 }
 
+/// Takes what is along each vector of the orthonormal `basis` out of `rest`, and returns it.
+fn project_out<T: RealField + Copy>(basis: &[T], rest: &mut [T]) -> Vec<T> {
+    let vectors = basis.chunks_exact(rest.len());
+    let along: Vec<T> = vectors.clone().map(|vector| dot(vector, rest)).collect();
+    for (vector, along) in vectors.zip(&along) {
+        for (rest, value) in rest.iter_mut().zip(vector) {
+            *rest -= *along * *value;
+        }
+    }
+    along
+}
+
+/// In several sums side by side, which become vectors.
+fn dot<T: RealField + Copy>(a: &[T], b: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut sums = [T::zero(); LANES];
+    let (parts, others) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = parts.remainder().iter().zip(others.remainder());
+    let rest = rest.fold(T::zero(), |sum, (a, b)| sum + *a * *b);
+    for (a, b) in parts.zip(others) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += *a * *b;
+        }
+    }
+    sums.into_iter().fold(rest, |sum, part| sum + part)
+}
+
+fn norm<T: RealField + Copy>(values: &[T]) -> T {
+    dot(values, values).sqrt()
+}
+
 impl<T: RealField + Copy> Neuron<T> {
     fn spectrum(&mut self) -> Option<Spectrum> {
         let [low, high] = self.ends.take()?;
@@ -245,18 +276,21 @@ impl<T: RealField + Copy> Neuron<T> {
         let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
         let one = if largest > 0.0 { largest } else { 1.0 };
         let one = *self.scale.get_or_insert(one);
-        let scaled = product.iter().map(|value| nalgebra::convert(value / one));
-        let mut rest = DVector::<T>::from_iterator(dim, scaled);
-        let size = rest.norm();
-        let basis = DMatrixView::from_slice(&self.basis, dim, count);
-        let mut along = basis.tr_mul(&rest);
-        rest.gemv(-T::one(), &basis, &along, T::one());
+        let mut rest: Vec<T> = product
+            .iter()
+            .map(|value| nalgebra::convert(value / one))
+            .collect();
+        let size = norm(&rest);
+        let mut along = project_out(&self.basis, &mut rest);
         // Where much of it went, what rounding left along the basis is not small against the
         // rest (Daniel, Gragg, Kaufman and Stewart, 1976).
-        if rest.norm() < size * nalgebra::convert(CANCELLATION) {
-            let correction = basis.tr_mul(&rest);
-            rest.gemv(-T::one(), &basis, &correction, T::one());
-            along += correction;
+        let mut beta = norm(&rest);
+        if beta < size * nalgebra::convert(CANCELLATION) {
+            let correction = project_out(&self.basis, &mut rest);
+            for (along, correction) in along.iter_mut().zip(correction) {
+                *along += correction;
+            }
+            beta = norm(&rest);
         }
         self.projected.resize_mut(count, count, 0.0);
         for (row, value) in along.iter().enumerate() {
@@ -264,12 +298,10 @@ impl<T: RealField + Copy> Neuron<T> {
             self.projected[(row, count - 1)] = value;
             self.projected[(count - 1, row)] = value;
         }
-        let beta = rest.norm();
         let rounding = T::default_epsilon() * nalgebra::convert(16.0);
         let exhausted = count == dim || beta <= size * rounding || beta == T::zero();
         if !exhausted {
-            rest /= beta;
-            self.basis.extend_from_slice(rest.as_slice());
+            self.basis.extend(rest.iter().map(|value| *value / beta));
         }
         let full = count >= limits.basis.max(2 * KEPT + 2);
         if exhausted || last || full || count >= self.next_look {

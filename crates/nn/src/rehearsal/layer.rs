@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burgeon_core::Activation;
-use burgeon_kernels::{activate, activate_copies, differing_channels};
+use burgeon_kernels::{activate, activate_copies, activate_first, differing_channels};
 use burn::module::ParamId;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -78,7 +78,7 @@ fn first_pass<const D: usize>(
         map = with_directions(map, site);
     }
     let z = layer.apply(map.weight.clone(), Some(map.offset.clone()), input.clone());
-    let output = activate(layer.activation(), z.clone().narrow(1, 0, neurons));
+    let output = activate_first(layer.activation(), z.clone(), neurons);
     rehearsal.calls.push(Box::new(Call {
         id,
         input: input.clone(),
@@ -110,7 +110,7 @@ fn later_pass<const D: usize>(
     let moved = moved.flatten();
     let neurons = call.output.dims()[1];
     let output = match &moved {
-        Some(z) => activate(layer.activation(), z.clone().narrow(1, 0, neurons)),
+        Some(z) => activate_first(layer.activation(), z.clone(), neurons),
         None => call.output.clone(),
     };
     let Some(site) = &call.split else {

@@ -1,0 +1,62 @@
+//! Rows drawn by what they contribute.
+
+use burgeon_core::RowSample;
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+proptest! {
+    #[test]
+    fn as_many_rows_as_asked_in_their_order_the_largest_for_certain(
+        sizes in prop::collection::vec(0.0_f64..1.0, 3..60),
+        share in 0.1_f64..0.9,
+        seed in any::<u64>(),
+    ) {
+        let count = ((sizes.len() as f64 * share) as usize).clamp(2, sizes.len());
+        // One row has more than all others together.
+        let mut sizes = sizes;
+        sizes[0] = 100.0;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let sample = RowSample::by_size(&sizes, count, &mut rng).expect("rows are left out");
+        prop_assert!(sample.rows().len().abs_diff(count) <= 1);
+        prop_assert!(sample.rows().windows(2).all(|pair| pair[0] < pair[1]));
+        prop_assert_eq!(sample.rows()[0], 0);
+        prop_assert_eq!(sample.factors()[0], 1.0);
+        prop_assert!(sample.factors().iter().all(|factor| *factor >= 1.0));
+    }
+
+    /// Over many draws a row's factor is 1 on average, whatever its size.
+    #[test]
+    fn sums_are_estimated_without_bias(
+        sizes in prop::collection::vec(0.1_f64..1.0, 6..12),
+        seed in any::<u64>(),
+    ) {
+        const DRAWS: usize = 4000;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut sums = vec![0.0; sizes.len()];
+        for _ in 0..DRAWS {
+            let sample = RowSample::by_size(&sizes, 4, &mut rng).expect("rows are left out");
+            for (row, factor) in sample.rows().iter().zip(sample.factors()) {
+                sums[*row] += factor / DRAWS as f64;
+            }
+        }
+        // A row's probability is at least 4·0.1/12, its factor's deviation at most 5.4 a draw.
+        for sum in sums {
+            prop_assert!((sum - 1.0).abs() < 0.5, "{sum}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_drawn_where_nothing_is_left_out_or_sizes_are_unsound() {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut draw = |sizes: &[f64], count| RowSample::by_size(sizes, count, &mut rng);
+    assert_eq!(draw(&[1.0, 2.0], 2), None);
+    assert_eq!(draw(&[1.0, 2.0], 0), None);
+    assert_eq!(draw(&[1.0, f64::NAN, 2.0], 1), None);
+    assert_eq!(draw(&[1.0, f64::INFINITY, 2.0], 1), None);
+    assert_eq!(draw(&[1.0, -1.0, 2.0], 1), None);
+    // Rows that contribute nothing are as good as any.
+    let nothing = draw(&[0.0; 5], 2).expect("rows are left out");
+    assert_eq!(nothing.rows().len(), 2);
+}

@@ -1,0 +1,190 @@
+//! Sizes of rows, and the rows that were drawn by them.
+
+use burgeon_core::{CurvatureBlock, RowSample, SiteInput, Window};
+use burn::tensor::{DType, Tensor, TensorData};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::fan_in::FanIn;
+use crate::host::with_slice;
+use crate::real::Real;
+use crate::site::{stored_type, with_site};
+
+/// Rows that one task takes.
+const CHUNK: usize = 256;
+
+/// [`SplitBackend::row_sizes`](burgeon_core::SplitBackend::row_sizes), `[n]`, in f64.
+pub fn row_sizes(block: &CurvatureBlock) -> Tensor<1> {
+    let device = block.weights.device();
+    let sizes = match stored_type(block) {
+        DType::F64 => with_site::<f64, _>(block, |site| {
+            sizes(&site.input, site.weights, site.neurons, site.bias)
+        }),
+        _ => with_site::<f32, _>(block, |site| {
+            sizes(&site.input, site.weights, site.neurons, site.bias)
+        }),
+    };
+    let count = sizes.len();
+    Tensor::from_data(TensorData::new(sizes, [count]), (&device, DType::F64))
+}
+
+fn sizes<S: Real>(input: &FanIn<'_, S>, weights: &[S], neurons: usize, bias: bool) -> Vec<f64> {
+    let constant = if bias { 1.0 } else { 0.0 };
+    let mut sizes = match *input {
+        FanIn::Rows { values, columns } => squares_of_lines(values, columns),
+        FanIn::Maps {
+            values,
+            shape,
+            window,
+        } => squares_of_patches(values, shape, window),
+    };
+    let norms = squares_of_lines(weights, neurons);
+    for (size, norm) in sizes.iter_mut().zip(norms) {
+        *size = (*size + constant) * norm.sqrt();
+    }
+    sizes
+}
+
+/// Sums of squares of lines of `length`.
+fn squares_of_lines<S: Real>(values: &[S], length: usize) -> Vec<f64> {
+    let lines = values.par_chunks((CHUNK * length).max(1));
+    let sums = lines.map(|values| Arch::new().dispatch(Squares { values, length }));
+    sums.flatten_iter().collect()
+}
+
+struct Squares<'a, S> {
+    values: &'a [S],
+    length: usize,
+}
+
+impl<S: Real> WithSimd for Squares<'_, S> {
+    type Output = Vec<f64>;
+
+    // Compiled for the widest vectors.
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> Vec<f64> {
+        const LANES: usize = 16;
+        let lines = self.values.chunks_exact(self.length.max(1));
+        let square = |line: &[S]| {
+            let mut sums = [0.0; LANES];
+            let parts = line.chunks_exact(LANES);
+            let rest: f64 = parts.remainder().iter().map(|v| v.to_f64().powi(2)).sum();
+            for part in parts {
+                for (sum, value) in sums.iter_mut().zip(part) {
+                    let value = value.to_f64();
+                    *sum += value * value;
+                }
+            }
+            rest + sums.iter().sum::<f64>()
+        };
+        lines.map(square).collect()
+    }
+}
+
+/// Sums of squares of the patches that `window` reads, one for each output position.
+fn squares_of_patches<S: Real>(
+    values: &[S],
+    [_, channels, height, width]: [usize; 4],
+    window: Window,
+) -> Vec<f64> {
+    let size = channels * height * width;
+    let [rows, columns] = window.output_size([height, width]);
+    let [[top, _], [left, _]] = window.padding;
+    let place = |axis: usize, output: usize, tap: usize, before: usize, end: usize| {
+        let place = output * window.stride[axis] + tap * window.dilation[axis];
+        place.checked_sub(before).filter(|place| *place < end)
+    };
+    let of_sample = |maps: &[S]| {
+        let squares = Arch::new().dispatch(SquaresOverChannels {
+            maps,
+            plane: height * width,
+        });
+        let mut sums = vec![0.0; rows * columns];
+        for (y, line) in sums.chunks_exact_mut(columns.max(1)).enumerate() {
+            for ky in 0..window.kernel[0] {
+                let Some(from) = place(0, y, ky, top, height) else {
+                    continue;
+                };
+                for (x, sum) in line.iter_mut().enumerate() {
+                    for kx in 0..window.kernel[1] {
+                        if let Some(at) = place(1, x, kx, left, width) {
+                            *sum += squares[from * width + at];
+                        }
+                    }
+                }
+            }
+        }
+        sums
+    };
+    let samples = values.par_chunks(size.max(1));
+    samples.map(of_sample).flatten_iter().collect()
+}
+
+struct SquaresOverChannels<'a, S> {
+    maps: &'a [S],
+    plane: usize,
+}
+
+impl<S: Real> WithSimd for SquaresOverChannels<'_, S> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> Vec<f64> {
+        let mut sums = vec![0.0; self.plane];
+        for map in self.maps.chunks_exact(self.plane.max(1)) {
+            for (sum, value) in sums.iter_mut().zip(map) {
+                let value = value.to_f64();
+                *sum += value * value;
+            }
+        }
+        sums
+    }
+}
+
+/// [`CurvatureBlock::sampled`], patches read where the maps lie.
+pub fn sampled(block: CurvatureBlock, sample: &RowSample) -> CurvatureBlock {
+    let SiteInput::Maps(maps, window) = &block.input else {
+        return block.sampled(sample);
+    };
+    let (maps, window) = (maps.clone(), *window);
+    let input = match maps.dtype() {
+        DType::F64 => patches::<f64>(maps, window, sample.rows()),
+        _ => patches::<f32>(maps, window, sample.rows()),
+    };
+    block.of_sample(SiteInput::Rows(input), sample)
+}
+
+fn patches<S: Real>(maps: Tensor<4>, window: Window, rows: &[usize]) -> Tensor<2> {
+    let (device, shape) = (maps.device(), maps.dims());
+    let [_, channels, height, width] = shape;
+    let [lines, columns] = window.output_size([height, width]);
+    let [[top, _], [left, _]] = window.padding;
+    let dim = channels * window.taps();
+    let mut values = vec![S::ZERO; rows.len() * dim];
+    with_slice(maps, |maps: &[S]| {
+        let patches = values.par_chunks_exact_mut(dim.max(1)).zip(rows);
+        patches.for_each(|(patch, row)| {
+            let (sample, place) = (row / (lines * columns), row % (lines * columns));
+            let (y, x) = (place / columns, place % columns);
+            let taps = patch.chunks_exact_mut(window.taps());
+            for (channel, taps) in taps.enumerate() {
+                let map = &maps[(sample * channels + channel) * height * width..];
+                for (ky, taps) in taps.chunks_exact_mut(window.kernel[1]).enumerate() {
+                    let y = y * window.stride[0] + ky * window.dilation[0];
+                    let Some(y) = y.checked_sub(top).filter(|y| *y < height) else {
+                        continue;
+                    };
+                    let line = &map[y * width..(y + 1) * width];
+                    for (kx, tap) in taps.iter_mut().enumerate() {
+                        let x = x * window.stride[1] + kx * window.dilation[1];
+                        if let Some(x) = x.checked_sub(left).filter(|x| *x < width) {
+                            *tap = line[x];
+                        }
+                    }
+                }
+            }
+        });
+    });
+    let data = TensorData::new(values, [rows.len(), dim]);
+    Tensor::from_data(data, (&device, S::dtype()))
+}
