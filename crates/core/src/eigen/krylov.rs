@@ -273,9 +273,10 @@ impl<T: RealField + Copy> Neuron<T> {
 
     fn step(&mut self, dim: usize, product: &[f64], limits: KrylovLimits, last: bool) {
         let count = self.basis.len() / dim;
-        let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
-        let one = if largest > 0.0 { largest } else { 1.0 };
-        let one = *self.scale.get_or_insert(one);
+        let one = *self.scale.get_or_insert_with(|| {
+            let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+            if largest > 0.0 { largest } else { 1.0 }
+        });
         let mut rest: Vec<T> = product
             .iter()
             .map(|value| nalgebra::convert(value / one))
