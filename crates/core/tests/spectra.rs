@@ -6,7 +6,7 @@ use burgeon_core::eigen::{
     CapturedOperator, GeneralNeurons, Method, RayleighDescent, Spectrum, SpectrumSolver,
     SplittingOperator, dense_spectra,
 };
-use burgeon_core::{CoreError, Curvature, CurvatureBlock, SiteInput, SplitBackend, Window};
+use burgeon_core::{CoreError, Curvature, CurvatureBlock, SiteInput, SplitBackend};
 use burn::tensor::{DType, Tensor, TensorData};
 use common::Plain;
 use nalgebra::{DMatrix, DVector};
