@@ -34,7 +34,7 @@ const SAMPLES: usize = 1437;
 const ACTIVATIONS: usize = 1 << 20;
 
 /// Samples of a pass of the capture and of the line search, at most.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 720;
 
 /// Products by which both ends of the spectra are found; more do not add to what a growth gains
 /// (`cargo bench --bench row_samples`).

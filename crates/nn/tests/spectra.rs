@@ -136,3 +136,17 @@ fn the_methods_agree_and_a_part_of_the_rows_is_less_data() {
         .expect_err("refused");
     assert!(error.to_string().contains("at least one row"), "{error}");
 }
+
+#[test]
+fn passes_side_by_side_capture_the_same_bits() {
+    let fixture = Fixture::new().expect("fits");
+    let config = SpectrumConfig::default().with_rows(20);
+    let found = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.build().expect("threads");
+        let captured = pool.install(|| fixture.captured(&config));
+        let captured = captured.expect("captured");
+        (ends(&captured), captured.loss, captured.bytes)
+    });
+    assert_eq!(found[0], found[1]);
+}
