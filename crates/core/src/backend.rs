@@ -56,9 +56,7 @@ pub trait SplitBackend: Debug + Send + Sync {
         gradient: Tensor<4>,
         scale: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        let [b, m, h, w] = z.dims();
-        let rows = |maps: Tensor<4>| maps.permute([0, 2, 3, 1]).reshape([b * h * w, m]);
-        self.curvature_weights(activation, rows(z), rows(gradient), scale)
+        self.curvature_weights(activation, rows_of_maps(z), rows_of_maps(gradient), scale)
     }
 
     /// How much each row of a block can add to the splitting matrices of all neurons:
@@ -179,6 +177,12 @@ pub fn curvature_weights(
         Some(scale) => weights * scale.square().unsqueeze_dim::<2>(0),
         None => weights,
     }
+}
+
+/// Maps `[b, M, h, w]` as rows `[b·h·w, M]`.
+pub fn rows_of_maps(maps: Tensor<4>) -> Tensor<2> {
+    let [b, m, h, w] = maps.dims();
+    maps.permute([0, 2, 3, 1]).reshape([b * h * w, m])
 }
 
 /// [`SplitBackend::row_sizes`] by plain tensor operations.

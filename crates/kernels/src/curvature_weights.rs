@@ -1,7 +1,7 @@
 //! `W = g ∘ σ″(z) ∘ c²` in one pass.
 
 use burgeon_core::Activation;
-use burgeon_core::backend::curvature_weights as by_operations;
+use burgeon_core::backend::{curvature_weights as by_operations, rows_of_maps};
 use burn::tensor::{DType, Tensor, TensorData};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -52,13 +52,7 @@ pub fn curvature_weights_of_maps(
         Some(curve) if z.dtype() == DType::F64 => {
             weights::<f64, 4>(curve, z, gradient, scale, shape)
         }
-        _ => {
-            let rows = |maps: Tensor<4>| {
-                maps.permute([0, 2, 3, 1])
-                    .reshape([samples * plane, neurons])
-            };
-            by_operations(activation, rows(z), rows(gradient), scale)
-        }
+        _ => by_operations(activation, rows_of_maps(z), rows_of_maps(gradient), scale),
     }
 }
 
