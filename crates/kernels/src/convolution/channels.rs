@@ -102,6 +102,9 @@ impl<T: Lanes> WithSimd for Correlate<'_, T> {
     }
 }
 
+/// Positions of each of two short runs that are summed together.
+const HALF: usize = 8;
+
 #[inline(always)]
 fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
     simd: S,
@@ -109,59 +112,93 @@ fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
     weights: &[T],
     out: &mut [T],
 ) {
-    let width = V * T::lanes::<S>();
-    for run in correlation.runs {
-        let out = &mut out[run.index * width..(run.index + run.length) * width];
+    let mut runs = correlation.runs;
+    while let [run, rest @ ..] = runs {
+        runs = rest;
         let mut q = 0;
+        // Alone a short run would have too few sums to keep the units busy.
+        if P > HALF
+            && (HALF..P).contains(&run.length)
+            && let [next, rest @ ..] = rest
+            && next.length == run.length
+        {
+            runs = rest;
+            while q + HALF <= run.length {
+                let places = [run, next].map(|run| (run.start + q, run.index + q));
+                correlate::<T, S, HALF, V, 2>(simd, correlation, weights, places, out);
+                q += HALF;
+            }
+            remainder::<T, S, V>(simd, correlation, weights, next, q, out);
+        }
         while q + P <= run.length {
-            let out = &mut out[q * width..(q + P) * width];
-            correlate::<T, S, P, V>(simd, correlation, weights, run.start + q, out);
+            let places = [(run.start + q, run.index + q)];
+            correlate::<T, S, P, V, 1>(simd, correlation, weights, places, out);
             q += P;
         }
-        while q + 4 <= run.length {
-            let out = &mut out[q * width..(q + 4) * width];
-            correlate::<T, S, 4, V>(simd, correlation, weights, run.start + q, out);
-            q += 4;
-        }
-        while q < run.length {
-            let out = &mut out[q * width..(q + 1) * width];
-            correlate::<T, S, 1, V>(simd, correlation, weights, run.start + q, out);
-            q += 1;
-        }
+        remainder::<T, S, V>(simd, correlation, weights, run, q, out);
     }
 }
 
-/// `P` positions from `p` on, `V` vectors of channels.
+/// The positions of a run from the `q`-th on.
 #[inline(always)]
-fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize>(
+fn remainder<T: Lanes, S: Simd, const V: usize>(
     simd: S,
     correlation: &ChannelCorrelation<'_, T>,
     weights: &[T],
-    p: usize,
+    run: &Run,
+    mut q: usize,
     out: &mut [T],
 ) {
-    let mut sums = [[T::splat(simd, T::ZERO); V]; P];
+    while q + 4 <= run.length {
+        let places = [(run.start + q, run.index + q)];
+        correlate::<T, S, 4, V, 1>(simd, correlation, weights, places, out);
+        q += 4;
+    }
+    while q < run.length {
+        let places = [(run.start + q, run.index + q)];
+        correlate::<T, S, 1, V, 1>(simd, correlation, weights, places, out);
+        q += 1;
+    }
+}
+
+/// `P` positions from each of `R` places on, of which the first number is where they are read and
+/// the second where they are written; `V` vectors of channels.
+#[inline(always)]
+fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize, const R: usize>(
+    simd: S,
+    correlation: &ChannelCorrelation<'_, T>,
+    weights: &[T],
+    places: [(usize, usize); R],
+    out: &mut [T],
+) {
+    let mut sums = [[[T::splat(simd, T::ZERO); V]; P]; R];
     let mut weights = T::vectors::<S>(weights).chunks_exact(V);
     for channel in 0..correlation.channels {
-        let plane = &correlation.planes[channel * correlation.stride + p..];
+        let plane = &correlation.planes[channel * correlation.stride..];
         for &offset in correlation.offsets {
-            let x = &plane[offset..offset + P];
             let Some(weights) = weights.next() else {
                 return;
             };
-            // Not through a closure, which would not be compiled for the vector unit.
-            for i in 0..P {
-                let x = T::splat(simd, x[i]);
-                for v in 0..V {
-                    sums[i][v] = T::multiply_add(simd, x, weights[v], sums[i][v]);
+            // Not through a closure, which would not be compiled for the vector unit; constant
+            // indices, so that the sums may stay in registers.
+            for r in 0..R {
+                let start = places[r].0 + offset;
+                let x = &plane[start..start + P];
+                for i in 0..P {
+                    let x = T::splat(simd, x[i]);
+                    for v in 0..V {
+                        sums[r][i][v] = T::multiply_add(simd, x, weights[v], sums[r][i][v]);
+                    }
                 }
             }
         }
     }
     let out = T::vectors_mut::<S>(out);
-    // Constant indices, so that the sums may stay in registers.
-    for i in 0..P {
-        out[i * V..(i + 1) * V].copy_from_slice(&sums[i]);
+    for r in 0..R {
+        let out = &mut out[places[r].1 * V..(places[r].1 + P) * V];
+        for i in 0..P {
+            out[i * V..(i + 1) * V].copy_from_slice(&sums[r][i]);
+        }
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) fn curvature_products<S: Real, T: Lanes>(
                             let to = &mut along[(neuron - start) * stride..][..stride];
                             for run in task.runs {
                                 let to = &mut to[run.start..run.start + run.length];
-                                line.copy(run, to, 1);
+                                line.copy(run, to, 1, T::ZERO);
                             }
                             constants[neuron] += weighting.by_position(neuron, task.runs, to);
                         });

@@ -32,21 +32,19 @@ pub(super) struct Line<'a, T> {
 }
 
 impl<T: Lanes> Line<'_, T> {
-    /// Writes the answers of `run` to every `stride`-th value of `to`.
-    pub fn copy(&self, run: &Run, to: &mut [T], stride: usize) {
-        let to = to.iter_mut().step_by(stride).take(run.length);
-        match self.step {
-            None => {
-                for (to, value) in to.zip(&self.values[run.start..]) {
-                    *to = *value;
-                }
-            }
-            Some(step) => {
-                let values = self.values[run.index * step..].iter().step_by(step);
-                for (to, value) in to.zip(values) {
-                    *to = *value;
-                }
-            }
+    /// Writes the answers of `run`, plus `constant`, to every `stride`-th value of `to`.
+    #[inline(always)]
+    pub fn copy(&self, run: &Run, to: &mut [T], stride: usize, constant: T) {
+        let (start, step) = match self.step {
+            None => (run.start, 1),
+            Some(step) => (run.index * step, step),
+        };
+        // Iterators that step by a number known only here would take several times as long.
+        let (mut from, mut at) = (start, 0);
+        for _ in 0..run.length {
+            to[at] = self.values[from] + constant;
+            from += step;
+            at += stride;
         }
     }
 }

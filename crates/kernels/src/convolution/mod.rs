@@ -95,6 +95,7 @@ pub(crate) fn forward<S: Real, T: Lanes>(
     let filters = forward_filters(geometry, channels, weight);
     let offsets = forward_offsets(geometry);
     let runs = geometry.output_runs();
+    let places = geometry.output_places(&runs, outputs);
     let (samples, plane) = (geometry.samples(), geometry.output_plane());
     output
         .par_chunks_mut((samples * out_size).max(1))
@@ -115,16 +116,10 @@ pub(crate) fn forward<S: Real, T: Lanes>(
                         runs,
                     };
                     filters.correlate(&task, lines, |row, line| {
-                        for run in runs {
-                            let (sample, place) = (run.index / plane, run.index % plane);
-                            let start = sample * out_size + row * plane + place;
+                        for (run, place) in runs.iter().zip(&places) {
+                            let start = row * plane + place;
                             let to = &mut output[start..start + run.length];
-                            line.copy(run, to, 1);
-                            if let Some(bias) = bias {
-                                for to in to {
-                                    *to += bias[row];
-                                }
-                            }
+                            line.copy(run, to, 1, bias.map_or(T::ZERO, |bias| bias[row]));
                         }
                     });
                 }
@@ -199,7 +194,7 @@ pub(crate) fn input_gradient<T: Lanes>(
                                 row,
                                 result,
                                 |run, to, stride| {
-                                    line.copy(run, to, stride);
+                                    line.copy(run, to, stride, T::ZERO);
                                 },
                             );
                         });

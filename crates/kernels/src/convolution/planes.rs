@@ -174,31 +174,36 @@ impl Geometry {
         channels: Range<usize>,
         planes: &mut Vec<T>,
     ) {
+        let stride = self.input_stride();
         planes.clear();
-        planes.resize(channels.len() * self.input_stride(), T::ZERO);
-        for (channel, plane) in channels.zip(planes.chunks_exact_mut(self.input_stride())) {
-            let samples = values.chunks_exact((all * self.input_plane()).max(1));
-            for (sample, values) in samples.enumerate() {
+        planes.resize(channels.len() * stride, T::ZERO);
+        // Of the first sample: where each line is read and where it goes.
+        let mut lines = Vec::new();
+        if self.is_compact() {
+            lines.push((0, 0, self.input_plane()));
+        } else {
+            for phase in 0..self.phases() {
+                let first = phase * self.phase_stride();
+                self.for_phase_lines(0, phase, |start, [y, x]| {
+                    let from = y * self.size[1];
+                    lines.push((first + start, from + x, from + self.size[1]));
+                });
+            }
+        }
+        let (sample_size, step) = ((all * self.input_plane()).max(1), self.window.stride[1]);
+        for (channel, plane) in channels.zip(planes.chunks_exact_mut(stride)) {
+            for (sample, values) in values.chunks_exact(sample_size).enumerate() {
                 let values = &values[channel * self.input_plane()..][..self.input_plane()];
-                if self.is_compact() {
-                    convert(values, &mut plane[sample * self.lines * self.pitch..]);
-                    continue;
-                }
-                for phase in 0..self.phases() {
-                    self.for_phase_lines(sample, phase, |start, [y, x]| {
-                        let line = &values[y * self.size[1]..(y + 1) * self.size[1]];
-                        let to = &mut plane[phase * self.phase_stride() + start..];
-                        match self.window.stride[1] {
-                            1 => convert(&line[x..], to),
-                            stride => {
-                                for (to, from) in
-                                    to.iter_mut().zip(line[x..].iter().step_by(stride))
-                                {
-                                    *to = T::from_real(*from);
-                                }
-                            }
-                        }
-                    });
+                let plane = &mut plane[sample * self.lines * self.pitch..];
+                for &(to, from, end) in &lines {
+                    let (from, to) = (&values[from..end], &mut plane[to..]);
+                    if step == 1 {
+                        convert(from, to);
+                        continue;
+                    }
+                    for (to, from) in to.iter_mut().zip(from.iter().step_by(step)) {
+                        *to = T::from_real(*from);
+                    }
                 }
             }
         }
@@ -264,6 +269,7 @@ impl Geometry {
 
     /// Runs `work(where its first value lies in the phase, [y, first x])` for every input line
     /// of `phase`.
+    #[inline(always)]
     fn for_phase_lines(
         &self,
         sample: usize,
@@ -281,10 +287,12 @@ impl Geometry {
         if x >= self.size[1] {
             return;
         }
-        let column = (x + left) / sx;
-        for y in (first(py, top, sy)..self.size[0]).step_by(sy) {
-            let line = sample * self.lines + (y + top) / sy;
-            work(line * self.pitch + column, [y, x]);
+        let mut y = first(py, top, sy);
+        let mut start = (sample * self.lines + (y + top) / sy) * self.pitch + (x + left) / sx;
+        while y < self.size[0] {
+            work(start, [y, x]);
+            y += sy;
+            start += self.pitch;
         }
     }
 
@@ -318,33 +326,52 @@ impl Geometry {
         channels: Range<usize>,
         planes: &mut Vec<T>,
     ) {
+        let stride = self.output_stride();
         planes.clear();
-        planes.resize(channels.len() * self.output_stride(), T::ZERO);
-        let sample_size = (all * self.output_plane()).max(1);
-        let samples = values.len() / sample_size;
+        planes.resize(channels.len() * stride, T::ZERO);
         let runs = self.output_runs();
-        for (channel, plane) in channels.zip(planes.chunks_exact_mut(self.output_stride())) {
-            for run in self.runs_of(&runs, samples) {
-                let (sample, place) = (
-                    run.index / self.output_plane(),
-                    run.index % self.output_plane(),
-                );
-                let from = sample * sample_size + channel * self.output_plane() + place;
-                let from = &values[from..from + run.length];
-                plane[self.lead() + run.start..][..run.length].copy_from_slice(from);
+        let runs = self.runs_of(&runs, values.len() / (all * self.output_plane()).max(1));
+        let places = self.output_places(runs, all);
+        for (channel, plane) in channels.zip(planes.chunks_exact_mut(stride)) {
+            let values = &values[(channel * self.output_plane()).min(values.len())..];
+            let plane = &mut plane[self.lead()..];
+            for (run, place) in runs.iter().zip(&places) {
+                let from = &values[*place..*place + run.length];
+                copy(from, &mut plane[run.start..run.start + run.length]);
             }
         }
+    }
+
+    /// Where each run lies in the first of `all` channels of output maps, sample after sample.
+    pub(super) fn output_places(&self, runs: &[Run], all: usize) -> Vec<usize> {
+        let plane = self.output_plane();
+        let place = |run: &Run| run.index / plane * all * plane + run.index % plane;
+        runs.iter().map(place).collect()
     }
 }
 
 fn convert<S: Real, T: Real>(from: &[S], to: &mut [T]) {
     match T::same(from) {
-        Some(from) => to[..from.len()].copy_from_slice(from),
+        Some(from) => copy(from, &mut to[..from.len()]),
         None => {
             for (to, from) in to.iter_mut().zip(from) {
                 *to = T::from_real(*from);
             }
         }
+    }
+}
+
+/// Copies a line. Lines are short, and a call for each would take longer than the copy.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    const PART: usize = 8;
+    let (from, last) = from.as_chunks::<PART>();
+    let (to, end) = to.as_chunks_mut::<PART>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in end.iter_mut().zip(last) {
+        *to = *from;
     }
 }
 
