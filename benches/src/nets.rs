@@ -124,9 +124,9 @@ impl Growable for ConvNet {
                 maps = max_pool2d(maps, [2, 2], [2, 2]);
             }
         }
-        let [b, c, ..] = maps.dims();
-        self.output
-            .forward(maps.mean_dim(3).mean_dim(2).reshape([b, c]))
+        let [b, c, h, w] = maps.dims();
+        let means = maps.reshape([b, c, h * w]).mean_dim(2);
+        self.output.forward(means.reshape([b, c]))
     }
 
     fn topology(&self) -> Result<Topology, NnError> {

@@ -96,6 +96,27 @@ impl CurvatureBlock {
         input * dtype.size() + weights * self.weights.dtype().size()
     }
 
+    /// The rows of all `blocks` in one block; blocks of maps stay as they are. Products of few
+    /// large blocks take less than those of many small ones.
+    pub fn joined(blocks: Vec<Self>) -> Vec<Self> {
+        let rows = |block: &Self| match &block.input {
+            SiteInput::Rows(x) => Some(x.clone()),
+            SiteInput::Maps(..) | SiteInput::ChannelMaps(..) => None,
+        };
+        let inputs: Option<Vec<_>> = blocks.iter().map(rows).collect();
+        match (inputs, blocks.first().map(|block| block.bias)) {
+            (Some(inputs), Some(bias)) if inputs.len() > 1 => {
+                let weights = blocks.into_iter().map(|block| block.weights).collect();
+                vec![Self {
+                    input: SiteInput::Rows(Tensor::cat(inputs, 0)),
+                    bias,
+                    weights: Tensor::cat(weights, 0),
+                }]
+            }
+            _ => blocks,
+        }
+    }
+
     fn expected_weights(&self) -> [usize; 2] {
         match &self.input {
             SiteInput::Rows(x) => [x.dims()[0], self.neurons()],
@@ -320,7 +341,10 @@ pub fn block_products<B: SplitBackend + ?Sized>(
 
 /// Whether every entry is a number.
 pub fn is_finite<const D: usize>(tensor: Tensor<D>) -> bool {
-    tensor.is_finite().all().into_scalar::<bool>()
+    // One pass where all is well: a sum with an entry that is no number is none. It may be none
+    // otherwise too, by overflow.
+    let sum = tensor.clone().sum().try_into_scalar::<f64>();
+    sum.is_ok_and(f64::is_finite) || tensor.is_finite().all().into_scalar::<bool>()
 }
 
 pub(crate) fn read_f64<const D: usize>(

@@ -25,8 +25,11 @@ impl RowSample {
         if !sound || count == 0 || sizes.len() <= count {
             return None;
         }
+        let by_size = |a: &usize, b: &usize| sizes[*b].total_cmp(&sizes[*a]).then(a.cmp(b));
         let mut order: Vec<usize> = (0..sizes.len()).collect();
-        order.sort_by(|a, b| sizes[*b].total_cmp(&sizes[*a]));
+        order.select_nth_unstable_by(count, by_size);
+        order.truncate(count);
+        order.sort_unstable_by(by_size);
         // The largest are certain as long as the others' probabilities would not be above 1.
         let mut rest: f64 = sizes.iter().sum();
         let mut left = count as f64;

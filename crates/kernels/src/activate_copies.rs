@@ -6,7 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::activate::{Function, activate};
-use crate::host::{is_host, with_slice};
+use crate::host::{into_values, is_host, with_slice};
 use crate::real::Real;
 
 /// Values of the output that one task takes, about.
@@ -84,15 +84,16 @@ fn first_on_host<T: Real, const D: usize>(
 
 /// Post-activations `[b, neurons, …]` where `copies` answer for their neurons.
 ///
-/// `z` `[b, neurons + directions·k, …]` holds the pre-activations of all neurons, and then what
-/// the first direction of each split neuron gives, what the second gives, and so on. A split
-/// neuron answers with `Σ w σ(z + ε Σ step·direction)` over its copies, any other as in
-/// `output` `[b, neurons, …]`.
+/// The first channels of `z` are the pre-activations of all neurons; the last `directions·k` of
+/// `motion`, which may be the same tensor, are what the first direction of each split neuron
+/// gives, what the second gives, and so on. A split neuron answers with
+/// `Σ w σ(z + ε Σ step·motion)` over its copies, any other as in `output` `[b, neurons, …]`,
+/// which may be the answer under another ε: it is written over where nothing else holds it.
 ///
 /// Panics, as Burn's operations do, where shapes do not fit.
 pub fn activate_copies<const D: usize>(
     activation: Activation,
-    z: Tensor<D>,
+    [z, motion]: [Tensor<D>; 2],
     output: Tensor<D>,
     copies: &NeuronCopies,
     epsilon: f64,
@@ -100,16 +101,25 @@ pub fn activate_copies<const D: usize>(
     let device = output.device();
     let ours = is_host(&device) && !device.is_autodiff();
     let function = Function::of(activation).filter(|_| ours);
+    // Without a motion that tensor may have no channels.
+    let motion = match copies.directions {
+        0 => z.clone(),
+        _ => motion,
+    };
     match (function, output.dtype()) {
-        (Some(function), DType::F32) => on_host::<f32, D>(function, z, output, copies, epsilon),
-        (Some(function), DType::F64) => on_host::<f64, D>(function, z, output, copies, epsilon),
-        _ => by_operations(activation, z, output, copies, epsilon),
+        (Some(function), DType::F32) => {
+            on_host::<f32, D>(function, [z, motion], output, copies, epsilon)
+        }
+        (Some(function), DType::F64) => {
+            on_host::<f64, D>(function, [z, motion], output, copies, epsilon)
+        }
+        _ => by_operations(activation, [z, motion], output, copies, epsilon),
     }
 }
 
 fn on_host<T: Real, const D: usize>(
     function: Function,
-    z: Tensor<D>,
+    [z, motion]: [Tensor<D>; 2],
     output: Tensor<D>,
     copies: &NeuronCopies,
     epsilon: f64,
@@ -130,7 +140,8 @@ fn on_host<T: Real, const D: usize>(
     let part = Part {
         function,
         neurons: shape[1],
-        channels: shape[1] + split * copies.directions,
+        channels: [z.dims()[1], motion.dims()[1]],
+        motion: motion.dims()[1] - split * copies.directions,
         plane,
         split: &copies.neurons,
         at_once,
@@ -148,18 +159,22 @@ fn on_host<T: Real, const D: usize>(
             .collect(),
     };
     let samples = (CHUNK / (shape[1] * plane).max(1)).max(1);
-    let mut values = with_slice(output, <[T]>::to_vec);
+    let mut values: Vec<T> = into_values(output);
+    let [of_z, of_motion] = part.channels.map(|c| (samples * c * plane).max(1));
     with_slice(z, |z: &[T]| {
-        values
-            .par_chunks_mut((samples * shape[1] * plane).max(1))
-            .zip(z.par_chunks((samples * part.channels * plane).max(1)))
-            .for_each(|(values, z)| {
-                Arch::new().dispatch(Answers {
-                    part: &part,
-                    z,
-                    values,
+        with_slice(motion, |motion: &[T]| {
+            values
+                .par_chunks_mut((samples * shape[1] * plane).max(1))
+                .zip(z.par_chunks(of_z).zip(motion.par_chunks(of_motion)))
+                .for_each(|(values, (z, motion))| {
+                    Arch::new().dispatch(Answers {
+                        part: &part,
+                        z,
+                        motion,
+                        values,
+                    });
                 });
-            });
+        });
     });
     Tensor::from_data(TensorData::new(values, shape), (&device, T::dtype()))
 }
@@ -168,7 +183,10 @@ fn on_host<T: Real, const D: usize>(
 struct Part<'a, T> {
     function: Function,
     neurons: usize,
-    channels: usize,
+    /// Of pre-activations and of motions.
+    channels: [usize; 2],
+    /// The first channel of the motions.
+    motion: usize,
     plane: usize,
     split: &'a [usize],
     /// Samples of a run.
@@ -187,6 +205,7 @@ struct Spread<T> {
 struct Answers<'a, T> {
     part: &'a Part<'a, T>,
     z: &'a [T],
+    motion: &'a [T],
     values: &'a mut [T],
 }
 
@@ -201,22 +220,29 @@ impl<T: Real> WithSimd for Answers<'_, T> {
         if count == 0 {
             return;
         }
-        let (all, neurons) = (self.part.channels * plane, self.part.neurons * plane);
+        let neurons = self.part.neurons * plane;
+        let [of_z, of_motion] = self.part.channels.map(|channels| channels * plane);
         let [mut at_rest, mut motion, mut moved, mut answers, mut sums] =
             std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
-        let runs = self.z.chunks(at_once * all);
-        for (z, values) in runs.zip(self.values.chunks_mut(at_once * neurons)) {
-            let run = z.len() / all * count;
-            for (to, z) in at_rest.chunks_exact_mut(count).zip(z.chunks_exact(all)) {
+        let runs = self.z.chunks(at_once * of_z);
+        let motions = |direction: usize| {
+            let start = self.part.motion * plane + direction * count;
+            let samples = self.motion.chunks_exact(of_motion.max(1));
+            samples.map(move |motion| &motion[start..start + count])
+        };
+        let runs = runs.zip(self.values.chunks_mut(at_once * neurons));
+        for (index, (z, values)) in runs.enumerate() {
+            let run = z.len() / of_z * count;
+            for (to, z) in at_rest.chunks_exact_mut(count).zip(z.chunks_exact(of_z)) {
                 self.part.gather(z, to);
             }
             sums[..run].fill(T::ZERO);
             for Spread { weights, steps } in &self.part.copies {
                 moved[..run].copy_from_slice(&at_rest[..run]);
                 for (direction, steps) in steps.iter().enumerate() {
-                    let start = neurons + direction * count;
-                    for (to, z) in motion.chunks_exact_mut(count).zip(z.chunks_exact(all)) {
-                        to.copy_from_slice(&z[start..start + count]);
+                    let motions = motions(direction).skip(index * at_once);
+                    for (to, motion) in motion.chunks_exact_mut(count).zip(motions) {
+                        to.copy_from_slice(motion);
                     }
                     add_products(&mut moved[..run], &motion, steps);
                 }
@@ -270,13 +296,14 @@ fn add_products<T: Real>(to: &mut [T], values: &[T], factors: &[T]) {
 
 fn by_operations<const D: usize>(
     activation: Activation,
-    z: Tensor<D>,
+    [z, motion]: [Tensor<D>; 2],
     output: Tensor<D>,
     copies: &NeuronCopies,
     epsilon: f64,
 ) -> Tensor<D> {
     let (device, dtype) = (output.device(), output.dtype());
-    let (neurons, count) = (output.dims()[1], copies.neurons.len());
+    let count = copies.neurons.len();
+    let first = motion.dims()[1] - copies.directions * count;
     let split = indices(copies.neurons.clone(), &device);
     let factors = |values: &[f64]| {
         let mut shape = [1; D];
@@ -290,7 +317,7 @@ fn by_operations<const D: usize>(
     for copy in &copies.copies {
         let mut moved = at_rest.clone();
         for (index, steps) in copy.steps.chunks(count).enumerate() {
-            let motion = z.clone().narrow(1, neurons + index * count, count);
+            let motion = motion.clone().narrow(1, first + index * count, count);
             moved = moved + motion * factors(steps).mul_scalar(epsilon);
         }
         by = by + activate(activation, moved) * factors(&copy.weights);

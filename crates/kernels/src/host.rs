@@ -82,3 +82,30 @@ pub(crate) fn with_slice<E: Real, R, const D: usize>(
     }
     work(&copied(tensor.into_data()))
 }
+
+/// The values of `tensor` as `E`, in the order of its shape: taken over where nothing else holds
+/// them and the device allows it, else copied.
+pub(crate) fn into_values<E: Real, const D: usize>(tensor: Tensor<D>) -> Vec<E> {
+    let is_taken = tensor.device() == Device::flex() && tensor.dtype() == E::dtype();
+    if is_taken && let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() {
+        drop(tensor);
+        if primitive.is_unique() {
+            // Of the type that was asked for, so this cannot fail.
+            return primitive.into_data().try_into_vec().unwrap_or_default();
+        }
+        return Flex::read(primitive, <[E]>::to_vec);
+    }
+    with_slice(tensor, <[E]>::to_vec)
+}
+
+/// Whether two tensors are the same values in the same memory; `false` where that cannot be told.
+pub fn share_memory<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> bool {
+    let on_flex = |tensor: &Tensor<D>| tensor.clone().try_into_primitive::<Flex>();
+    if a.dims() != b.dims() || a.device() != Device::flex() || b.device() != Device::flex() {
+        return false;
+    }
+    let (Ok(a), Ok(b)) = (on_flex(a), on_flex(b)) else {
+        return false;
+    };
+    std::ptr::eq(a.bytes(), b.bytes()) && a.layout() == b.layout() && a.dtype() == b.dtype()
+}

@@ -38,6 +38,11 @@ mod lanes;
     reason = "the ndarray backend is one of the two that are served"
 )]
 mod max_pool2d;
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+mod probe;
 mod products;
 mod real;
 mod row_sample;
@@ -51,6 +56,8 @@ pub use batch_norm::{Normalised, batch_norm_train};
 pub use conv2d::conv2d;
 pub use curvature_weights::{curvature_weights, curvature_weights_of_maps};
 pub use grams::splitting_matrices;
+pub use host::share_memory;
 pub use max_pool2d::max_pool2d;
+pub use probe::probed;
 pub use products::splitting_products;
 pub use row_sample::{row_sizes, sampled};

@@ -94,25 +94,27 @@ fn squares_of_patches<S: Real>(
         let place = output * window.stride[axis] + tap * window.dilation[axis];
         place.checked_sub(before).filter(|place| *place < end)
     };
+    // Which input each output position reads, tap by tap, within the maps.
+    let mut reads = Vec::with_capacity(rows * columns * window.taps());
+    for y in 0..rows {
+        for ky in 0..window.kernel[0] {
+            let Some(from) = place(0, y, ky, top, height) else {
+                continue;
+            };
+            for x in 0..columns {
+                let places = (0..window.kernel[1]).filter_map(|kx| place(1, x, kx, left, width));
+                reads.extend(places.map(|at| (y * columns + x, from * width + at)));
+            }
+        }
+    }
     let of_sample = |maps: &[S]| {
         let squares = Arch::new().dispatch(SquaresOverChannels {
             maps,
             plane: height * width,
         });
         let mut sums = vec![0.0; rows * columns];
-        for (y, line) in sums.chunks_exact_mut(columns.max(1)).enumerate() {
-            for ky in 0..window.kernel[0] {
-                let Some(from) = place(0, y, ky, top, height) else {
-                    continue;
-                };
-                for (x, sum) in line.iter_mut().enumerate() {
-                    for kx in 0..window.kernel[1] {
-                        if let Some(at) = place(1, x, kx, left, width) {
-                            *sum += squares[from * width + at];
-                        }
-                    }
-                }
-            }
+        for &(to, from) in &reads {
+            sums[to] += squares[from];
         }
         sums
     };
@@ -175,11 +177,14 @@ fn patches<S: Real>(maps: Tensor<4>, window: Window, rows: &[usize]) -> Tensor<2
                         continue;
                     };
                     let line = &map[y * width..(y + 1) * width];
-                    for (kx, tap) in taps.iter_mut().enumerate() {
-                        let x = x * window.stride[1] + kx * window.dilation[1];
-                        if let Some(x) = x.checked_sub(left).filter(|x| *x < width) {
-                            *tap = line[x];
-                        }
+                    let step = window.dilation[1];
+                    // The taps that are not in the padding.
+                    let first = x * window.stride[1];
+                    let inside = left.saturating_sub(first).div_ceil(step)
+                        ..(width + left).saturating_sub(first).div_ceil(step);
+                    let inside = inside.start..inside.end.min(taps.len());
+                    for kx in inside {
+                        taps[kx] = line[first + kx * step - left];
                     }
                 }
             }

@@ -14,12 +14,12 @@ fn normal(count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     (0..count).map(|_| StandardNormal.sample(rng)).collect()
 }
 
-/// `[n, M]` or `[n, M, plane, 1]`.
+/// `[n, M]` or `[n, M, plane, 1]`, motions in a tensor of their own where they are `apart`.
 fn run(
     activation: Activation,
     (z, output): (&[f64], &[f64]),
     [samples, channels, neurons, plane]: [usize; 4],
-    copies: &NeuronCopies,
+    (copies, apart): (&NeuronCopies, bool),
     (epsilon, dtype, device): (f64, DType, &Device),
 ) -> Vec<f64> {
     let tensor = |values: &[f64], channels| {
@@ -27,15 +27,17 @@ fn run(
         Tensor::<4>::from_data(data.convert_dtype(dtype), (device, dtype))
     };
     let (z, output) = (tensor(z, channels), tensor(output, neurons));
+    let motion = match apart && channels > neurons {
+        true => z.clone().narrow(1, neurons, channels - neurons),
+        false => z.clone(),
+    };
     if plane == 1 {
-        let z = z.reshape([samples, channels]);
+        let z = [z, motion].map(|z| z.squeeze_dims::<2>(&[2, 3]));
         let output = output.reshape([samples, neurons]);
-        return activate_copies::<2>(activation, z, output, copies, epsilon)
-            .into_data()
-            .iter()
-            .collect();
+        let found = activate_copies::<2>(activation, z, output, copies, epsilon);
+        return found.into_data().iter().collect();
     }
-    let found = activate_copies::<4>(activation, z, output, copies, epsilon);
+    let found = activate_copies::<4>(activation, [z, motion], output, copies, epsilon);
     found.into_data().iter().collect()
 }
 
@@ -54,6 +56,7 @@ proptest! {
         count in 1_usize..4,
         plane in 1_usize..9,
         is_gelu in any::<bool>(),
+        apart in any::<bool>(),
     ) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let split = split.min(neurons);
@@ -100,7 +103,7 @@ proptest! {
         for device in [Device::flex(), Device::ndarray()] {
             for (dtype, bound) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
                 let options = (epsilon, dtype, &device);
-                let found = run(activation, (&z, &output), sizes, &copies, options);
+                let found = run(activation, (&z, &output), sizes, (&copies, apart), options);
                 prop_assert_eq!(found.len(), expected.len());
                 let size = neurons * plane;
                 let pairs = found.chunks(size).zip(expected.chunks(size)).enumerate();

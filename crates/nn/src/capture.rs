@@ -7,6 +7,7 @@ use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
 use crate::error::NnError;
 use crate::growable::{Growable, check_output, evaluate, scalar};
 use crate::objective::Objective;
+use crate::passes::Answer;
 use crate::recording::{self, Outputs, Passage};
 use crate::samples::Samples;
 use crate::topology::Topology;
@@ -40,9 +41,9 @@ pub fn capture<M: Growable>(
     let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
     let (mut loss, mut bytes) = (0.0, 0);
     for batch in 0..pass.batches() {
-        let (batch_loss, captured) = pass.run(batch)?;
-        loss += batch_loss;
-        for (site, block) in captured {
+        let captured = pass.run(batch, false)?;
+        loss += captured.loss;
+        for (site, block) in captured.blocks {
             bytes += block.bytes();
             blocks.entry(site).or_default().push(block);
         }
@@ -120,6 +121,10 @@ impl<'a, M: Growable> Pass<'a, M> {
         &self.topology
     }
 
+    pub fn backend(&self) -> &'a dyn SplitBackend {
+        self.backend
+    }
+
     pub fn batches(&self) -> usize {
         self.batches.len()
     }
@@ -133,8 +138,8 @@ impl<'a, M: Growable> Pass<'a, M> {
         self.batches[batch].len() as f64 / self.samples as f64
     }
 
-    /// The share of the mean loss, and the curvature of each site with its name.
-    pub fn run(&self, batch: usize) -> Result<(f64, Vec<(String, CurvatureBlock)>), NnError> {
+    /// Runs a batch; the layers' answers are kept where `keeps` says so.
+    pub fn run(&self, batch: usize, keeps: bool) -> Result<CapturedBatch, NnError> {
         let share = self.share(batch);
         let samples = self.batches[batch].to_autodiff();
         let (output, passages) =
@@ -147,11 +152,19 @@ impl<'a, M: Growable> Pass<'a, M> {
         let mean = mean.mul_scalar(share);
         let gradients = mean.backward();
         let loss = scalar::<f64>(mean.inner().try_into_scalar())?;
+        let mut answers = Vec::new();
+        if keeps {
+            answers.extend(passages.iter().map(Answer::of));
+        }
         let named = passages.into_iter().filter_map(|passage| {
             let site = self.topology.site_name(passage.weight)?.to_owned();
             Some((site, block(passage, &gradients, self.backend)?))
         });
-        Ok((loss, named.collect()))
+        Ok(CapturedBatch {
+            loss,
+            blocks: named.collect(),
+            answers,
+        })
     }
 
     /// The error for a site of which a pass found nothing.
@@ -160,6 +173,16 @@ impl<'a, M: Growable> Pass<'a, M> {
             "`predict` does not use the layer `{site}`, or no gradient reaches it"
         ))
     }
+}
+
+/// What a pass found.
+pub(crate) struct CapturedBatch {
+    /// The share of the mean loss.
+    pub loss: f64,
+    /// The curvature of each site, with its name.
+    pub blocks: Vec<(String, CurvatureBlock)>,
+    /// What the layers answered, in the order of their use, if it is kept.
+    pub answers: Vec<Answer>,
 }
 
 /// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to.

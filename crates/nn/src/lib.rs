@@ -17,6 +17,7 @@ pub mod layers;
 mod mode;
 pub mod objective;
 pub mod observer;
+mod passes;
 mod recording;
 mod rehearsal;
 pub mod samples;
@@ -33,6 +34,7 @@ pub use layers::{
     GrowableLinear, GrowableLinearConfig,
 };
 pub use objective::{CrossEntropy, MeanSquaredError, Objective};
+pub use passes::ForwardPasses;
 pub use samples::{Rows, Samples, Targets};
-pub use spectra::{SpectrumConfig, capture_spectra};
+pub use spectra::{SpectrumConfig, capture_spectra, capture_with_passes};
 pub use topology::Topology;

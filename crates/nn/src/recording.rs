@@ -1,7 +1,7 @@
 //! How growable layers tell a capture what went through them.
 //!
-//! During a capture, and only then, each growable layer adds a zero *probe* to
-//! its post-activation: the probe's gradient is `∂L/∂a`.
+//! During a capture, and only then, each growable layer sets a *probe* at its
+//! post-activation: the probe's gradient is `∂L/∂a`.
 
 use burgeon_core::{Activation, SiteInput};
 use burn::module::ParamId;
@@ -13,6 +13,7 @@ use crate::mode::{Mode, in_mode};
 pub(crate) type GradientReader = Box<dyn FnOnce(&Gradients) -> Option<Outputs>>;
 
 /// One value for each neuron and row.
+#[derive(Clone)]
 pub(crate) enum Outputs {
     /// `[n, M]`.
     Rows(Tensor<2>),
@@ -24,6 +25,15 @@ impl Outputs {
     /// Of a tensor whose last axis is the neuron.
     pub fn of_rows<const D: usize>(tensor: Tensor<D>) -> Self {
         Self::Rows(rows(tensor))
+    }
+
+    /// Bytes of the values.
+    pub fn bytes(&self) -> usize {
+        let (values, dtype) = match self {
+            Self::Rows(rows) => (rows.shape().num_elements(), rows.dtype()),
+            Self::Maps(maps) => (maps.shape().num_elements(), maps.dtype()),
+        };
+        values * dtype.size()
     }
 
     /// Number of rows.
@@ -48,6 +58,8 @@ pub(crate) struct Passage {
     pub bias: bool,
     /// Pre-activations, off the graph.
     pub pre_activation: Outputs,
+    /// Post-activations, off the graph.
+    pub output: Outputs,
     /// `c` of each neuron, `[M]`, where a normalisation scales it.
     pub scale: Option<Tensor<1>>,
     /// The activation.
@@ -65,16 +77,15 @@ pub(crate) fn record<T>(forward: impl FnOnce() -> T) -> (T, Vec<Passage>) {
     }
 }
 
-/// Adds a probe to `post_activation` and returns the sum with the reader of
-/// the probe's gradient.
+/// Sets a probe at `post_activation`, which is returned with the reader of the probe's
+/// gradient.
 pub(crate) fn probe<const D: usize>(
     post_activation: Tensor<D>,
     outputs: impl FnOnce(Tensor<D>) -> Outputs + 'static,
 ) -> (Tensor<D>, GradientReader) {
-    let probe = post_activation.zeros_like().detach().require_grad();
-    let sum = post_activation + probe.clone();
+    let (output, probe) = burgeon_kernels::probed(post_activation);
     let gradient = move |gradients: &Gradients| probe.grad(gradients).map(outputs);
-    (sum, Box::new(gradient))
+    (output, Box::new(gradient))
 }
 
 /// Rows `[n, M]` of a tensor whose last axis is the neuron.

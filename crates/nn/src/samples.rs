@@ -1,5 +1,7 @@
 //! Labelled samples as tensors, checked once.
 
+use std::ops::Range;
+
 use burgeon_core::curvature::is_finite;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
@@ -22,6 +24,11 @@ pub trait Rows: Clone + Send + Sync + 'static {
     /// The rows at `indices`, in that order.
     fn select_rows(&self, indices: &[usize]) -> Self;
 
+    /// The rows of `range`, in their order.
+    fn slice_rows(&self, range: Range<usize>) -> Self {
+        self.select_rows(&range.collect::<Vec<_>>())
+    }
+
     /// The same rows where gradients are recorded.
     fn to_autodiff(self) -> Self;
 
@@ -37,6 +44,10 @@ impl<const D: usize> Rows for Tensor<D> {
     fn select_rows(&self, indices: &[usize]) -> Self {
         let device = self.device();
         self.clone().select(0, index_tensor(indices, &device))
+    }
+
+    fn slice_rows(&self, range: Range<usize>) -> Self {
+        self.clone().narrow(0, range.start, range.len())
     }
 
     fn to_autodiff(self) -> Self {
@@ -78,6 +89,15 @@ impl Targets {
                 Self::Classes(classes.clone().select(0, index_tensor(indices, &device)))
             }
             Self::Values(values) => Self::Values(values.select_rows(indices)),
+        }
+    }
+
+    fn slice_rows(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::Classes(classes) => {
+                Self::Classes(classes.clone().narrow(0, range.start, range.len()))
+            }
+            Self::Values(values) => Self::Values(values.slice_rows(range)),
         }
     }
 
@@ -240,8 +260,14 @@ impl<I: Rows> Samples<I> {
 
     /// Batches of at most `size` samples in their order.
     pub(crate) fn batches(&self, size: usize) -> impl Iterator<Item = Self> + '_ {
-        let order: Vec<usize> = (0..self.len()).collect();
-        self.batches_of(order, size)
+        let size = size.max(1);
+        (0..self.len()).step_by(size).map(move |start| {
+            let range = start..(start + size).min(self.len());
+            Self {
+                inputs: self.inputs.slice_rows(range.clone()),
+                targets: self.targets.slice_rows(range),
+            }
+        })
     }
 
     /// Batches of at most `size` samples in the order that `seed` draws.
@@ -250,7 +276,10 @@ impl<I: Rows> Samples<I> {
         size: usize,
         seed: u64,
     ) -> impl Iterator<Item = Self> + '_ {
-        self.batches_of(self.shuffled(seed), size)
+        let (order, size) = (self.shuffled(seed), size.max(1));
+        (0..order.len())
+            .step_by(size)
+            .map(move |start| self.rows(&order[start..(start + size).min(order.len())]))
     }
 
     /// The same samples where gradients are recorded.
@@ -259,13 +288,6 @@ impl<I: Rows> Samples<I> {
             inputs: self.inputs.clone().to_autodiff(),
             targets: self.targets.to_autodiff(),
         }
-    }
-
-    fn batches_of(&self, order: Vec<usize>, size: usize) -> impl Iterator<Item = Self> + '_ {
-        let size = size.max(1);
-        (0..order.len())
-            .step_by(size)
-            .map(move |start| self.rows(&order[start..(start + size).min(order.len())]))
     }
 
     fn shuffled(&self, seed: u64) -> Vec<usize> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burgeon_core::curvature::block_products;
-use burgeon_core::eigen::{Directions, SiteShape, SplittingOperator};
+use burgeon_core::eigen::{Directions, Method, SiteShape, SplittingOperator};
 use burgeon_core::{
     Capture, CoreError, Curvature, CurvatureBlock, RowSample, Site, SiteInput, SplitBackend,
 };
@@ -15,10 +15,11 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{Pass, sites};
+use crate::capture::{CapturedBatch, Pass, sites};
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate};
 use crate::objective::Objective;
+use crate::passes::{Answer, ForwardPasses};
 use crate::samples::Samples;
 
 /// Bytes of captured rows in a pass up to which passes run side by side.
@@ -83,11 +84,47 @@ pub fn capture_spectra<M: Growable>(
     config: &SpectrumConfig,
     backend: &dyn SplitBackend,
 ) -> Result<Capture, NnError> {
+    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
+    Ok(captured(model, &pass, objective, samples, config, false)?.0)
+}
+
+/// [`capture_spectra`], and the forward passes that it took, for a line search over the same
+/// samples. They are kept as long as they and what is captured stay below the memory budget;
+/// what was not kept is computed again when it is needed.
+///
+/// # Errors
+/// As [`capture_spectra`].
+pub fn capture_with_passes<M: Growable>(
+    model: &M,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+    config: &SpectrumConfig,
+    backend: &dyn SplitBackend,
+) -> Result<(Capture, ForwardPasses<M>), NnError> {
+    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
+    let (capture, answers) = captured(model, &pass, objective, samples, config, true)?;
+    let passes = ForwardPasses::new(model, samples, batch_size)?;
+    Ok((capture, passes.with_answers(answers)))
+}
+
+/// The capture and, where `keeps` says so and the budget allows it, the layers' answers in each
+/// batch.
+fn captured<M: Growable>(
+    model: &M,
+    pass: &Pass<'_, M>,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    config: &SpectrumConfig,
+    mut keeps: bool,
+) -> Result<(Capture, Vec<Vec<Answer>>), NnError> {
     if config.rows == Some(0) {
         let problem = "spectra need at least one row of each site";
         return Err(NnError::Settings(problem.into()));
     }
-    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
+    let backend = pass.backend();
+    let mut answers = Vec::new();
+    let mut kept = 0;
     let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
     let (mut loss, mut bytes, mut share) = (0.0, 0, 0.0);
     let mut side_by_side = 1;
@@ -96,29 +133,43 @@ pub fn capture_spectra<M: Growable>(
         let group = next..(next + side_by_side).min(pass.batches());
         next = group.end;
         let captured = group.clone().into_par_iter();
-        let captured = captured.map(|batch| CapturedBatch::new(&pass, batch, config, backend));
-        let captured: Vec<CapturedBatch> = captured.collect::<Result<_, NnError>>()?;
+        let captured = captured.map(|batch| SampledBatch::new(pass, batch, config, keeps));
+        let captured: Vec<SampledBatch> = captured.collect::<Result<_, NnError>>()?;
         // Small passes leave threads idle, large ones would hold too much at once.
         let all: usize = captured.iter().map(|batch| batch.bytes_of_all_rows).sum();
         if all / group.len() <= SMALL {
             side_by_side = rayon::current_num_threads().max(1);
         }
         for (batch, captured) in group.zip(captured) {
+            let captured = captured.batch;
             loss += captured.loss;
             share += pass.share(batch);
+            kept += captured.answers.iter().map(Answer::bytes).sum::<usize>();
+            answers.push(captured.answers);
             for (site, block) in captured.blocks {
                 bytes += block.bytes();
                 blocks.entry(site).or_default().push(block);
             }
         }
         // The first batches tell what all will take.
-        if bytes as f64 / share > config.memory_budget as f64 {
-            drop(blocks);
-            return streamed(model, &pass, objective, samples, config, backend);
+        let budget = config.memory_budget as f64 * share;
+        if bytes as f64 > budget {
+            drop((blocks, answers));
+            let capture = streamed(model, pass, objective, samples, config, backend)?;
+            return Ok((capture, Vec::new()));
+        }
+        if (bytes + kept) as f64 > budget {
+            (keeps, kept) = (false, 0);
+            answers.clear();
         }
     }
+    // The stochastic method draws a block for each of its steps.
+    let joins = config.rows.is_some() && config.solver.method() != Method::Rayleigh;
     let sites = sites(pass.topology(), |name| {
         Some(match blocks.remove(name) {
+            Some(blocks) if joins => {
+                Curvature::new(name, CurvatureBlock::joined(blocks)).map_err(NnError::from)
+            }
             Some(blocks) => Curvature::new(name, blocks).map_err(NnError::from),
             None => Err(pass.unused(name)),
         })
@@ -130,42 +181,39 @@ pub fn capture_spectra<M: Growable>(
         bytes,
     };
     capture.solve(&config.solver, backend)?;
-    Ok(capture)
+    Ok((capture, if keeps { answers } else { Vec::new() }))
 }
 
 /// What one pass captured.
-struct CapturedBatch {
-    /// The share of the mean loss.
-    loss: f64,
-    /// What is kept of each site, with its name.
-    blocks: Vec<(String, CurvatureBlock)>,
+struct SampledBatch {
+    /// Of each site the rows that were drawn.
+    batch: CapturedBatch,
     /// Numbers that all rows of all sites held, in bytes.
     bytes_of_all_rows: usize,
 }
 
-impl CapturedBatch {
+impl SampledBatch {
     fn new<M: Growable>(
         pass: &Pass<'_, M>,
-        batch: usize,
+        index: usize,
         config: &SpectrumConfig,
-        backend: &dyn SplitBackend,
+        keeps: bool,
     ) -> Result<Self, NnError> {
-        let (loss, mut blocks) = pass.run(batch)?;
-        let bytes_of_all_rows = blocks.iter().map(|(_, block)| block.bytes()).sum();
+        let mut batch = pass.run(index, keeps)?;
+        let bytes_of_all_rows = batch.blocks.iter().map(|(_, block)| block.bytes()).sum();
         if let Some(rows) = config.rows {
-            let rows = (rows as f64 * pass.share(batch)).round().max(1.0) as usize;
+            let rows = (rows as f64 * pass.share(index)).round().max(1.0) as usize;
             // A stream for each batch, so that their order does not matter.
             let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
-            rng.set_stream(batch as u64);
-            let sampled = blocks.into_iter().map(|(site, block)| {
-                let block = sampled(block, rows, backend, &mut rng)?;
+            rng.set_stream(index as u64);
+            let sampled = batch.blocks.into_iter().map(|(site, block)| {
+                let block = sampled(block, rows, pass.backend(), &mut rng)?;
                 Ok((site, block))
             });
-            blocks = sampled.collect::<Result<_, NnError>>()?;
+            batch.blocks = sampled.collect::<Result<_, NnError>>()?;
         }
         Ok(Self {
-            loss,
-            blocks,
+            batch,
             bytes_of_all_rows,
         })
     }
@@ -201,7 +249,7 @@ fn streamed<M: Growable>(
     config: &SpectrumConfig,
     backend: &dyn SplitBackend,
 ) -> Result<Capture, NnError> {
-    let (_, first) = pass.run(0)?;
+    let first = pass.run(0, false)?.blocks;
     let mut shapes = Vec::new();
     let mut rows = 0;
     let mut bytes = 0;
@@ -253,7 +301,7 @@ struct StreamedOperator<'a, M: Growable> {
 
 impl<M: Growable> StreamedOperator<'_, M> {
     fn captured(&self, batch: usize) -> Result<Vec<(usize, CurvatureBlock)>, CoreError> {
-        let (_, captured) = self.pass.run(batch).map_err(|error| match error {
+        let captured = self.pass.run(batch, false).map_err(|error| match error {
             NnError::Core(error) => error,
             // The same pass has run before; only the device can have failed since.
             other => CoreError::Read {
@@ -262,7 +310,7 @@ impl<M: Growable> StreamedOperator<'_, M> {
             },
         })?;
         let index = |name: &str| self.shapes.iter().position(|shape| shape.name == name);
-        let captured = captured.into_iter();
+        let captured = captured.blocks.into_iter();
         Ok(captured
             .filter_map(|(name, block)| Some((index(&name)?, block)))
             .collect())

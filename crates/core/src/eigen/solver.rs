@@ -118,6 +118,11 @@ impl SpectrumSolver {
         self
     }
 
+    /// The method that was asked for.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
     /// Residual at which Krylov iterations end, relative to the largest |λ| of the neuron;
     /// 1e-3 unless told. From 1e-5 on, products of f32 data are computed in f32. Up to 1e-3 the
     /// residuals that are returned are measured by further products; above it they are those of

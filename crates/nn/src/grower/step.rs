@@ -7,6 +7,7 @@ use super::state::Trial;
 use crate::error::NnError;
 use crate::growable::{Evaluation, Growable, evaluate, inference, is_finite, predict, try_predict};
 use crate::objective::Objective;
+use crate::passes::ForwardPasses;
 use crate::rehearsal::{Losses, rehearse};
 use crate::samples::Samples;
 use crate::surgery::apply_plan;
@@ -42,7 +43,38 @@ pub struct LineSearch {
     pub best: Option<(f64, f64)>,
 }
 
-/// Tries each step of `grid` on `held` samples.
+impl LineSearch {
+    pub(crate) fn of<M: Growable>(
+        passes: &ForwardPasses<M>,
+        plan: &Plan,
+        grid: &[f64],
+        objective: &dyn Objective,
+    ) -> Result<Self, NnError> {
+        let Losses { baseline, grown } = match rehearse(passes, plan, grid, objective)? {
+            Some(losses) => losses,
+            None => by_surgery(passes, plan, grid, objective)?,
+        };
+        let mut trials = Vec::with_capacity(grid.len());
+        let mut best: Option<(f64, f64)> = None;
+        for (&epsilon, loss) in grid.iter().zip(grown) {
+            let loss = loss.is_finite().then_some(loss);
+            trials.push(Trial { epsilon, loss });
+            if let Some(loss) = loss
+                && best.is_none_or(|(_, least)| loss < least)
+            {
+                best = Some((epsilon, loss));
+            }
+        }
+        Ok(Self {
+            baseline,
+            trials,
+            best,
+        })
+    }
+}
+
+/// Tries each step of `grid` on `held` samples. Over samples that were captured,
+/// [`ForwardPasses::line_search`] does the same for less.
 ///
 /// # Errors
 /// As [`preview`].
@@ -54,38 +86,17 @@ pub fn line_search<M: Growable>(
     held: &Samples<M::Input>,
     batch_size: usize,
 ) -> Result<LineSearch, NnError> {
-    let rehearsed = rehearse(model, plan, grid, objective, held, batch_size)?;
-    let Losses { baseline, grown } = match rehearsed {
-        Some(losses) => losses,
-        None => by_surgery(model, plan, grid, objective, held, batch_size)?,
-    };
-    let mut trials = Vec::with_capacity(grid.len());
-    let mut best: Option<(f64, f64)> = None;
-    for (&epsilon, loss) in grid.iter().zip(grown) {
-        let loss = loss.is_finite().then_some(loss);
-        trials.push(Trial { epsilon, loss });
-        if let Some(loss) = loss
-            && best.is_none_or(|(_, least)| loss < least)
-        {
-            best = Some((epsilon, loss));
-        }
-    }
-    Ok(LineSearch {
-        baseline,
-        trials,
-        best,
-    })
+    ForwardPasses::new(model, held, batch_size)?.line_search(plan, grid, objective)
 }
 
 /// The losses of the grown networks themselves.
 fn by_surgery<M: Growable>(
-    model: &M,
+    passes: &ForwardPasses<M>,
     plan: &Plan,
     grid: &[f64],
     objective: &dyn Objective,
-    held: &Samples<M::Input>,
-    batch_size: usize,
 ) -> Result<Losses, NnError> {
+    let (model, held, batch_size) = (&passes.model, &passes.samples, passes.batch_size);
     let baseline = evaluate(model, objective, held, batch_size)?.loss;
     // Side by side: what each costs besides products would else run on one thread.
     let grown = grid

@@ -115,6 +115,7 @@ impl GrowableConv2d {
             input: SiteInput::Maps(input.inner_or_self(), window),
             bias: self.conv.bias.is_some(),
             pre_activation: Outputs::Maps(z.inner_or_self()),
+            output: Outputs::Maps(output.clone().inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,
@@ -163,6 +164,13 @@ impl Rehearsed<4> for GrowableConv2d {
     fn apply(&self, weight: Tensor<4>, offset: Option<Tensor<1>>, input: Tensor<4>) -> Tensor<4> {
         let window = self.window(&input);
         conv2d(input, weight, offset, window, self.conv.groups)
+    }
+
+    fn read(outputs: Outputs) -> Option<Tensor<4>> {
+        match outputs {
+            Outputs::Maps(maps) => Some(maps),
+            Outputs::Rows(_) => None,
+        }
     }
 }
 

@@ -87,6 +87,7 @@ impl GrowableLinear {
             input: SiteInput::Rows(recording::rows(input.inner_or_self())),
             bias: self.linear.bias.is_some(),
             pre_activation: Outputs::of_rows(z.inner_or_self()),
+            output: Outputs::of_rows(output.clone().inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,
@@ -122,6 +123,13 @@ impl Rehearsed<2> for GrowableLinear {
 
     fn apply(&self, weight: Tensor<2>, offset: Option<Tensor<1>>, input: Tensor<2>) -> Tensor<2> {
         burn::tensor::module::linear(input, weight, offset)
+    }
+
+    fn read(outputs: Outputs) -> Option<Tensor<2>> {
+        match outputs {
+            Outputs::Rows(rows) => Some(rows),
+            Outputs::Maps(_) => None,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use burgeon_core::Activation;
-use burgeon_kernels::{activate, activate_copies, activate_first, differing_channels};
+use burgeon_kernels::{
+    activate, activate_copies, activate_first, differing_channels, share_memory,
+};
 use burn::module::ParamId;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -11,6 +13,7 @@ use super::Rehearsal;
 use super::split::SplitSite;
 use crate::layers::FanInLayout;
 use crate::mode;
+use crate::recording::Outputs;
 
 /// A layer `σ(norm(W x + b))` whose channels are at axis 1, of its input and of its output.
 pub(crate) trait Rehearsed<const D: usize> {
@@ -28,6 +31,9 @@ pub(crate) trait Rehearsed<const D: usize> {
 
     /// The linear map of `weight`, plus `offset` `[M]`.
     fn apply(&self, weight: Tensor<D>, offset: Option<Tensor<1>>, input: Tensor<D>) -> Tensor<D>;
+
+    /// What such a layer answers; `None` of another kind.
+    fn read(outputs: Outputs) -> Option<Tensor<D>>;
 }
 
 /// An affine map `W x + b` that already holds what a normalisation does.
@@ -46,11 +52,51 @@ struct Call<const D: usize> {
     input: Tensor<D>,
     /// Of the neurons, then of the directions.
     map: Folded<D>,
-    /// Pre-activations of the neurons, then what the directions give.
-    z: Tensor<D>,
+    /// What the map gives.
+    z: PreActivations<D>,
     /// Post-activations.
     output: Tensor<D>,
     split: Option<Arc<SplitSite>>,
+    /// The latest answer in which only split neurons differ from `output`.
+    answer: Option<Tensor<D>>,
+}
+
+impl<const D: usize> Call<D> {
+    /// The channels in which `tensor` may differ from the first pass, if it is this call's
+    /// answer and its consumer therefore reads no other tensor.
+    fn moved(&self, tensor: &Tensor<D>) -> Option<Vec<usize>> {
+        let (answer, site) = self.answer.as_ref().zip(self.split.as_ref())?;
+        share_memory(tensor, answer).then(|| site.copies.neurons.clone())
+    }
+}
+
+/// Pre-activations of a layer's neurons and what its directions give.
+#[derive(Clone)]
+enum PreActivations<const D: usize> {
+    /// One after the other.
+    Joined(Tensor<D>),
+    /// The neurons' and the directions'.
+    Apart([Tensor<D>; 2]),
+}
+
+impl<const D: usize> PreActivations<D> {
+    /// One after the other from now on.
+    fn join(&mut self) -> Tensor<D> {
+        let z = match self {
+            Self::Joined(z) => z.clone(),
+            Self::Apart(parts) => Tensor::cat(parts.to_vec(), 1),
+        };
+        *self = Self::Joined(z.clone());
+        z
+    }
+
+    /// As [`activate_copies`] reads them.
+    fn parts(&self) -> [Tensor<D>; 2] {
+        match self {
+            Self::Joined(z) => [z.clone(), z.clone()],
+            Self::Apart(parts) => parts.clone(),
+        }
+    }
 }
 
 /// The layer's answer to `input` where the thread rehearses.
@@ -64,8 +110,8 @@ pub(crate) fn forward<const D: usize>(
     })
 }
 
-fn first_pass<const D: usize>(
-    layer: &impl Rehearsed<D>,
+fn first_pass<const D: usize, L: Rehearsed<D>>(
+    layer: &L,
     input: &Tensor<D>,
     rehearsal: &mut Rehearsal,
 ) -> Tensor<D> {
@@ -77,8 +123,17 @@ fn first_pass<const D: usize>(
     if let Some(site) = &site {
         map = with_directions(map, site);
     }
-    let z = layer.apply(map.weight.clone(), Some(map.offset.clone()), input.clone());
-    let output = activate_first(layer.activation(), z.clone(), neurons);
+    let known = rehearsal.known(id);
+    let known =
+        known.and_then(|known| Some((L::read(known.pre_activation)?, L::read(known.output)?)));
+    let (z, output) = match known {
+        Some((z, output)) => (beside(layer, z, &map, input), output),
+        None => {
+            let z = layer.apply(map.weight.clone(), Some(map.offset.clone()), input.clone());
+            let output = activate_first(layer.activation(), z.clone(), neurons);
+            (PreActivations::Joined(z), output)
+        }
+    };
     rehearsal.calls.push(Box::new(Call {
         id,
         input: input.clone(),
@@ -86,8 +141,27 @@ fn first_pass<const D: usize>(
         z,
         output: output.clone(),
         split: site,
+        answer: None,
     }));
     output
+}
+
+/// Pre-activations `z` that are known, and what the directions of `map` give.
+fn beside<const D: usize, L: Rehearsed<D>>(
+    layer: &L,
+    z: Tensor<D>,
+    map: &Folded<D>,
+    input: &Tensor<D>,
+) -> PreActivations<D> {
+    let (neurons, all) = (z.dims()[1], map.offset.dims()[0]);
+    if neurons == all {
+        return PreActivations::Joined(z);
+    }
+    let weight = map.weight.clone();
+    let weight = weight.narrow(1 - L::INPUT_AXIS, neurons, all - neurons);
+    let offset = map.offset.clone().narrow(0, neurons, all - neurons);
+    let motion = layer.apply(weight, Some(offset), input.clone());
+    PreActivations::Apart([z, motion])
 }
 
 fn later_pass<const D: usize>(
@@ -98,27 +172,49 @@ fn later_pass<const D: usize>(
 ) -> Tensor<D> {
     let index = rehearsal.next;
     rehearsal.next += 1;
-    let call = rehearsal.calls.get(index);
-    let call = call.and_then(|call| call.downcast_ref::<Call<D>>());
+    let place = index.min(rehearsal.calls.len());
+    let (before, rest) = rehearsal.calls.split_at_mut(place);
+    let call = rest
+        .first_mut()
+        .and_then(|call| call.downcast_mut::<Call<D>>());
     let Some(call) = call.filter(|call| call.id == layer.id()) else {
         rehearsal.strayed = true;
         let map = layer.folded();
         let z = layer.apply(map.weight, Some(map.offset), input.clone());
         return activate(layer.activation(), z);
     };
-    let moved = rehearsal.changed.then(|| changed(layer, input, call));
-    let moved = moved.flatten();
-    let neurons = call.output.dims()[1];
-    let output = match &moved {
-        Some(z) => activate_first(layer.activation(), z.clone(), neurons),
-        None => call.output.clone(),
-    };
+    let moved = rehearsal.changed.and_then(|index| {
+        let source = before[index].downcast_ref::<Call<D>>();
+        changed(layer, input, call, source)
+    });
     let Some(site) = &call.split else {
-        return output;
+        return match moved {
+            Some(z) => activate_first(layer.activation(), z, call.output.dims()[1]),
+            None => call.output.clone(),
+        };
     };
-    rehearsal.changed = true;
-    let z = moved.unwrap_or_else(|| call.z.clone());
-    activate_copies(layer.activation(), z, output, &site.copies, epsilon)
+    rehearsal.changed = Some(index);
+    if let Some(z) = moved {
+        call.answer = None;
+        let output = activate_first(layer.activation(), z.clone(), call.output.dims()[1]);
+        return activate_copies(
+            layer.activation(),
+            [z.clone(), z],
+            output,
+            &site.copies,
+            epsilon,
+        );
+    }
+    let output = call.answer.take().unwrap_or_else(|| call.output.clone());
+    let answer = activate_copies(
+        layer.activation(),
+        call.z.parts(),
+        output,
+        &site.copies,
+        epsilon,
+    );
+    call.answer = Some(answer.clone());
+    answer
 }
 
 /// `map` with further outputs `δᵀx`, scaled as their neurons are.
@@ -169,13 +265,18 @@ fn with_directions<const D: usize>(map: Folded<D>, site: &SplitSite) -> Folded<D
     }
 }
 
-/// Pre-activations for an input that is not that of the first pass; `None` where it is.
+/// Pre-activations for an input that is not that of the first pass; `None` where it is. `source`
+/// is the call of the last split layer before, if it is of this kind.
 fn changed<const D: usize, L: Rehearsed<D>>(
     layer: &L,
     input: &Tensor<D>,
-    call: &Call<D>,
+    call: &mut Call<D>,
+    source: Option<&Call<D>>,
 ) -> Option<Tensor<D>> {
-    let moved = differing_channels(input.clone(), call.input.clone());
+    let moved = match source.and_then(|source| source.moved(input)) {
+        Some(moved) => moved,
+        None => differing_channels(input.clone(), call.input.clone()),
+    };
     if moved.is_empty() {
         return None;
     }
@@ -187,7 +288,7 @@ fn changed<const D: usize, L: Rehearsed<D>>(
     let moved = indices(moved, &input.device());
     let [after, before] = [input, &call.input].map(|x| x.clone().select(1, moved.clone()));
     let weight = map.weight.clone().select(L::INPUT_AXIS, moved);
-    Some(call.z.clone() + layer.apply(weight, None, after - before))
+    Some(call.z.join() + layer.apply(weight, None, after - before))
 }
 
 fn indices(values: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {

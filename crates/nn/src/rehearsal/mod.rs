@@ -17,7 +17,7 @@ mod split;
 mod tests;
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use burgeon_core::Plan;
 use burn::module::ParamId;
@@ -25,9 +25,10 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, inference, predict, scalar};
+use crate::growable::{Growable, check_output, predict, scalar};
 use crate::mode::{Mode, in_mode};
 use crate::objective::Objective;
+use crate::passes::{Answer, ForwardPasses};
 use crate::samples::Samples;
 use crate::surgery::apply_plan;
 use crate::topology::Topology;
@@ -45,13 +46,15 @@ const DIFFERENCE: f64 = 1e-2;
 /// What the layers of one forward pass share.
 pub(crate) struct Rehearsal {
     sites: SplitSites,
+    /// What layers answered to the same inputs before, in the order of their use.
+    known: VecDeque<Answer>,
     /// The step; `None` in the pass that the others start from.
     epsilon: Option<f64>,
     /// What each layer kept of the first pass, in the order of their use.
     calls: Vec<Box<dyn Any + Send>>,
     next: usize,
-    /// Whether a split layer is behind this point of the pass.
-    changed: bool,
+    /// The call of the last split layer behind this point of the pass.
+    changed: Option<usize>,
     met: HashSet<ParamId>,
     /// Whether a pass used other layers than the first one.
     strayed: bool,
@@ -66,34 +69,38 @@ pub(crate) struct Losses {
     pub grown: Vec<f64>,
 }
 
-/// The losses of `model` on `samples` under `plan` with each ε of `grid`; `None` where only
-/// surgery tells them.
+/// The losses that the model of `passes` has on their samples under `plan` with each ε of
+/// `grid`; `None` where only surgery tells them.
 ///
 /// # Errors
 /// As [`apply_plan`] and [`evaluate`](crate::growable::evaluate).
 pub(crate) fn rehearse<M: Growable>(
-    model: &M,
+    passes: &ForwardPasses<M>,
     plan: &Plan,
     grid: &[f64],
     objective: &dyn Objective,
-    samples: &Samples<M::Input>,
-    batch_size: usize,
 ) -> Result<Option<Losses>, NnError> {
-    let topology = model.topology()?;
-    let Some(sites) = SplitSites::of(&topology, plan) else {
+    let ForwardPasses {
+        model,
+        topology,
+        samples,
+        batch_size,
+        ..
+    } = passes;
+    let Some(sites) = SplitSites::of(topology, plan) else {
         return Ok(None);
     };
-    let model = inference(model);
-    if !is_faithful(&model, &topology, plan, &sites, grid, samples)? {
+    if !is_faithful(model, topology, plan, &sites, grid, samples)? {
         return Ok(None);
     }
     // Batches side by side: what each costs besides products would else run on one thread.
-    let batches: Vec<Samples<M::Input>> = samples.batches(batch_size).collect();
+    let batches: Vec<Samples<M::Input>> = samples.batches(*batch_size).collect();
     let sums = batches
         .par_iter()
         .enumerate()
         .map(|(index, batch)| {
-            let outputs = run(&model, &sites, grid, batch.inputs());
+            let rehearsal = Rehearsal::new(sites.clone(), passes.answers(index));
+            let outputs = run(model, rehearsal, grid, batch.inputs());
             if index == 0 {
                 check_output(&outputs[0], objective, batch)?;
             }
@@ -130,7 +137,7 @@ fn is_faithful<M: Growable>(
     };
     let few: Vec<usize> = (0..COMPARED.min(samples.len())).collect();
     let few = samples.subset(&few)?;
-    let mut rehearsal = Rehearsal::new(sites.clone());
+    let mut rehearsal = Rehearsal::new(sites.clone(), &[]);
     let before = rehearsal.pass(None, || model.predict(few.inputs().clone()));
     let after = rehearsal.pass(Some(largest), || model.predict(few.inputs().clone()));
     if rehearsal.strayed || !sites.ids().all(|id| rehearsal.met.contains(&id)) {
@@ -151,11 +158,10 @@ fn is_faithful<M: Growable>(
 /// Outputs of `model` as it is, and under each ε of `grid`.
 fn run<M: Growable>(
     model: &M,
-    sites: &SplitSites,
+    mut rehearsal: Rehearsal,
     grid: &[f64],
     inputs: &M::Input,
 ) -> Vec<Tensor<2>> {
-    let mut rehearsal = Rehearsal::new(sites.clone());
     std::iter::once(None)
         .chain(grid.iter().copied().map(Some))
         .map(|epsilon| rehearsal.pass(epsilon, || model.predict(inputs.clone())))
@@ -163,24 +169,35 @@ fn run<M: Growable>(
 }
 
 impl Rehearsal {
-    fn new(sites: SplitSites) -> Self {
+    fn new(sites: SplitSites, known: &[Answer]) -> Self {
         Self {
             sites,
+            known: known.to_vec().into(),
             epsilon: None,
             calls: Vec::new(),
             next: 0,
-            changed: false,
+            changed: None,
             met: HashSet::new(),
             strayed: false,
         }
     }
 
+    /// What the next layer, of this weight, is known to answer.
+    fn known(&mut self, weight: ParamId) -> Option<Answer> {
+        while let Some(answer) = self.known.pop_front() {
+            if answer.weight == weight {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
     fn pass<T>(&mut self, epsilon: Option<f64>, forward: impl FnOnce() -> T) -> T {
-        let placeholder = Self::new(SplitSites::default());
+        let placeholder = Self::new(SplitSites::default(), &[]);
         let mut this = std::mem::replace(self, placeholder);
         this.epsilon = epsilon;
         this.next = 0;
-        this.changed = false;
+        this.changed = None;
         let (output, mode) = in_mode(Mode::Rehearsing(Box::new(this)), forward);
         if let Mode::Rehearsing(this) = mode {
             *self = *this;

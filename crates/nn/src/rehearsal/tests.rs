@@ -20,6 +20,7 @@ use crate::layers::{
     GrowableLinear, GrowableLinearConfig,
 };
 use crate::objective::MeanSquaredError;
+use crate::passes::ForwardPasses;
 use crate::samples::Samples;
 use crate::topology::Topology;
 
@@ -155,7 +156,8 @@ fn rehearsed(
     plan: &Plan,
     samples: &Samples<Tensor<4>>,
 ) -> Result<Option<Losses>, NnError> {
-    rehearse(net, plan, &GRID, &MeanSquaredError, samples, BATCH)
+    let passes = ForwardPasses::new(net, samples, BATCH)?;
+    rehearse(&passes, plan, &GRID, &MeanSquaredError)
 }
 
 /// The largest difference between the rehearsal's losses and the grown networks', relative.
