@@ -11,11 +11,10 @@ use burgeon_core::criterion::{Criterion as _, SteepestDescent};
 use burgeon_core::eigen::{Method, SpectrumSolver};
 use burgeon_core::select::{Fraction, Selector};
 use burgeon_core::{Budget, Plan, SplitBackend};
-use burgeon_nn::grower::line_search;
 use burgeon_nn::surgery::apply_plan;
 use burgeon_nn::{
     CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Samples, SpectrumConfig, Task,
-    Trigger, capture_spectra,
+    Trigger, capture_with_passes,
 };
 use burn::optim::AdamConfig;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -69,7 +68,7 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
 }
 
 /// Capture of all samples, both ends of the spectra, selection, a four-point line search over
-/// the training set, surgery.
+/// the training set, which starts from the capture's forward passes, surgery.
 fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, rows: usize, at_once: usize) {
     let solver = SpectrumSolver::default()
         .with_method(Method::Krylov)
@@ -78,8 +77,8 @@ fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, rows: usize,
     let spectrum = SpectrumConfig::default()
         .with_solver(solver)
         .with_rows(rows);
-    let found = capture_spectra(model, &CrossEntropy, samples, at_once, &spectrum, &Flex);
-    let found = found.expect("captured");
+    let found = capture_with_passes(model, &CrossEntropy, samples, at_once, &spectrum, &Flex);
+    let (found, passes) = found.expect("captured");
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let candidates = SteepestDescent.candidates(&found, &Flex, &mut rng);
     let budget = Budget {
@@ -92,7 +91,7 @@ fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, rows: usize,
         .expect("selects");
     let plan = Plan::new("s2d", chosen);
     let grid = [1.0, 0.5, 0.25, 0.125];
-    let search = line_search(model, &plan, &grid, &CrossEntropy, samples, at_once);
+    let search = passes.line_search(&plan, &grid, &CrossEntropy);
     let epsilon = search
         .expect("computes")
         .best

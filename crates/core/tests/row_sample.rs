@@ -1,6 +1,7 @@
 //! Rows drawn by what they contribute.
 
-use burgeon_core::RowSample;
+use burgeon_core::{CurvatureBlock, RowSample, SiteInput, Window};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -59,4 +60,41 @@ fn nothing_is_drawn_where_nothing_is_left_out_or_sizes_are_unsound() {
     // Rows that contribute nothing are as good as any.
     let nothing = draw(&[0.0; 5], 2).expect("rows are left out");
     assert_eq!(nothing.rows().len(), 2);
+}
+
+#[test]
+fn blocks_of_rows_are_joined_and_blocks_of_maps_are_not() {
+    let device = Device::flex();
+    let tensor = |values: Vec<f64>, shape: [usize; 2]| {
+        Tensor::<2>::from_data(TensorData::new(values, shape), (&device, DType::F64))
+    };
+    let block = |first: f64, rows: usize| CurvatureBlock {
+        input: SiteInput::Rows(tensor(vec![first; 3 * rows], [rows, 3])),
+        bias: true,
+        weights: tensor(vec![-first; rows], [rows, 1]),
+    };
+    let joined = CurvatureBlock::joined(vec![block(1.0, 2), block(2.0, 1)]);
+    let [one] = joined.as_slice() else {
+        panic!("{} blocks", joined.len());
+    };
+    let SiteInput::Rows(x) = &one.input else {
+        panic!("{:?}", one.input);
+    };
+    let values = |tensor: &Tensor<2>| tensor.to_data().iter().collect::<Vec<f64>>();
+    assert_eq!(values(x), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    assert_eq!(values(&one.weights), [-1.0, -1.0, -2.0]);
+    assert!(one.bias);
+    let window = Window {
+        kernel: [1, 1],
+        stride: [1, 1],
+        padding: [[0; 2]; 2],
+        dilation: [1, 1],
+    };
+    let maps = CurvatureBlock {
+        input: SiteInput::Maps(Tensor::zeros([1, 1, 1, 1], &device), window),
+        bias: false,
+        weights: tensor(vec![1.0], [1, 1]),
+    };
+    assert_eq!(CurvatureBlock::joined(vec![maps.clone(), maps]).len(), 2);
+    assert!(CurvatureBlock::joined(Vec::new()).is_empty());
 }

@@ -1,4 +1,5 @@
-//! Convolution, batch normalisation, pooling, activations and the products of splitting on the CPU, for Burn's CPU backends.
+//! Convolution, batch normalisation, pooling, activations, the cross entropy and the products of
+//! splitting on the CPU, for Burn's CPU backends.
 //!
 //! They work on the tensors where they lie, block by block in parallel: no patch matrix of a
 //! whole batch is built. Within a block sums are in the type that is asked for; the blocks
@@ -24,6 +25,11 @@ mod batch_norm;
 )]
 mod conv2d;
 mod convolution;
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+mod cross_entropy;
 mod curvature_weights;
 mod fan_in;
 mod grams;
@@ -54,6 +60,7 @@ pub use activate_copies::{
 };
 pub use batch_norm::{Normalised, batch_norm_train};
 pub use conv2d::conv2d;
+pub use cross_entropy::cross_entropy;
 pub use curvature_weights::{curvature_weights, curvature_weights_of_maps};
 pub use grams::splitting_matrices;
 pub use host::share_memory;

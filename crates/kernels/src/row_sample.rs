@@ -161,31 +161,32 @@ fn patches<S: Real>(maps: Tensor<4>, window: Window, rows: &[usize]) -> Tensor<2
     let [_, channels, height, width] = shape;
     let [lines, columns] = window.output_size([height, width]);
     let [[top, _], [left, _]] = window.padding;
-    let dim = channels * window.taps();
+    let (dim, plane) = (channels * window.taps(), height * width);
     let mut values = vec![S::ZERO; rows.len() * dim];
     with_slice(maps, |maps: &[S]| {
         let patches = values.par_chunks_exact_mut(dim.max(1)).zip(rows);
-        patches.for_each(|(patch, row)| {
+        patches.for_each_init(Vec::new, |reads, (patch, row)| {
             let (sample, place) = (row / (lines * columns), row % (lines * columns));
             let (y, x) = (place / columns, place % columns);
-            let taps = patch.chunks_exact_mut(window.taps());
-            for (channel, taps) in taps.enumerate() {
-                let map = &maps[(sample * channels + channel) * height * width..];
-                for (ky, taps) in taps.chunks_exact_mut(window.kernel[1]).enumerate() {
-                    let y = y * window.stride[0] + ky * window.dilation[0];
-                    let Some(y) = y.checked_sub(top).filter(|y| *y < height) else {
-                        continue;
-                    };
-                    let line = &map[y * width..(y + 1) * width];
-                    let step = window.dilation[1];
-                    // The taps that are not in the padding.
-                    let first = x * window.stride[1];
-                    let inside = left.saturating_sub(first).div_ceil(step)
-                        ..(width + left).saturating_sub(first).div_ceil(step);
-                    let inside = inside.start..inside.end.min(taps.len());
-                    for kx in inside {
-                        taps[kx] = line[first + kx * step - left];
+            // Which taps are not in the padding, and where they lie in a map.
+            reads.clear();
+            for ky in 0..window.kernel[0] {
+                let y = y * window.stride[0] + ky * window.dilation[0];
+                let Some(y) = y.checked_sub(top).filter(|y| *y < height) else {
+                    continue;
+                };
+                for kx in 0..window.kernel[1] {
+                    let x = x * window.stride[1] + kx * window.dilation[1];
+                    if let Some(x) = x.checked_sub(left).filter(|x| *x < width) {
+                        reads.push((ky * window.kernel[1] + kx, y * width + x));
                     }
+                }
+            }
+            let sample = &maps[sample * channels * plane..(sample + 1) * channels * plane];
+            let taps = patch.chunks_exact_mut(window.taps());
+            for (taps, map) in taps.zip(sample.chunks_exact(plane.max(1))) {
+                for &(tap, place) in reads.iter() {
+                    taps[tap] = map[place];
                 }
             }
         });

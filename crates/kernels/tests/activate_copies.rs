@@ -3,6 +3,7 @@
 use burgeon_core::Activation;
 use burgeon_kernels::{
     CopyOfEach, NeuronCopies, activate, activate_copies, activate_first, differing_channels,
+    share_memory,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
@@ -153,4 +154,51 @@ fn the_first_channels_are_activated_as_if_alone() {
             assert_eq!(found.into_data(), expected.into_data());
         }
     }
+}
+
+#[test]
+#[expect(
+    deprecated,
+    reason = "the ndarray backend is one of the two that are served"
+)]
+fn an_answer_is_written_over_only_where_nothing_else_holds_it() {
+    let copies = NeuronCopies {
+        neurons: vec![1],
+        directions: 1,
+        copies: vec![CopyOfEach {
+            weights: vec![1.0],
+            steps: vec![1.0],
+        }],
+    };
+    for device in [Device::flex(), Device::ndarray()] {
+        let z = Tensor::<2>::from_data([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], (&device, DType::F64));
+        let output = activate_first(Activation::Tanh, z.clone(), 2);
+        let answer = |output, epsilon| {
+            activate_copies(
+                Activation::Tanh,
+                [z.clone(), z.clone()],
+                output,
+                &copies,
+                epsilon,
+            )
+        };
+        let held = answer(output.clone(), 0.5);
+        let before = (output.to_data(), held.to_data());
+        let next = answer(held.clone(), 0.25);
+        assert_eq!((output.to_data(), held.to_data()), before);
+        assert_eq!(next.into_data(), answer(output, 0.25).into_data());
+        assert_eq!(answer(held, 0.5).into_data(), before.1);
+    }
+}
+
+#[test]
+fn memory_is_shared_by_the_same_values_only() {
+    let device = Device::flex();
+    let a = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device);
+    assert!(share_memory(&a, &a.clone()));
+    assert!(!share_memory(&a, &a.clone().mul_scalar(1.0)));
+    assert!(!share_memory(&a, &a.clone().transpose()));
+    let [first, last] = [0, 1].map(|row| a.clone().narrow(0, row, 1));
+    assert!(!share_memory(&first, &last));
+    assert!(share_memory(&first, &first.clone()));
 }

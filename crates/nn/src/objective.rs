@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use burgeon_kernels::cross_entropy;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 
@@ -37,10 +38,7 @@ impl Objective for CrossEntropy {
 
     fn loss(&self, output: Tensor<2>, targets: &Targets) -> Tensor<1> {
         match targets {
-            Targets::Classes(classes) => log_softmax(output, 1)
-                .gather(1, classes.clone().unsqueeze_dim::<2>(1))
-                .mean()
-                .neg(),
+            Targets::Classes(classes) => cross_entropy(output, classes.clone()),
             // Values are read as probabilities of the classes.
             Targets::Values(values) => {
                 let samples = values.dims()[0] as f64;

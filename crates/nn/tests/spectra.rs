@@ -1,14 +1,20 @@
 //! Captures that end in spectra: kept, streamed and from a part of the rows.
 
 use burgeon_backend_flex::Flex;
-use burgeon_core::{Capture, Method, SpectrumSolver, SplitBackend};
+use burgeon_core::criterion::{Criterion, SteepestDescent};
+use burgeon_core::select::{Selector, TopK};
+use burgeon_core::{Budget, Capture, Method, Plan, SpectrumSolver, SplitBackend};
+use burgeon_nn::grower::line_search;
 use burgeon_nn::{
     Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear, GrowableLinearConfig,
     MeanSquaredError, NnError, Samples, SpectrumConfig, Topology, capture_spectra,
+    capture_with_passes,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 #[derive(Module, Debug)]
 struct Net {
@@ -149,4 +155,54 @@ fn passes_side_by_side_capture_the_same_bits() {
         (ends(&captured), captured.loss, captured.bytes)
     });
     assert_eq!(found[0], found[1]);
+}
+
+#[test]
+fn a_line_search_from_kept_passes_is_that_from_the_start() {
+    const GRID: [f64; 4] = [1.0, 0.5, -0.25, 0.1];
+    let Fixture { net, samples } = Fixture::new().expect("fits");
+    let objective = &MeanSquaredError;
+    for rows in [None, Some(20)] {
+        let mut config = SpectrumConfig::default();
+        if let Some(rows) = rows {
+            config = config.with_rows(rows);
+        }
+        let plain = capture_spectra(&net, objective, &samples, 8, &config, &Flex);
+        let plain = plain.expect("captured");
+        let found = capture_with_passes(&net, objective, &samples, 8, &config, &Flex);
+        let (captured, passes) = found.expect("captured");
+        assert_eq!(ends(&captured), ends(&plain));
+        // What two layers answer to 37 samples before and after their activation, in f32.
+        assert_eq!(passes.bytes(), 37 * (3 * 16 + 5) * 2 * 4);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let candidates = SteepestDescent.candidates(&captured, &Flex, &mut rng);
+        let budget = Budget {
+            neurons: 8,
+            room: None,
+        };
+        let chosen = TopK::new(6)
+            .expect("some")
+            .select(candidates.expect("computes"), budget);
+        let plan = Plan::new("s2d", chosen.expect("selects"));
+        let again = line_search(&net, &plan, &GRID, objective, &samples, 8);
+        let (again, kept) = (
+            again.expect("runs"),
+            passes.line_search(&plan, &GRID, objective),
+        );
+        let kept = kept.expect("runs");
+        let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-5;
+        assert!(close(kept.baseline, again.baseline));
+        for (kept, again) in kept.trials.iter().zip(&again.trials) {
+            let (kept, again) = (kept.loss.expect("finite"), again.loss.expect("finite"));
+            assert!(close(kept, again), "{kept} {again}");
+        }
+        // Beyond the budget nothing is kept, and found all the same.
+        let tight = config.with_memory_budget(captured.bytes + passes.bytes() / 2);
+        let found = capture_with_passes(&net, objective, &samples, 8, &tight, &Flex);
+        let (captured, passes) = found.expect("captured");
+        assert_eq!(ends(&captured), ends(&plain));
+        assert_eq!(passes.bytes(), 0);
+        let none = passes.line_search(&plan, &GRID, objective).expect("runs");
+        assert_eq!(none, again);
+    }
 }

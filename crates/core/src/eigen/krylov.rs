@@ -76,8 +76,9 @@ struct Neuron<T> {
     /// What products are divided by: the first one's largest entry, so that f32 neither
     /// overflows nor vanishes.
     scale: Option<f64>,
-    /// `Qᵀ S Q`, over the scale, of the vectors that have products.
-    projected: DMatrix<f64>,
+    /// `Qᵀ S Q`, over the scale, of the vectors that have products: the upper triangle, column
+    /// by column.
+    projected: Vec<f64>,
     next_look: usize,
     /// The lower and the upper end, once done.
     ends: Option<[End; 2]>,
@@ -112,13 +113,20 @@ impl<T: RealField + Copy> Krylov<T> {
         check: Option<DType>,
     ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(0x5EED);
+        // As many vectors as there are at the first look need not move.
+        let capacity = shape.dim * (limits.iterations.min(FIRST_LOOK) + 1);
         let start = |_| Neuron {
-            basis: unit_vector(shape.dim, &mut rng)
-                .into_iter()
-                .map(nalgebra::convert)
-                .collect(),
+            basis: {
+                let mut basis = Vec::with_capacity(capacity);
+                basis.extend(
+                    unit_vector(shape.dim, &mut rng)
+                        .into_iter()
+                        .map(nalgebra::convert::<f64, T>),
+                );
+                basis
+            },
             scale: None,
-            projected: DMatrix::zeros(0, 0),
+            projected: Vec::new(),
             next_look: FIRST_LOOK,
             ends: None,
         };
@@ -234,16 +242,33 @@ fn to_f64<T: RealField + Copy>(value: T) -> f64 {
     nalgebra::try_convert(value).unwrap_or(f64::NAN)
 }
 
-/// Takes what is along each vector of the orthonormal `basis` out of `rest`, and returns it.
-fn project_out<T: RealField + Copy>(basis: &[T], rest: &mut [T]) -> Vec<T> {
-    let vectors = basis.chunks_exact(rest.len());
-    let along: Vec<T> = vectors.clone().map(|vector| dot(vector, rest)).collect();
-    for (vector, along) in vectors.zip(&along) {
-        for (rest, value) in rest.iter_mut().zip(vector) {
-            *rest -= *along * *value;
+/// The matrix whose upper triangle is `packed`, column by column.
+fn symmetric(packed: &[f64]) -> DMatrix<f64> {
+    let mut size = 0;
+    while size * (size + 1) / 2 < packed.len() {
+        size += 1;
+    }
+    let mut matrix = DMatrix::zeros(size, size);
+    let mut values = packed.iter();
+    for column in 0..size {
+        for (row, value) in (0..=column).zip(values.by_ref()) {
+            matrix[(row, column)] = *value;
+            matrix[(column, row)] = *value;
         }
     }
-    along
+    matrix
+}
+
+/// Takes what is along each vector of the orthonormal `basis` out of `rest`, and adds it to
+/// `along`.
+fn project_out<T: RealField + Copy>(basis: &[T], rest: &mut [T], along: &mut [f64]) {
+    for (vector, along) in basis.chunks_exact(rest.len()).zip(along) {
+        let part = dot(vector, rest);
+        for (rest, value) in rest.iter_mut().zip(vector) {
+            *rest -= part * *value;
+        }
+        *along += to_f64(part);
+    }
 }
 
 /// In several sums side by side, which become vectors.
@@ -277,32 +302,32 @@ impl<T: RealField + Copy> Neuron<T> {
             let largest = product.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
             if largest > 0.0 { largest } else { 1.0 }
         });
-        let mut rest: Vec<T> = product
-            .iter()
-            .map(|value| nalgebra::convert(value / one))
-            .collect();
-        let size = norm(&rest);
-        let mut along = project_out(&self.basis, &mut rest);
+        self.basis.extend(
+            product
+                .iter()
+                .map(|value| nalgebra::convert::<f64, T>(value / one)),
+        );
+        let (basis, rest) = self.basis.split_at_mut(dim * count);
+        let size = norm(rest);
+        let first = self.projected.len();
+        self.projected.resize(first + count, 0.0);
+        let along = &mut self.projected[first..];
+        project_out(basis, rest, along);
         // Where much of it went, what rounding left along the basis is not small against the
         // rest (Daniel, Gragg, Kaufman and Stewart, 1976).
-        let mut beta = norm(&rest);
+        let mut beta = norm(rest);
         if beta < size * nalgebra::convert(CANCELLATION) {
-            let correction = project_out(&self.basis, &mut rest);
-            for (along, correction) in along.iter_mut().zip(correction) {
-                *along += correction;
-            }
-            beta = norm(&rest);
-        }
-        self.projected.resize_mut(count, count, 0.0);
-        for (row, value) in along.iter().enumerate() {
-            let value = to_f64(*value);
-            self.projected[(row, count - 1)] = value;
-            self.projected[(count - 1, row)] = value;
+            project_out(basis, rest, along);
+            beta = norm(rest);
         }
         let rounding = T::default_epsilon() * nalgebra::convert(16.0);
         let exhausted = count == dim || beta <= size * rounding || beta == T::zero();
-        if !exhausted {
-            self.basis.extend(rest.iter().map(|value| *value / beta));
+        if exhausted {
+            self.basis.truncate(dim * count);
+        } else {
+            for value in rest {
+                *value /= beta;
+            }
         }
         let full = count >= limits.basis.max(2 * KEPT + 2);
         if exhausted || last || full || count >= self.next_look {
@@ -318,8 +343,9 @@ impl<T: RealField + Copy> Neuron<T> {
     /// Ends the iteration if both ends have converged or it may not go on, or restarts it if
     /// the basis is full.
     fn look(&mut self, dim: usize, beta: f64, limits: KrylovLimits, last: bool) {
-        let count = self.projected.nrows();
-        let ritz = SymmetricEigen::new(self.projected.clone());
+        let projected = symmetric(&self.projected);
+        let count = projected.nrows();
+        let ritz = SymmetricEigen::new(projected);
         let mut order: Vec<usize> = (0..count).collect();
         order.sort_by(|a, b| ritz.eigenvalues[*a].total_cmp(&ritz.eigenvalues[*b]));
         let (low, high) = (order[0], order[count - 1]);
@@ -357,8 +383,11 @@ impl<T: RealField + Copy> Neuron<T> {
                 .collect();
             self.basis = vectors;
             self.basis.extend(newest);
-            let values = kept.iter().map(|&index| ritz.eigenvalues[index]);
-            self.projected = DMatrix::from_diagonal(&DVector::from_iterator(kept.len(), values));
+            self.projected.clear();
+            for (column, &index) in kept.iter().enumerate() {
+                self.projected.resize(self.projected.len() + column, 0.0);
+                self.projected.push(ritz.eigenvalues[index]);
+            }
         }
     }
 }

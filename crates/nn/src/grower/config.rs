@@ -33,7 +33,8 @@ pub enum Trigger {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepSize {
-    /// The ε of least held loss on the grid `largest · shrink^k`, `k < steps`.
+    /// The ε of least loss on the grid `largest · shrink^k`, `k < steps`, over the
+    /// [`SearchSamples`].
     /// Without a measured decrease the growth is not made.
     LineSearch {
         /// The first ε.
@@ -56,10 +57,22 @@ pub enum StepSize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accept {
-    /// Those whose held loss decreases.
+    /// Those whose loss over the [`SearchSamples`] decreases.
     Decrease,
     /// All: what the papers do, and what baselines without a direction need.
     Always,
+}
+
+/// The samples whose loss chooses the step and decides whether a growth is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchSamples {
+    /// Those held out of training.
+    #[default]
+    Held,
+    /// The training samples that sites were captured on. The search starts from the forward
+    /// passes of the capture, which are kept within [`SpectrumConfig::with_memory_budget`].
+    Captured,
 }
 
 impl StepSize {
@@ -208,6 +221,8 @@ pub(crate) struct Values {
     pub step_share: Option<f64>,
     pub trigger: Trigger,
     pub step_size: StepSize,
+    #[serde(default)]
+    pub search_samples: SearchSamples,
     pub learning_rate: LearningRate,
     pub limits: Limits,
     pub batch_size: usize,
@@ -239,6 +254,7 @@ impl GrowerConfig {
                 max_epochs: usize::MAX,
             },
             step_size: StepSize::line_search(),
+            search_samples: SearchSamples::Held,
             learning_rate: LearningRate::Constant(1e-3),
             limits: Limits {
                 max_epochs: 100,
@@ -273,6 +289,12 @@ impl GrowerConfig {
     /// How far the copies move.
     pub fn with_step_size(mut self, step_size: StepSize) -> Self {
         self.values.step_size = step_size;
+        self
+    }
+
+    /// The samples whose loss chooses the step; those held out unless told.
+    pub fn with_search_samples(mut self, samples: SearchSamples) -> Self {
+        self.values.search_samples = samples;
         self
     }
 

@@ -6,19 +6,18 @@ use burgeon_core::{Budget, Capture, Plan};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::config::{Accept, StepSize};
+use super::config::{Accept, SearchSamples, StepSize};
 use super::state::{GrowthRecord, SiteGrowth, StopReason, Verdict};
-use super::step::{
-    LineSearch, fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,
-};
+use super::step::{LineSearch, fit_budget, fit_cost_budget, output_change_at_zero, preview};
 use super::{Grower, stream};
 use crate::capture::capture;
 use crate::cost::layer_shapes;
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate, parameter_count};
 use crate::observer::Event;
+use crate::passes::ForwardPasses;
 use crate::samples::Samples;
-use crate::spectra::capture_spectra;
+use crate::spectra::{capture_spectra, capture_with_passes};
 use crate::surgery::{apply_plan, carry_optimizer};
 use crate::topology::Topology;
 
@@ -87,7 +86,7 @@ impl<M: Growable> Grower<M> {
     ) -> Result<GrowthRecord, NnError> {
         let step = self.state.journal.len() + 1;
         let samples = self.captured_samples(step);
-        let (captured, plan) = self.propose(&samples, topology, parameters, step)?;
+        let (captured, passes, plan) = self.propose(&samples, topology, parameters, step)?;
         let widths = topology.widths();
         let mut record = GrowthRecord {
             step,
@@ -116,9 +115,9 @@ impl<M: Growable> Grower<M> {
                 output_change_at_zero(&self.model, &record.plan, &probe, batch)?;
         }
         let unchanged = record.output_change_at_zero <= zero_bound(&self.model);
-        let search = self.search(&record.plan, unchanged)?;
-        record.held_loss_before = search.baseline;
-        record.held_loss_after = search.baseline;
+        let search = self.search(&record.plan, unchanged, passes)?;
+        record.held_loss_before = self.held_loss(&self.model, search.baseline)?;
+        record.held_loss_after = record.held_loss_before;
         record.trials.clone_from(&search.trials);
         if record.plan.is_empty() {
             return Ok(record);
@@ -127,7 +126,7 @@ impl<M: Growable> Grower<M> {
             record.verdict = Verdict::OutputChanged;
             return Ok(record);
         }
-        let Some((epsilon, held_loss)) = self.accepted(&search) else {
+        let Some((epsilon, loss)) = self.accepted(&search) else {
             record.verdict = Verdict::NoDecrease;
             return Ok(record);
         };
@@ -142,9 +141,9 @@ impl<M: Growable> Grower<M> {
         }
         record.sites = self.site_growths(&record.plan, epsilon, &samples, captured.loss)?;
         self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
-        self.model = grown;
         record.epsilon = epsilon;
-        record.held_loss_after = held_loss;
+        record.held_loss_after = self.held_loss(&grown, loss)?;
+        self.model = grown;
         record.verdict = Verdict::Committed;
         Ok(record)
     }
@@ -155,16 +154,29 @@ impl<M: Growable> Grower<M> {
         topology: &Topology,
         parameters: u64,
         step: usize,
-    ) -> Result<(Capture, Plan), NnError> {
+    ) -> Result<(Capture, Option<ForwardPasses<M>>, Plan), NnError> {
         let values = &self.config.values;
         let criterion = &self.config.criterion;
         let (model, batch_size) = (&self.model, values.batch_size);
         let objective = self.task.objective.as_ref();
-        let mut captured = if criterion.needs_curvature() {
-            let (spectrum, backend) = (&values.spectrum, self.backend.as_ref());
-            capture_spectra(model, objective, samples, batch_size, spectrum, backend)?
-        } else {
-            capture(model, objective, samples, batch_size, None)?
+        let on_captured = values.search_samples == SearchSamples::Captured;
+        let (spectrum, backend) = (&values.spectrum, self.backend.as_ref());
+        let (mut captured, passes) = match (criterion.needs_curvature(), on_captured) {
+            (true, true) => {
+                let found =
+                    capture_with_passes(model, objective, samples, batch_size, spectrum, backend);
+                found.map(|(captured, passes)| (captured, Some(passes)))?
+            }
+            (true, false) => {
+                let found =
+                    capture_spectra(model, objective, samples, batch_size, spectrum, backend);
+                (found?, None)
+            }
+            (false, _) => {
+                let passes = on_captured.then(|| ForwardPasses::new(model, samples, batch_size));
+                let captured = capture(model, objective, samples, batch_size, None)?;
+                (captured, passes.transpose()?)
+            }
         };
         let cost = self.config.cost.as_ref();
         let priced = match values.cost_budget {
@@ -200,7 +212,7 @@ impl<M: Growable> Grower<M> {
         if let Some((budget, layers)) = &priced {
             fit_cost_budget(topology, &mut plan, layers, cost, *budget);
         }
-        Ok((captured, plan))
+        Ok((captured, passes, plan))
     }
 
     /// Whether no site can grow within the budget of the cost model.
@@ -225,25 +237,38 @@ impl<M: Growable> Grower<M> {
         self.task.train.sample(values.capture_samples, seed)
     }
 
-    /// The held loss as it is and, for a plan that is worth it, under each step.
-    fn search(&self, plan: &Plan, worth_it: bool) -> Result<LineSearch, NnError> {
+    /// The loss as it is and, for a plan that is worth it, under each step: over the samples of
+    /// `passes`, or over those held.
+    fn search(
+        &self,
+        plan: &Plan,
+        worth_it: bool,
+        passes: Option<ForwardPasses<M>>,
+    ) -> Result<LineSearch, NnError> {
         let values = &self.config.values;
         let grid = if plan.is_empty() || !worth_it {
             Vec::new()
         } else {
             values.step_size.grid()
         };
-        line_search(
-            &self.model,
-            plan,
-            &grid,
-            self.task.objective.as_ref(),
-            &self.task.held,
-            values.batch_size,
-        )
+        let passes = match passes {
+            Some(passes) => passes,
+            None => ForwardPasses::new(&self.model, &self.task.held, values.batch_size)?,
+        };
+        passes.line_search(plan, &grid, self.task.objective.as_ref())
     }
 
-    /// The step to take and the held loss under it, if the settings accept one.
+    /// The held loss of `model`, for which the search found `searched`.
+    fn held_loss(&self, model: &M, searched: f64) -> Result<f64, NnError> {
+        let values = &self.config.values;
+        if values.search_samples == SearchSamples::Held {
+            return Ok(searched);
+        }
+        let objective = self.task.objective.as_ref();
+        Ok(evaluate(model, objective, &self.task.held, values.batch_size)?.loss)
+    }
+
+    /// The step to take and the loss under it, if the settings accept one.
     fn accepted(&self, search: &LineSearch) -> Option<(f64, f64)> {
         let always = matches!(
             self.config.values.step_size,

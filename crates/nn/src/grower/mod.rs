@@ -5,7 +5,7 @@ mod growth;
 mod state;
 mod step;
 
-pub use config::{Accept, GrowerConfig, LearningRate, Limits, StepSize, Trigger};
+pub use config::{Accept, GrowerConfig, LearningRate, Limits, SearchSamples, StepSize, Trigger};
 pub use state::{EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict};
 pub use step::{
     LineSearch, fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,

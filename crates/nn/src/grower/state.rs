@@ -28,7 +28,7 @@ pub struct EpochRecord {
 pub struct Trial {
     /// The step.
     pub epsilon: f64,
-    /// The held loss under it; `None` if it is not finite.
+    /// The loss under it; `None` if it is not finite.
     pub loss: Option<f64>,
 }
 

@@ -34,11 +34,11 @@ pub fn preview<M: Growable>(
 /// What a line search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineSearch {
-    /// Held loss of the model as it is.
+    /// Loss of the model as it is.
     pub baseline: f64,
     /// The steps tried.
     pub trials: Vec<Trial>,
-    /// The step of least held loss, with that loss, finite but not always below
+    /// The step of least loss, with that loss, finite but not always below
     /// the baseline.
     pub best: Option<(f64, f64)>,
 }

@@ -71,31 +71,30 @@ impl<const D: usize> Call<D> {
 }
 
 /// Pre-activations of a layer's neurons and what its directions give.
-#[derive(Clone)]
-enum PreActivations<const D: usize> {
-    /// One after the other.
-    Joined(Tensor<D>),
-    /// The neurons' and the directions'.
-    Apart([Tensor<D>; 2]),
+struct PreActivations<const D: usize> {
+    /// Of the neurons, then of the directions.
+    z: Tensor<D>,
+    /// Of the directions, where `z` does not have them.
+    motion: Option<Tensor<D>>,
 }
 
 impl<const D: usize> PreActivations<D> {
+    fn joined(z: Tensor<D>) -> Self {
+        Self { z, motion: None }
+    }
+
     /// One after the other from now on.
     fn join(&mut self) -> Tensor<D> {
-        let z = match self {
-            Self::Joined(z) => z.clone(),
-            Self::Apart(parts) => Tensor::cat(parts.to_vec(), 1),
-        };
-        *self = Self::Joined(z.clone());
-        z
+        if let Some(motion) = self.motion.take() {
+            self.z = Tensor::cat(vec![self.z.clone(), motion], 1);
+        }
+        self.z.clone()
     }
 
     /// As [`activate_copies`] reads them.
     fn parts(&self) -> [Tensor<D>; 2] {
-        match self {
-            Self::Joined(z) => [z.clone(), z.clone()],
-            Self::Apart(parts) => parts.clone(),
-        }
+        let motion = self.motion.as_ref().unwrap_or(&self.z);
+        [self.z.clone(), motion.clone()]
     }
 }
 
@@ -131,7 +130,7 @@ fn first_pass<const D: usize, L: Rehearsed<D>>(
         None => {
             let z = layer.apply(map.weight.clone(), Some(map.offset.clone()), input.clone());
             let output = activate_first(layer.activation(), z.clone(), neurons);
-            (PreActivations::Joined(z), output)
+            (PreActivations::joined(z), output)
         }
     };
     rehearsal.calls.push(Box::new(Call {
@@ -155,13 +154,14 @@ fn beside<const D: usize, L: Rehearsed<D>>(
 ) -> PreActivations<D> {
     let (neurons, all) = (z.dims()[1], map.offset.dims()[0]);
     if neurons == all {
-        return PreActivations::Joined(z);
+        return PreActivations::joined(z);
     }
     let weight = map.weight.clone();
     let weight = weight.narrow(1 - L::INPUT_AXIS, neurons, all - neurons);
     let offset = map.offset.clone().narrow(0, neurons, all - neurons);
     let motion = layer.apply(weight, Some(offset), input.clone());
-    PreActivations::Apart([z, motion])
+    let motion = Some(motion);
+    PreActivations { z, motion }
 }
 
 fn later_pass<const D: usize>(

@@ -8,7 +8,7 @@ use burgeon_core::cost::{CostModel, Macs};
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Knapsack;
 use burgeon_nn::cost::layer_shapes;
-use burgeon_nn::grower::{Accept, Outcome, StopReason, Verdict};
+use burgeon_nn::grower::{Accept, Outcome, SearchSamples, StopReason, Verdict};
 use burgeon_nn::observer::{Event, Observer};
 use burgeon_nn::{Growable, Grower, GrowerConfig, NnError, StepSize, Topology, Trigger};
 use burn::module::Module;
@@ -54,6 +54,35 @@ fn a_seed_fixes_a_run_bit_for_bit() {
     };
     assert!(run(1) == run(1), "the same seed gives two networks");
     assert!(run(1) != run(2), "two seeds give one network");
+}
+
+#[test]
+fn the_step_may_be_chosen_on_the_captured_samples() {
+    let all = config().with_search_samples(SearchSamples::Captured);
+    let mut grower = grower(all.with_capture_samples(usize::MAX));
+    grower.run().expect("runs");
+    assert!(committed(&grower) >= 2);
+    for record in &grower.state().journal {
+        let losses: Vec<f64> = record
+            .trials
+            .iter()
+            .filter_map(|trial| trial.loss)
+            .collect();
+        let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        let chosen = record
+            .trials
+            .iter()
+            .find(|trial| trial.epsilon == record.epsilon);
+        assert_eq!(chosen.and_then(|trial| trial.loss), Some(least));
+        assert!(
+            record
+                .measured_decrease
+                .is_some_and(|decrease| decrease > 0.0)
+        );
+        // The held loss is recorded, and is another.
+        assert!((least - record.held_loss_after).abs() > 1e-6, "{record:#?}");
+        assert_ne!(record.held_loss_before, record.held_loss_after);
+    }
 }
 
 #[test]
