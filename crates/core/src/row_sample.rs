@@ -25,23 +25,23 @@ impl RowSample {
         if !sound || count == 0 || sizes.len() <= count {
             return None;
         }
-        let by_size = |a: &usize, b: &usize| sizes[*b].total_cmp(&sizes[*a]).then(a.cmp(b));
-        let mut order: Vec<usize> = (0..sizes.len()).collect();
-        order.select_nth_unstable_by(count, by_size);
-        order.truncate(count);
-        order.sort_unstable_by(by_size);
-        // The largest are certain as long as the others' probabilities would not be above 1.
+        // The largest are certain, until the others' probabilities are not above 1. Each that is
+        // lowers the bound for the next.
+        let mut is_certain = vec![false; sizes.len()];
         let mut rest: f64 = sizes.iter().sum();
         let mut left = count as f64;
-        let mut certain = 0;
-        while certain < count && left * sizes[order[certain]] >= rest {
-            rest -= sizes[order[certain]];
-            left -= 1.0;
-            certain += 1;
-        }
-        let mut is_certain = vec![false; sizes.len()];
-        for row in &order[..certain] {
-            is_certain[*row] = true;
+        loop {
+            let (before, bound) = (left, rest);
+            for (size, certain) in sizes.iter().zip(&mut is_certain) {
+                if !*certain && left > 0.0 && before * size >= bound {
+                    *certain = true;
+                    rest -= size;
+                    left -= 1.0;
+                }
+            }
+            if left == before {
+                break;
+            }
         }
         // Systematic sampling: every whole number that the sum of the probabilities passes.
         let mut sum: f64 = rng.random();
