@@ -7,8 +7,9 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Judged, Method, Outcome, Recipe, TUNING_NOTE, accuracy, curve_figure, end_series,
-    from_scratch, grown_unit, judged_columns, judged_row, parameters, parts, prediction_note,
+    Grown, Judged, Method, Outcome, Recipe, TUNING_NOTE, accuracy, capture_note, curve_figure,
+    end_series, from_scratch, grown_unit, judged_columns, judged_row, parameters, parts,
+    prediction_note,
 };
 use super::nets::{ConvNet, Mlp};
 use super::{encode, method_and_seed, method_units, results_of};
@@ -34,7 +35,7 @@ pub(super) fn mlp_recipe() -> Recipe {
         final_epochs: 60,
         rate: 0.02,
         batch: 128,
-        capture: 2048,
+        capture: usize::MAX,
         held: 0.1,
     }
 }
@@ -47,7 +48,6 @@ fn conv_recipe() -> Recipe {
         max_growths: 7,
         final_epochs: 20,
         rate: 0.02,
-        capture: 1024,
         ..mlp_recipe()
     }
 }
@@ -182,6 +182,7 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table
         notes: vec![
             smallest_note(mlp, sweep),
             prediction_note("S2D", &mlp.s2d),
+            capture_note(&mlp_recipe()),
             TUNING_NOTE.into(),
             "Neither the network nor the data set is in the paper: no figure of its own to set \
              beside these."
@@ -235,7 +236,11 @@ fn conv_table(seeds: usize, conv: &Grown) -> Table {
             judged_row("grown at random", &conv.random),
             judged_row("S2D's widths from scratch", &conv.same_widths),
         ],
-        notes: vec![prediction_note("S2D", &conv.s2d), TUNING_NOTE.into()],
+        notes: vec![
+            prediction_note("S2D", &conv.s2d),
+            capture_note(&conv_recipe()),
+            TUNING_NOTE.into(),
+        ],
     }
 }
 

@@ -5,8 +5,8 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Method, Recipe, curve_figure, end_series, grown_unit, judged_columns, judged_row,
-    prediction_note,
+    Grown, Method, Recipe, capture_note, curve_figure, end_series, grown_unit, judged_columns,
+    judged_row, prediction_note,
 };
 use super::nets::ConvNet;
 use super::{encode, method_and_seed, method_units, results_of};
@@ -32,7 +32,7 @@ pub(super) fn recipe(settings: &StudySettings) -> Recipe {
         final_epochs,
         rate: 0.01,
         batch: 128,
-        capture: 1024,
+        capture: 8192,
         held: 0.05,
     }
 }
@@ -103,6 +103,7 @@ impl Study for Fashion {
             ],
             notes: vec![
                 prediction_note("S2D", &grown.s2d),
+                capture_note(&recipe),
                 "The network is not in the paper: no figure of its own to set beside these.".into(),
             ],
         };

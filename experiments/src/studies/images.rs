@@ -41,7 +41,7 @@ pub(super) struct Recipe {
     pub rate: f64,
     /// Samples in a batch.
     pub batch: usize,
-    /// Samples that sites are captured on.
+    /// Samples that sites are captured on, at most.
     pub capture: usize,
     /// Share of the training set that is held for ε and the curves.
     pub held: f64,
@@ -404,6 +404,14 @@ pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
 pub(super) const TUNING_NOTE: &str = "Learning rate, weight decay, batch size, budget and epochs were chosen by looking at test \
     accuracies of earlier runs on seeds 0 and 1, so all accuracies here are optimistic; \
     within a run nothing is chosen on the test set.";
+
+/// A sentence on the samples that growths rest on.
+pub(super) fn capture_note(recipe: &Recipe) -> String {
+    match recipe.capture {
+        usize::MAX => "Each growth captures all training samples.".into(),
+        samples => format!("Each growth captures {samples} training samples."),
+    }
+}
 
 /// A sentence on the steps of a method with line search.
 pub(super) fn prediction_note(method: &str, runs: &[Judged]) -> String {

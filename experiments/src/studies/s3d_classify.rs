@@ -8,8 +8,8 @@ use burgeon_nn::grower::SiteGrowth;
 use serde_json::Value;
 
 use super::images::{
-    Judged, Method, TUNING_NOTE, curve_pair_figure, grown_network, judged_columns, judged_row,
-    prediction_note,
+    Judged, Method, Recipe, TUNING_NOTE, capture_note, curve_pair_figure, grown_network,
+    judged_columns, judged_row, prediction_note,
 };
 use super::{digits, encode, fashion, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
@@ -80,8 +80,12 @@ impl Study for SignedClassify {
             Some((_, "s3d")) => Method::Signed(C),
             _ => Method::SteepestDescent,
         };
-        let judged = if kind.starts_with("digits") {
-            let recipe = digits::mlp_recipe();
+        let is_digits = kind.starts_with("digits");
+        let recipe = recipe(
+            if is_digits { "digits" } else { "fashion" },
+            &context.settings,
+        );
+        let judged = if is_digits {
             grown_network(
                 context,
                 &optdigits::load()?,
@@ -92,7 +96,6 @@ impl Study for SignedClassify {
             )?
         } else {
             let set = load(DataSet::FashionMnist, &context.settings.data)?;
-            let recipe = fashion::recipe(&context.settings);
             grown_network(context, &set, &recipe, seed, method, fashion::net)?
         };
         encode(&judged)
@@ -120,6 +123,7 @@ impl Study for SignedClassify {
                     paired_note(&plain, &signed),
                     prediction_note("S2D", &plain),
                     prediction_note("S3D", &signed),
+                    capture_note(&recipe(set, settings)),
                     TUNING_NOTE.into(),
                     "The paper compares them on CIFAR-100 and ImageNet with other networks: no \
                      figure of its own to set beside these."
@@ -142,6 +146,13 @@ impl Study for SignedClassify {
             report.figures.push(figure);
         }
         Ok(report)
+    }
+}
+
+fn recipe(set: &str, settings: &StudySettings) -> Recipe {
+    match set {
+        "digits" => digits::mlp_recipe(),
+        _ => fashion::recipe(settings),
     }
 }
 

@@ -79,7 +79,7 @@ fn recipe(set: &str, settings: &StudySettings) -> Recipe {
         final_epochs,
         rate: 0.01,
         batch: 128,
-        capture: 512,
+        capture: usize::MAX,
         held: 0.1,
     }
 }
@@ -306,7 +306,7 @@ impl Study for EnergyAware {
 "Energy-aware: the linear programme of arXiv 1910.03103 on gain and added MACs; \
                      plain: the 30 % of neurons with the largest gain; random: as many drawn, split in \
                      random directions with ε = 0.25; all in at most 8 steps of at most half the \
-                     network's MACs. Uniform: all widths times one factor. Pruned: a \
+                     network's MACs, each of which captures all training samples. Uniform: all widths times one factor. Pruned: a \
                      uniform net of 2.5 times the budget that loses the filters of least L1 norm, the \
                      same share of each layer, after half of the epochs before the final ones. Slimmed: \
                      such a net that trains that half with 0.001 times the L1 norm of its BatchNorm \
