@@ -2,6 +2,7 @@
 
 mod common;
 
+use burgeon_core::curvature::is_finite;
 use burgeon_core::eigen::{
     CapturedOperator, GeneralNeurons, Method, RayleighDescent, Spectrum, SpectrumSolver,
     SplittingOperator, dense_spectra,
@@ -308,6 +309,20 @@ fn overflow_is_an_error_that_names_the_site() {
         assert!(matches!(error, CoreError::NonFinite { .. }), "{error}");
         assert!(error.to_string().contains("`site`"), "{error}");
     }
+}
+
+#[test]
+fn values_are_finite_though_their_sum_is_not() {
+    let finite = |values: Vec<f32>| {
+        let count = values.len();
+        let data = TensorData::new(values, [count]);
+        is_finite(Tensor::<1>::from_data(data, (&Plain.device(), DType::F32)))
+    };
+    assert!(finite(vec![3e38, 3e38, -1.0]));
+    assert!(finite(vec![0.0; 100]));
+    assert!(!finite(vec![1.0, f32::NAN, 2.0]));
+    assert!(!finite(vec![f32::INFINITY, 1.0]));
+    assert!(!finite(vec![f32::INFINITY, f32::NEG_INFINITY]));
 }
 
 #[test]
