@@ -7,11 +7,11 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Judged, Method, Outcome, Recipe, TUNING_NOTE, accuracy, capture_note, curve_figure,
-    end_series, from_scratch, grown_unit, judged_columns, judged_row, parameters, parts,
-    prediction_note,
+    Grown, Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch,
+    grown_unit, judged_columns, judged_row, parameters, parts,
 };
 use super::nets::{ConvNet, Mlp};
+use super::notes::{TUNING_NOTE, capture_note, prediction_note};
 use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{Figure, Report, Table};

@@ -5,10 +5,10 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Method, Recipe, capture_note, curve_figure, end_series, grown_unit, judged_columns,
-    judged_row, prediction_note,
+    Grown, Method, Recipe, curve_figure, end_series, grown_unit, judged_columns, judged_row,
 };
 use super::nets::ConvNet;
+use super::notes::{capture_note, prediction_note};
 use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{Report, Table};

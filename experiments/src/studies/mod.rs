@@ -7,6 +7,7 @@ mod fast_vs_exact;
 mod growth;
 mod images;
 mod nets;
+mod notes;
 mod rbf;
 mod s3d_classify;
 mod s3d_toy;

@@ -8,9 +8,9 @@ use burgeon_nn::grower::SiteGrowth;
 use serde_json::Value;
 
 use super::images::{
-    Judged, Method, Recipe, TUNING_NOTE, capture_note, curve_pair_figure, grown_network,
-    judged_columns, judged_row, prediction_note,
+    Judged, Method, Recipe, curve_pair_figure, grown_network, judged_columns, judged_row,
 };
+use super::notes::{TUNING_NOTE, capture_note, prediction_note};
 use super::{digits, encode, fashion, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
 use crate::report::{Report, Table};
