@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::activate::{logistic, magnitude, map};
 use crate::host::with_slice;
 use crate::real::Real;
+use crate::transpose::Transposition;
 
 /// Values that one task takes, about.
 const CHUNK: usize = 1 << 14;
@@ -111,7 +112,7 @@ impl<T: Real> WithSimd for Part<'_, T> {
         if plane == 1 {
             weigh(self.curve, self.z, self.gradient, self.values);
         } else {
-            let mut maps = vec![T::ZERO; size];
+            let (mut maps, at_rest) = (vec![T::ZERO; size], vec![T::ZERO; plane]);
             let samples = self.values.chunks_exact_mut(size);
             let maps_of = self
                 .z
@@ -119,11 +120,16 @@ impl<T: Real> WithSimd for Part<'_, T> {
                 .zip(self.gradient.chunks_exact(size));
             for (values, (z, gradient)) in samples.zip(maps_of) {
                 weigh(self.curve, z, gradient, &mut maps);
-                for (position, line) in values.chunks_exact_mut(neurons).enumerate() {
-                    for (to, map) in line.iter_mut().zip(maps.chunks_exact(plane)) {
-                        *to = map[position];
-                    }
+                Transposition {
+                    lines: neurons,
+                    from: &maps,
+                    from_stride: plane,
+                    to: values,
+                    to_stride: neurons,
+                    constants: &at_rest,
+                    adds: false,
                 }
+                .run(Arch::new());
             }
         }
         if let Some(factors) = self.factors {

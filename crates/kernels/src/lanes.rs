@@ -112,3 +112,12 @@ lanes!(
     mul_add_e_f64s,
     reduce_sum_f64s
 );
+
+/// All vector units of this processor, not only the widest.
+#[cfg(test)]
+pub(crate) fn units() -> Vec<Arch> {
+    let mut units = vec![Arch::new()];
+    #[cfg(target_arch = "x86_64")]
+    units.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    units
+}

@@ -53,6 +53,7 @@ mod products;
 mod real;
 mod row_sample;
 mod site;
+mod transpose;
 
 pub use activate::activate;
 pub use activate_copies::{

@@ -37,6 +37,11 @@ pub(crate) trait Real:
     fn same<S: Real>(values: &[S]) -> Option<&[Self]> {
         (TypeId::of::<S>() == TypeId::of::<Self>()).then(|| bytemuck::cast_slice(values))
     }
+
+    /// As [`same`](Self::same), to be written.
+    fn same_mut<S: Real>(values: &mut [S]) -> Option<&mut [Self]> {
+        (TypeId::of::<S>() == TypeId::of::<Self>()).then(|| bytemuck::cast_slice_mut(values))
+    }
 }
 
 impl Real for f32 {

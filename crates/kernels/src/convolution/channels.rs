@@ -313,14 +313,7 @@ fn reduce<T: Lanes, S: Simd, const K: usize, const V: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// All vector units of this processor, not only the widest.
-    fn units() -> Vec<Arch> {
-        let mut units = vec![Arch::new()];
-        #[cfg(target_arch = "x86_64")]
-        units.extend(pulp::x86::V3::try_new().map(Arch::V3));
-        units
-    }
+    use crate::lanes::units;
 
     fn wave(count: usize, pace: f32) -> Vec<f32> {
         (0..count).map(|i| (i as f32 * pace).sin()).collect()

@@ -91,13 +91,15 @@ pub(crate) fn curvature_products<S: Real, T: Lanes>(
                         let start = channels.outputs_of(group).start;
                         along.clear();
                         along.resize(channels.group_outputs() * stride, T::ZERO);
-                        filters.correlate(&task, &mut lines, |neuron, line| {
-                            let to = &mut along[(neuron - start) * stride..][..stride];
-                            for run in task.runs {
-                                let to = &mut to[run.start..run.start + run.length];
-                                line.copy(run, to, 1, T::ZERO);
-                            }
-                            constants[neuron] += weighting.by_position(neuron, task.runs, to);
+                        filters.correlate(&task, &mut lines, |answers| {
+                            answers.for_each_line(|neuron, line| {
+                                let to = &mut along[(neuron - start) * stride..][..stride];
+                                for run in task.runs {
+                                    let to = &mut to[run.start..run.start + run.length];
+                                    line.copy(run, to, 1, T::ZERO);
+                                }
+                                constants[neuron] += weighting.by_position(neuron, task.runs, to);
+                            });
                         });
                         let reduction = Reduction {
                             lines: &along,

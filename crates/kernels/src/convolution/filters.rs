@@ -23,6 +23,14 @@ pub(super) struct Task<'a, T> {
     pub runs: &'a [Run],
 }
 
+/// What filters answer to a task.
+pub(super) enum Answers<'a, T> {
+    /// One output's, at all positions.
+    Line(usize, Line<'a, T>),
+    /// Those of a block, `[wanted positions, width]`.
+    Block(&'a Block, &'a [T]),
+}
+
 /// One output's answers.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a, T> {
@@ -45,6 +53,24 @@ impl<T: Lanes> Line<'_, T> {
             to[at] = self.values[from] + constant;
             from += step;
             at += stride;
+        }
+    }
+}
+
+impl<'a, T: Lanes> Answers<'a, T> {
+    /// Each output's answers by themselves.
+    pub fn for_each_line(self, mut work: impl FnMut(usize, Line<'a, T>)) {
+        match self {
+            Self::Line(output, line) => work(output, line),
+            Self::Block(block, values) => {
+                for (lane, output) in block.channels.clone().enumerate() {
+                    let line = Line {
+                        values: values.get(lane..).unwrap_or_default(),
+                        step: Some(block.width),
+                    };
+                    work(output, line);
+                }
+            }
         }
     }
 }
@@ -90,12 +116,12 @@ impl<T: Lanes> Filters<T> {
         Self::ByPosition(outputs.clone().step_by(ROWS).map(pack).collect())
     }
 
-    /// Correlates the planes of `task` with the filters: `work(output, line)` for each of them.
+    /// Correlates the planes of `task` with the filters and gives the answers to `work`.
     pub fn correlate(
         &self,
         task: &Task<'_, T>,
         lines: &mut Vec<T>,
-        mut work: impl FnMut(usize, Line<'_, T>),
+        mut work: impl FnMut(Answers<'_, T>),
     ) {
         let arch = Arch::new();
         match self {
@@ -112,20 +138,14 @@ impl<T: Lanes> Filters<T> {
                     };
                     correlation.run(arch, rows.len(), weights, lines);
                     for (output, values) in rows.clone().zip(lines.chunks_exact(length)) {
-                        work(output, Line { values, step: None });
+                        work(Answers::Line(output, Line { values, step: None }));
                     }
                 }
             }
             Self::ByChannel(blocks) => {
                 for (block, weights) in blocks {
                     task.by_channel().run(arch, block, weights, lines);
-                    for (lane, output) in block.channels.clone().enumerate() {
-                        let line = Line {
-                            values: lines.get(lane..).unwrap_or_default(),
-                            step: Some(block.width),
-                        };
-                        work(output, line);
-                    }
+                    work(Answers::Block(block, lines));
                 }
             }
         }

@@ -23,8 +23,9 @@ pub(crate) use planes::Geometry;
 
 use crate::lanes::Lanes;
 use crate::real::Real;
+use crate::transpose::Transposition;
 use channels::{Block, ChannelReduction, blocks};
-use filters::{Filters, Task};
+use filters::{Answers, Filters, Task};
 use planes::{Run, Tap};
 use reduce::Reduction;
 
@@ -115,17 +116,49 @@ pub(crate) fn forward<S: Real, T: Lanes>(
                         positions: geometry.positions(count),
                         runs,
                     };
-                    filters.correlate(&task, lines, |row, line| {
-                        for (run, place) in runs.iter().zip(&places) {
-                            let start = row * plane + place;
-                            let to = &mut output[start..start + run.length];
-                            line.copy(run, to, 1, bias.map_or(T::ZERO, |bias| bias[row]));
+                    filters.correlate(&task, lines, |answers| match answers {
+                        Answers::Line(row, line) => {
+                            for (run, place) in runs.iter().zip(&places) {
+                                let start = row * plane + place;
+                                let to = &mut output[start..start + run.length];
+                                line.copy(run, to, 1, bias.map_or(T::ZERO, |bias| bias[row]));
+                            }
+                        }
+                        Answers::Block(block, lines) => {
+                            scatter(block, lines, output, [plane, out_size], bias);
                         }
                     });
                 }
             },
         );
     output
+}
+
+/// Writes the answers `[samples, plane, width]` of a block, plus `bias`, to its channels of the
+/// maps of each sample, of so many numbers each.
+fn scatter<T: Lanes>(
+    block: &Block,
+    answers: &[T],
+    maps: &mut [T],
+    [plane, sample]: [usize; 2],
+    bias: Option<&[T]>,
+) {
+    let channels = block.channels.clone();
+    let none = vec![T::ZERO; channels.len()];
+    let constants = bias.map_or(none.as_slice(), |bias| &bias[channels.clone()]);
+    let answers = answers.chunks_exact((plane * block.width).max(1));
+    for (answers, maps) in answers.zip(maps.chunks_exact_mut(sample.max(1))) {
+        Transposition {
+            lines: plane,
+            from: answers,
+            from_stride: block.width,
+            to: &mut maps[channels.start * plane..],
+            to_stride: plane,
+            constants,
+            adds: false,
+        }
+        .run(Arch::new());
+    }
 }
 
 /// `∂L/∂input`, `[b, inputs, h, w]`, of the gradient `[b, outputs, h', w']`.
@@ -186,17 +219,23 @@ pub(crate) fn input_gradient<T: Lanes>(
                             positions: geometry.positions(count),
                             runs,
                         };
-                        filters.correlate(&task, lines, |row, line| {
-                            geometry.read_input(
-                                runs,
-                                phase,
-                                inputs,
-                                row,
-                                result,
-                                |run, to, stride| {
-                                    line.copy(run, to, stride, T::ZERO);
-                                },
-                            );
+                        filters.correlate(&task, lines, |answers| {
+                            if let (1, &Answers::Block(block, lines)) = (phases.len(), &answers) {
+                                let sizes = [geometry.input_plane(), in_size];
+                                return scatter(block, lines, result, sizes, None);
+                            }
+                            answers.for_each_line(|row, line| {
+                                geometry.read_input(
+                                    runs,
+                                    phase,
+                                    inputs,
+                                    row,
+                                    result,
+                                    |run, to, stride| {
+                                        line.copy(run, to, stride, T::ZERO);
+                                    },
+                                );
+                            });
                         });
                     }
                 }
@@ -218,6 +257,7 @@ pub(crate) fn weight_gradient<T: Lanes>(
     let (runs, plane) = (geometry.output_runs(), geometry.output_plane());
     let blocks = blocks::<T>(Arch::new(), 0..channels.group_outputs());
     let group_size = group_sums(blocks.as_deref(), channels, columns.len());
+    let none = vec![T::ZERO; plane];
     let parts: Vec<_> = input
         .chunks(samples * in_size)
         .zip(gradient.chunks(samples * out_size))
@@ -252,15 +292,19 @@ pub(crate) fn weight_gradient<T: Lanes>(
                 for block in blocks {
                     lines.clear();
                     lines.resize(count * plane * block.width, T::ZERO);
-                    for (lane, channel) in block.channels.clone().enumerate() {
-                        let start = (outputs.start + channel) * plane;
-                        for (sample, gradient) in gradient.chunks_exact(out_size).enumerate() {
-                            let to = lines[sample * plane * block.width + lane..].iter_mut();
-                            let to = to.step_by(block.width);
-                            for (to, from) in to.zip(&gradient[start..start + plane]) {
-                                *to = *from;
-                            }
+                    let start = (outputs.start + block.channels.start) * plane;
+                    let lines_of = lines.chunks_exact_mut((plane * block.width).max(1));
+                    for (lines, gradient) in lines_of.zip(gradient.chunks_exact(out_size)) {
+                        Transposition {
+                            lines: block.channels.len(),
+                            from: &gradient[start..],
+                            from_stride: plane,
+                            to: lines,
+                            to_stride: block.width,
+                            constants: &none,
+                            adds: false,
                         }
+                        .run(Arch::new());
                     }
                     let (sums, rest) = left.split_at_mut(columns.len() * block.width);
                     left = rest;

@@ -364,13 +364,20 @@ fn convert<S: Real, T: Real>(from: &[S], to: &mut [T]) {
 /// Copies a line. Lines are short, and a call for each would take longer than the copy.
 #[inline(always)]
 fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    const PART: usize = 8;
-    let (from, last) = from.as_chunks::<PART>();
-    let (to, end) = to.as_chunks_mut::<PART>();
-    for (to, from) in to.iter_mut().zip(from) {
+    match from.len() {
+        8..=16 => copy_ends::<T, 8>(from, to),
+        17..=32 => copy_ends::<T, 16>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies the first `N` and the last `N`, which cover up to twice as many.
+#[inline(always)]
+fn copy_ends<T: Copy, const N: usize>(from: &[T], to: &mut [T]) {
+    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
         *to = *from;
     }
-    for (to, from) in end.iter_mut().zip(last) {
+    if let (Some(from), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut::<N>()) {
         *to = *from;
     }
 }
