@@ -30,37 +30,40 @@ impl RowSample {
         let mut is_certain = vec![false; sizes.len()];
         let mut rest: f64 = sizes.iter().sum();
         let mut left = count as f64;
-        loop {
+        let mut largest = sizes.iter().copied().fold(0.0, f64::max);
+        while left > 0.0 && left * largest >= rest {
             let (before, bound) = (left, rest);
+            largest = 0.0;
             for (size, certain) in sizes.iter().zip(&mut is_certain) {
-                if !*certain && left > 0.0 && before * size >= bound {
+                if *certain {
+                    continue;
+                }
+                if left > 0.0 && before * size >= bound {
                     *certain = true;
                     rest -= size;
                     left -= 1.0;
+                } else {
+                    largest = f64::max(largest, *size);
                 }
             }
-            if left == before {
-                break;
-            }
         }
+        let share = if left > 0.0 { left / rest } else { 0.0 };
         // Systematic sampling: every whole number that the sum of the probabilities passes.
         let mut sum: f64 = rng.random();
+        let mut next = 1.0;
         let (mut rows, mut factors) = (Vec::new(), Vec::new());
-        for (row, size) in sizes.iter().enumerate() {
-            let probability = if is_certain[row] {
+        for (row, (size, is_certain)) in sizes.iter().zip(is_certain).enumerate() {
+            if is_certain {
                 rows.push(row);
                 factors.push(1.0);
                 continue;
-            } else if left > 0.0 {
-                left * size / rest
-            } else {
-                0.0
-            };
-            let before = sum;
+            }
+            let probability = share * size;
             sum += probability;
-            if sum.floor() > before.floor() {
+            if sum >= next {
                 rows.push(row);
                 factors.push(1.0 / probability);
+                next = sum.floor() + 1.0;
             }
         }
         Some(Self { rows, factors })

@@ -75,7 +75,15 @@ impl<S: Real> WithSimd for Squares<'_, S> {
                     *sum += value * value;
                 }
             }
-            rest + sums.iter().sum::<f64>()
+            // By halves, so that these sums are vectors too.
+            let mut count = LANES;
+            while count > 1 {
+                count /= 2;
+                for i in 0..count {
+                    sums[i] += sums[i + count];
+                }
+            }
+            rest + sums[0]
         };
         lines.map(square).collect()
     }
@@ -89,54 +97,76 @@ fn squares_of_patches<S: Real>(
 ) -> Vec<f64> {
     let size = channels * height * width;
     let [rows, columns] = window.output_size([height, width]);
-    let [[top, _], [left, _]] = window.padding;
-    let place = |axis: usize, output: usize, tap: usize, before: usize, end: usize| {
-        let place = output * window.stride[axis] + tap * window.dilation[axis];
-        place.checked_sub(before).filter(|place| *place < end)
-    };
-    // Which input each output position reads, tap by tap, within the maps.
-    let mut reads = Vec::with_capacity(rows * columns * window.taps());
+    let mut reads = Vec::with_capacity(rows * window.taps());
     for y in 0..rows {
         for ky in 0..window.kernel[0] {
-            let Some(from) = place(0, y, ky, top, height) else {
+            let Some(from) = read_by(&window, 0, y, ky).filter(|from| *from < height) else {
                 continue;
             };
-            for x in 0..columns {
-                let places = (0..window.kernel[1]).filter_map(|kx| place(1, x, kx, left, width));
-                reads.extend(places.map(|at| (y * columns + x, from * width + at)));
+            for kx in 0..window.kernel[1] {
+                let at = |x: usize| read_by(&window, 1, x, kx).filter(|at| *at < width);
+                let inside = (0..columns).filter(|x| at(*x).is_some());
+                let count = inside.clone().count();
+                if let Some((x, at)) = inside.min().and_then(|x| Some((x, at(x)?))) {
+                    reads.push((y * columns + x, from * width + at, count));
+                }
             }
         }
     }
     let of_sample = |maps: &[S]| {
-        let squares = Arch::new().dispatch(SquaresOverChannels {
+        Arch::new().dispatch(SquaresOfPatches {
             maps,
             plane: height * width,
-        });
-        let mut sums = vec![0.0; rows * columns];
-        for &(to, from) in &reads {
-            sums[to] += squares[from];
-        }
-        sums
+            positions: rows * columns,
+            reads: &reads,
+            step: window.stride[1],
+        })
     };
     let samples = values.par_chunks(size.max(1));
     samples.map(of_sample).flatten_iter().collect()
 }
 
-struct SquaresOverChannels<'a, S> {
-    maps: &'a [S],
-    plane: usize,
+/// The line (axis 0) or column of the maps, below their ends, that a tap reads for an output's
+/// line or column; `None` before their first.
+fn read_by(window: &Window, axis: usize, output: usize, tap: usize) -> Option<usize> {
+    let place = output * window.stride[axis] + tap * window.dilation[axis];
+    place.checked_sub(window.padding[axis][0])
 }
 
-impl<S: Real> WithSimd for SquaresOverChannels<'_, S> {
+struct SquaresOfPatches<'a, S> {
+    maps: &'a [S],
+    plane: usize,
+    positions: usize,
+    /// Where a tap is read by neighbouring outputs: the first of them, where it reads, how many
+    /// they are.
+    reads: &'a [(usize, usize, usize)],
+    /// The distance between what two of them read.
+    step: usize,
+}
+
+impl<S: Real> WithSimd for SquaresOfPatches<'_, S> {
     type Output = Vec<f64>;
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, _: V) -> Vec<f64> {
-        let mut sums = vec![0.0; self.plane];
+        let mut squares = vec![0.0; self.plane];
         for map in self.maps.chunks_exact(self.plane.max(1)) {
-            for (sum, value) in sums.iter_mut().zip(map) {
+            for (sum, value) in squares.iter_mut().zip(map) {
                 let value = value.to_f64();
                 *sum += value * value;
+            }
+        }
+        let mut sums = vec![0.0; self.positions];
+        for &(to, from, count) in self.reads {
+            let to = &mut sums[to..to + count];
+            if self.step == 1 {
+                for (to, from) in to.iter_mut().zip(&squares[from..from + count]) {
+                    *to += *from;
+                }
+                continue;
+            }
+            for (to, from) in to.iter_mut().zip(squares[from..].iter().step_by(self.step)) {
+                *to += *from;
             }
         }
         sums
@@ -160,7 +190,6 @@ fn patches<S: Real>(maps: Tensor<4>, window: Window, rows: &[usize]) -> Tensor<2
     let (device, shape) = (maps.device(), maps.dims());
     let [_, channels, height, width] = shape;
     let [lines, columns] = window.output_size([height, width]);
-    let [[top, _], [left, _]] = window.padding;
     let (dim, plane) = (channels * window.taps(), height * width);
     let mut values = vec![S::ZERO; rows.len() * dim];
     with_slice(maps, |maps: &[S]| {
@@ -171,13 +200,11 @@ fn patches<S: Real>(maps: Tensor<4>, window: Window, rows: &[usize]) -> Tensor<2
             // Which taps are not in the padding, and where they lie in a map.
             reads.clear();
             for ky in 0..window.kernel[0] {
-                let y = y * window.stride[0] + ky * window.dilation[0];
-                let Some(y) = y.checked_sub(top).filter(|y| *y < height) else {
+                let Some(y) = read_by(&window, 0, y, ky).filter(|y| *y < height) else {
                     continue;
                 };
                 for kx in 0..window.kernel[1] {
-                    let x = x * window.stride[1] + kx * window.dilation[1];
-                    if let Some(x) = x.checked_sub(left).filter(|x| *x < width) {
+                    if let Some(x) = read_by(&window, 1, x, kx).filter(|x| *x < width) {
                         reads.push((ky * window.kernel[1] + kx, y * width + x));
                     }
                 }
