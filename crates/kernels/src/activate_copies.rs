@@ -222,7 +222,7 @@ impl<T: Real> WithSimd for Answers<'_, T> {
         }
         let neurons = self.part.neurons * plane;
         let [of_z, of_motion] = self.part.channels.map(|channels| channels * plane);
-        let [mut at_rest, mut motion, mut moved, mut answers, mut sums] =
+        let [mut at_rest, mut moved, mut answers, mut sums] =
             std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
         let runs = self.z.chunks(at_once * of_z);
         let motions = |direction: usize| {
@@ -238,13 +238,22 @@ impl<T: Real> WithSimd for Answers<'_, T> {
             }
             sums[..run].fill(T::ZERO);
             for Spread { weights, steps } in &self.part.copies {
-                moved[..run].copy_from_slice(&at_rest[..run]);
+                if steps.is_empty() {
+                    moved[..run].copy_from_slice(&at_rest[..run]);
+                }
                 for (direction, steps) in steps.iter().enumerate() {
                     let motions = motions(direction).skip(index * at_once);
-                    for (to, motion) in motion.chunks_exact_mut(count).zip(motions) {
-                        to.copy_from_slice(motion);
+                    let samples = moved[..run].chunks_exact_mut(count).zip(motions);
+                    if direction > 0 {
+                        samples.for_each(|(to, motion)| add_products(to, motion, steps));
+                        continue;
                     }
-                    add_products(&mut moved[..run], &motion, steps);
+                    for ((to, motion), at_rest) in samples.zip(at_rest.chunks_exact(count)) {
+                        let values = to.iter_mut().zip(at_rest).zip(motion).zip(steps);
+                        for (((to, at_rest), motion), step) in values {
+                            *to = *at_rest + *step * *motion;
+                        }
+                    }
                 }
                 self.part.function.value(&moved[..run], &mut answers[..run]);
                 add_products(&mut sums[..run], &answers, weights);

@@ -11,10 +11,10 @@ use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, NdArray, TensorMetadata, backend_extension,
 };
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Shape, Tensor, module};
+use burn::tensor::{DType, Shape, Tensor, TensorData, module};
 
-use crate::convolution::{self, Channels, Geometry};
-use crate::host::{Host, is_host};
+use crate::convolution::{self, Addend, Channels, Geometry};
+use crate::host::{Host, into_values, is_host, with_slice};
 use crate::lanes::Lanes;
 
 /// Convolves maps `[b, inputs, h, w]` with filters `[outputs, inputs / groups, kh, kw]` and adds
@@ -31,9 +31,7 @@ pub fn conv2d(
 ) -> Tensor<4> {
     let [_, inputs, height, width] = input.dims();
     let [outputs, group_inputs, ..] = weight.dims();
-    let fits = groups > 0
-        && inputs == group_inputs * groups
-        && outputs % groups == 0
+    let fits = fits_groups([inputs, outputs, group_inputs], groups)
         && bias.as_ref().is_none_or(|bias| bias.dims() == [outputs])
         && !window.output_size([height, width]).contains(&0);
     if fits && is_ours(&input, &weight, bias.as_ref()) {
@@ -47,6 +45,59 @@ pub fn conv2d(
     let padding = [(top, bottom), (left, right)];
     let options = ConvOptions::new_with_padding(window.stride, padding, window.dilation, groups);
     module::conv2d(input, weight, bias, options)
+}
+
+/// `maps` `[b, outputs, h', w']` plus the convolution of `input`, as [`conv2d`] has it; written
+/// over `maps` where nothing else holds them and no gradients are asked for.
+pub fn add_conv2d(
+    maps: Tensor<4>,
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    window: Window,
+    groups: usize,
+) -> Tensor<4> {
+    let [batch, inputs, height, width] = input.dims();
+    let [outputs, group_inputs, ..] = weight.dims();
+    let [rows, columns] = window.output_size([height, width]);
+    let fits = maps.dims() == [batch, outputs, rows, columns] && maps.dtype() == input.dtype();
+    let ours = fits
+        && fits_groups([inputs, outputs, group_inputs], groups)
+        && is_ours(&input, &weight, None)
+        && [&maps, &input, &weight].iter().all(|tensor| !tensor.device().is_autodiff());
+    if !ours {
+        return maps + conv2d(input, weight, None, window, groups);
+    }
+    let channels = Channels {
+        inputs,
+        outputs,
+        groups,
+    };
+    let geometry = Geometry::new(window, batch, inputs, [height, width]);
+    match input.dtype() {
+        DType::F64 => added::<f64>(&geometry, channels, maps, input, weight),
+        _ => added::<f32>(&geometry, channels, maps, input, weight),
+    }
+}
+
+fn added<T: Lanes>(
+    geometry: &Geometry,
+    channels: Channels,
+    maps: Tensor<4>,
+    input: Tensor<4>,
+    weight: Tensor<4>,
+) -> Tensor<4> {
+    let (device, shape) = (maps.device(), maps.dims());
+    let addend = Addend::Maps(into_values(maps));
+    let values = with_slice(input, |input: &[T]| {
+        with_slice(weight, |weight: &[T]| {
+            convolution::forward(geometry, channels, input, weight, addend)
+        })
+    });
+    Tensor::from_data(TensorData::new(values, shape), (&device, T::dtype()))
+}
+
+fn fits_groups([inputs, outputs, group_inputs]: [usize; 3], groups: usize) -> bool {
+    groups > 0 && inputs == group_inputs * groups && outputs % groups == 0
 }
 
 fn is_ours(input: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>) -> bool {
@@ -249,9 +300,10 @@ impl Setting {
             geometry, channels, ..
         } = &self;
         let bias: Option<Vec<T>> = bias.map(|bias| B::read(bias, <[T]>::to_vec));
+        let addend = bias.as_deref().map_or(Addend::Zero, Addend::Bias);
         let output = B::read(input, |input: &[T]| {
             B::read(weight, |weight: &[T]| {
-                convolution::forward(geometry, *channels, input, weight, bias.as_deref())
+                convolution::forward(geometry, *channels, input, weight, addend)
             })
         });
         let [height, width] = geometry.output();

@@ -60,7 +60,7 @@ pub use activate_copies::{
     CopyOfEach, NeuronCopies, activate_copies, activate_first, differing_channels,
 };
 pub use batch_norm::{Normalised, batch_norm_train};
-pub use conv2d::conv2d;
+pub use conv2d::{add_conv2d, conv2d};
 pub use cross_entropy::cross_entropy;
 pub use curvature_weights::{curvature_weights, curvature_weights_of_maps};
 pub use grams::splitting_matrices;

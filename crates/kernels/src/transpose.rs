@@ -84,17 +84,26 @@ impl NullaryFnOnce for Blocks<'_> {
     #[inline(always)]
     fn call(self) -> [usize; 2] {
         let Self(avx, all) = self;
-        let [lines, columns] = [all.lines, all.constants.len()].map(|n| n / BLOCK * BLOCK);
+        let lines = all.lines / BLOCK * BLOCK;
+        // The last columns too, where the lines go on behind them.
+        let columns = match all.constants.len() {
+            columns if columns.next_multiple_of(BLOCK) <= all.from_stride => columns,
+            columns => columns / BLOCK * BLOCK,
+        };
         for line in (0..lines).step_by(BLOCK) {
             for column in (0..columns).step_by(BLOCK) {
-                let constants = vector(&all.constants[column..]);
+                let count = BLOCK.min(columns - column);
+                let constants = match count {
+                    BLOCK => vector(&all.constants[column..]),
+                    _ => first(&all.constants[column..]),
+                };
                 let mut block = [constants; BLOCK];
                 for i in 0..BLOCK {
                     let from = vector(&all.from[(line + i) * all.from_stride + column..]);
                     block[i] = avx._mm256_add_ps(block[i], from);
                 }
                 let block = turned_over(avx, block);
-                for i in 0..BLOCK {
+                for i in 0..count {
                     let to = &mut all.to[(column + i) * all.to_stride + line..][..BLOCK];
                     let mut values = block[i];
                     if all.adds {
@@ -116,6 +125,17 @@ type Vector = std::arch::x86_64::__m256;
 fn vector(values: &[f32]) -> Vector {
     let mut array = [0.0; BLOCK];
     array.copy_from_slice(&values[..BLOCK]);
+    bytemuck::cast(array)
+}
+
+/// Fewer values than a vector holds, and zeros.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn first(values: &[f32]) -> Vector {
+    let mut array = [0.0; BLOCK];
+    for (to, value) in array.iter_mut().zip(values) {
+        *to = *value;
+    }
     bytemuck::cast(array)
 }
 
@@ -155,7 +175,7 @@ mod tests {
         [lines, columns]: [usize; 2],
         adds: bool,
     ) -> (Vec<T>, Vec<T>) {
-        let (from_stride, to_stride) = (columns + 3, lines + 2);
+        let (from_stride, to_stride) = (columns + 4, lines + 2);
         let value = |i: usize| T::from_f64((i as f64 * 0.7).sin());
         let from: Vec<T> = (0..lines * from_stride).map(value).collect();
         let constants: Vec<T> = (0..columns).map(|i| value(i + 1000)).collect();

@@ -43,16 +43,31 @@ impl<T: Lanes> Line<'_, T> {
     /// Writes the answers of `run`, plus `constant`, to every `stride`-th value of `to`.
     #[inline(always)]
     pub fn copy(&self, run: &Run, to: &mut [T], stride: usize, constant: T) {
-        let (start, step) = match self.step {
-            None => (run.start, 1),
-            Some(step) => (run.index * step, step),
-        };
+        let (start, step) = self.place(run);
         // Iterators that step by a number known only here would take several times as long.
         let (mut from, mut at) = (start, 0);
         for _ in 0..run.length {
             to[at] = self.values[from] + constant;
             from += step;
             at += stride;
+        }
+    }
+
+    /// Adds the answers of `run` to `to`.
+    #[inline(always)]
+    pub fn add(&self, run: &Run, to: &mut [T]) {
+        let (start, step) = self.place(run);
+        for (i, to) in to.iter_mut().enumerate() {
+            *to += self.values[start + i * step];
+        }
+    }
+
+    /// Where the answers of `run` start, and how far they are apart.
+    #[inline(always)]
+    fn place(&self, run: &Run) -> (usize, usize) {
+        match self.step {
+            None => (run.start, 1),
+            Some(step) => (run.index * step, step),
         }
     }
 }

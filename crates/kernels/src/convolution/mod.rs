@@ -80,19 +80,34 @@ fn forward_offsets(geometry: &Geometry) -> Vec<usize> {
     geometry.taps().iter().map(place).collect()
 }
 
-/// `[b, outputs, h', w']` of maps `[b, inputs, h, w]`, weights and a bias for each output.
+/// What a convolution's answers are added to.
+pub(crate) enum Addend<'a, T> {
+    Zero,
+    /// One number for each output.
+    Bias(&'a [T]),
+    /// Maps of the answers' shape.
+    Maps(Vec<T>),
+}
+
+/// `[b, outputs, h', w']` of maps `[b, inputs, h, w]` and weights, plus `addend`.
 pub(crate) fn forward<S: Real, T: Lanes>(
     geometry: &Geometry,
     channels: Channels,
     input: &[S],
     weight: &[T],
-    bias: Option<&[T]>,
+    addend: Addend<'_, T>,
 ) -> Vec<T> {
     let (inputs, outputs) = (channels.inputs, channels.outputs);
     let in_size = inputs * geometry.input_plane();
     let out_size = outputs * geometry.output_plane();
     let batch = input.len() / in_size.max(1);
-    let mut output = vec![T::ZERO; batch * out_size];
+    let (bias, maps) = match addend {
+        Addend::Zero => (None, None),
+        Addend::Bias(bias) => (Some(bias), None),
+        Addend::Maps(maps) => (None, Some(maps)),
+    };
+    let adds = maps.is_some();
+    let mut output = maps.unwrap_or_else(|| vec![T::ZERO; batch * out_size]);
     let filters = forward_filters(geometry, channels, weight);
     let offsets = forward_offsets(geometry);
     let runs = geometry.output_runs();
@@ -121,11 +136,14 @@ pub(crate) fn forward<S: Real, T: Lanes>(
                             for (run, place) in runs.iter().zip(&places) {
                                 let start = row * plane + place;
                                 let to = &mut output[start..start + run.length];
-                                line.copy(run, to, 1, bias.map_or(T::ZERO, |bias| bias[row]));
+                                match adds {
+                                    true => line.add(run, to),
+                                    false => line.copy(run, to, 1, bias.map_or(T::ZERO, |b| b[row])),
+                                }
                             }
                         }
                         Answers::Block(block, lines) => {
-                            scatter(block, lines, output, [plane, out_size], bias);
+                            scatter(block, lines, output, [plane, out_size], bias, adds);
                         }
                     });
                 }
@@ -135,13 +153,14 @@ pub(crate) fn forward<S: Real, T: Lanes>(
 }
 
 /// Writes the answers `[samples, plane, width]` of a block, plus `bias`, to its channels of the
-/// maps of each sample, of so many numbers each.
+/// maps of each sample, of so many numbers each, or adds them to what stands there.
 fn scatter<T: Lanes>(
     block: &Block,
     answers: &[T],
     maps: &mut [T],
     [plane, sample]: [usize; 2],
     bias: Option<&[T]>,
+    adds: bool,
 ) {
     let channels = block.channels.clone();
     let none = vec![T::ZERO; channels.len()];
@@ -155,7 +174,7 @@ fn scatter<T: Lanes>(
             to: &mut maps[channels.start * plane..],
             to_stride: plane,
             constants,
-            adds: false,
+            adds,
         }
         .run(Arch::new());
     }
@@ -222,7 +241,7 @@ pub(crate) fn input_gradient<T: Lanes>(
                         filters.correlate(&task, lines, |answers| {
                             if let (1, &Answers::Block(block, lines)) = (phases.len(), &answers) {
                                 let sizes = [geometry.input_plane(), in_size];
-                                return scatter(block, lines, result, sizes, None);
+                                return scatter(block, lines, result, sizes, None, false);
                             }
                             answers.for_each_line(|row, line| {
                                 geometry.read_input(

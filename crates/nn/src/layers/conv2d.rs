@@ -1,7 +1,7 @@
 //! Convolutions that mix channels.
 
 use burgeon_core::{Activation, SiteInput, Window};
-use burgeon_kernels::{activate, conv2d};
+use burgeon_kernels::{activate, add_conv2d, conv2d};
 use burn::config::Config;
 use burn::module::{Module, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -164,6 +164,11 @@ impl Rehearsed<4> for GrowableConv2d {
     fn apply(&self, weight: Tensor<4>, offset: Option<Tensor<1>>, input: Tensor<4>) -> Tensor<4> {
         let window = self.window(&input);
         conv2d(input, weight, offset, window, self.conv.groups)
+    }
+
+    fn add(&self, z: Tensor<4>, weight: Tensor<4>, input: Tensor<4>) -> Tensor<4> {
+        let window = self.window(&input);
+        add_conv2d(z, input, weight, window, self.conv.groups)
     }
 
     fn read(outputs: Outputs) -> Option<Tensor<4>> {

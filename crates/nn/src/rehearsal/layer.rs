@@ -32,6 +32,11 @@ pub(crate) trait Rehearsed<const D: usize> {
     /// The linear map of `weight`, plus `offset` `[M]`.
     fn apply(&self, weight: Tensor<D>, offset: Option<Tensor<1>>, input: Tensor<D>) -> Tensor<D>;
 
+    /// `z` plus the linear map of `weight`.
+    fn add(&self, z: Tensor<D>, weight: Tensor<D>, input: Tensor<D>) -> Tensor<D> {
+        z + self.apply(weight, None, input)
+    }
+
     /// What such a layer answers; `None` of another kind.
     fn read(outputs: Outputs) -> Option<Tensor<D>>;
 }
@@ -288,7 +293,7 @@ fn changed<const D: usize, L: Rehearsed<D>>(
     let moved = indices(moved, &input.device());
     let [after, before] = [input, &call.input].map(|x| x.clone().select(1, moved.clone()));
     let weight = map.weight.clone().select(L::INPUT_AXIS, moved);
-    Some(call.z.join() + layer.apply(weight, None, after - before))
+    Some(layer.add(call.z.join(), weight, after - before))
 }
 
 fn indices(values: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
