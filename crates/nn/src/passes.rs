@@ -28,7 +28,6 @@ pub(crate) struct Answer {
     /// The id of the layer's weight.
     pub weight: ParamId,
     pub pre_activation: Outputs,
-    pub output: Outputs,
 }
 
 impl<M: Growable> ForwardPasses<M> {
@@ -80,11 +79,10 @@ impl Answer {
         Self {
             weight: passage.weight,
             pre_activation: passage.pre_activation.clone(),
-            output: passage.output.clone(),
         }
     }
 
     pub fn bytes(&self) -> usize {
-        self.pre_activation.bytes() + self.output.bytes()
+        self.pre_activation.bytes()
     }
 }

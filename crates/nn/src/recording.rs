@@ -58,8 +58,6 @@ pub(crate) struct Passage {
     pub bias: bool,
     /// Pre-activations, off the graph.
     pub pre_activation: Outputs,
-    /// Post-activations, off the graph.
-    pub output: Outputs,
     /// `c` of each neuron, `[M]`, where a normalisation scales it.
     pub scale: Option<Tensor<1>>,
     /// The activation.

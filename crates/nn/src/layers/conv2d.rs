@@ -115,7 +115,6 @@ impl GrowableConv2d {
             input: SiteInput::Maps(input.inner_or_self(), window),
             bias: self.conv.bias.is_some(),
             pre_activation: Outputs::Maps(z.inner_or_self()),
-            output: Outputs::Maps(output.clone().inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,

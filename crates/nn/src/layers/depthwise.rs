@@ -117,7 +117,6 @@ impl GrowableDepthwiseConv2d {
             input: SiteInput::ChannelMaps(input.inner_or_self(), window),
             bias: self.bias.is_some(),
             pre_activation: Outputs::Maps(z.inner_or_self()),
-            output: Outputs::Maps(output.clone().inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,

@@ -87,7 +87,6 @@ impl GrowableLinear {
             input: SiteInput::Rows(recording::rows(input.inner_or_self())),
             bias: self.linear.bias.is_some(),
             pre_activation: Outputs::of_rows(z.inner_or_self()),
-            output: Outputs::of_rows(output.clone().inner_or_self()),
             scale: self.norm.as_ref().map(norm_scale),
             activation: self.activation,
             gradient,

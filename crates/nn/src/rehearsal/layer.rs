@@ -128,16 +128,14 @@ fn first_pass<const D: usize, L: Rehearsed<D>>(
         map = with_directions(map, site);
     }
     let known = rehearsal.known(id);
-    let known =
-        known.and_then(|known| Some((L::read(known.pre_activation)?, L::read(known.output)?)));
-    let (z, output) = match known {
-        Some((z, output)) => (beside(layer, z, &map, input), output),
+    let z = match known.and_then(|known| L::read(known.pre_activation)) {
+        Some(z) => beside(layer, z, &map, input),
         None => {
             let z = layer.apply(map.weight.clone(), Some(map.offset.clone()), input.clone());
-            let output = activate_first(layer.activation(), z.clone(), neurons);
-            (PreActivations::joined(z), output)
+            PreActivations::joined(z)
         }
     };
+    let output = activate_first(layer.activation(), z.z.clone(), neurons);
     rehearsal.calls.push(Box::new(Call {
         id,
         input: input.clone(),
