@@ -144,6 +144,7 @@ fn on_host<T: Real, const D: usize>(
         motion: motion.dims()[1] - split * copies.directions,
         plane,
         split: &copies.neurons,
+        are_all: copies.neurons.iter().copied().eq(0..shape[1]),
         at_once,
         copies: copies
             .copies
@@ -189,6 +190,8 @@ struct Part<'a, T> {
     motion: usize,
     plane: usize,
     split: &'a [usize],
+    /// Whether they are all neurons in their order.
+    are_all: bool,
     /// Samples of a run.
     at_once: usize,
     copies: Vec<Spread<T>>,
@@ -222,41 +225,55 @@ impl<T: Real> WithSimd for Answers<'_, T> {
         }
         let neurons = self.part.neurons * plane;
         let [of_z, of_motion] = self.part.channels.map(|channels| channels * plane);
-        let [mut at_rest, mut moved, mut answers, mut sums] =
-            std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
+        let [
+            mut at_rest,
+            mut motion,
+            mut moved,
+            mut answers,
+            mut sums,
+        ] = std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
         let runs = self.z.chunks(at_once * of_z);
-        let motions = |direction: usize| {
-            let start = self.part.motion * plane + direction * count;
-            let samples = self.motion.chunks_exact(of_motion.max(1));
-            samples.map(move |motion| &motion[start..start + count])
-        };
         let runs = runs.zip(self.values.chunks_mut(at_once * neurons));
         for (index, (z, values)) in runs.enumerate() {
             let run = z.len() / of_z * count;
-            for (to, z) in at_rest.chunks_exact_mut(count).zip(z.chunks_exact(of_z)) {
-                self.part.gather(z, to);
+            let mut z = z;
+            if !(self.part.are_all && of_z == count) {
+                for (to, z) in at_rest.chunks_exact_mut(count).zip(z.chunks_exact(of_z)) {
+                    self.part.gather(z, to);
+                }
+                z = &at_rest[..run];
             }
             sums[..run].fill(T::ZERO);
             for Spread { weights, steps } in &self.part.copies {
                 if steps.is_empty() {
-                    moved[..run].copy_from_slice(&at_rest[..run]);
+                    moved[..run].copy_from_slice(z);
                 }
                 for (direction, steps) in steps.iter().enumerate() {
-                    let motions = motions(direction).skip(index * at_once);
-                    let samples = moved[..run].chunks_exact_mut(count).zip(motions);
+                    let start = index * at_once * of_motion;
+                    let mut motions = &self.motion[start..];
+                    if of_motion != count {
+                        let start = self.part.motion * plane + direction * count;
+                        let samples = motions.chunks_exact(of_motion);
+                        for (to, motions) in motion[..run].chunks_exact_mut(count).zip(samples) {
+                            to.copy_from_slice(&motions[start..start + count]);
+                        }
+                        motions = &motion;
+                    }
                     if direction > 0 {
-                        samples.for_each(|(to, motion)| add_products(to, motion, steps));
+                        add_products(&mut moved[..run], motions, steps);
                         continue;
                     }
-                    for ((to, motion), at_rest) in samples.zip(at_rest.chunks_exact(count)) {
-                        let values = to.iter_mut().zip(at_rest).zip(motion).zip(steps);
-                        for (((to, at_rest), motion), step) in values {
-                            *to = *at_rest + *step * *motion;
-                        }
+                    let values = moved[..run].iter_mut().zip(z).zip(motions).zip(steps);
+                    for (((to, at_rest), motion), step) in values {
+                        *to = *at_rest + *step * *motion;
                     }
                 }
                 self.part.function.value(&moved[..run], &mut answers[..run]);
                 add_products(&mut sums[..run], &answers, weights);
+            }
+            if self.part.are_all {
+                values[..run].copy_from_slice(&sums[..run]);
+                continue;
             }
             let lines = values.chunks_exact_mut(neurons);
             for (values, sums) in lines.zip(sums.chunks_exact(count)) {

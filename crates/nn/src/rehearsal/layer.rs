@@ -71,7 +71,7 @@ impl<const D: usize> Call<D> {
     /// answer and its consumer therefore reads no other tensor.
     fn moved(&self, tensor: &Tensor<D>) -> Option<Vec<usize>> {
         let (answer, site) = self.answer.as_ref().zip(self.split.as_ref())?;
-        share_memory(tensor, answer).then(|| site.copies.neurons.clone())
+        share_memory(tensor, answer).then(|| site.split.clone())
     }
 }
 

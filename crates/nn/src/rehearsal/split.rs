@@ -9,7 +9,7 @@ use burgeon_core::scheme::Offspring;
 use burgeon_kernels::{CopyOfEach, NeuronCopies};
 use burn::module::ParamId;
 
-use crate::layers::SiteSpec;
+use crate::layers::{FanInLayout, SiteSpec};
 use crate::topology::Topology;
 
 /// The split sites of a plan by their layer's weight.
@@ -22,9 +22,16 @@ pub(crate) struct SplitSite {
     pub spec: SiteSpec,
     /// The directions of each neuron, `[d]` each: the first ones of all, the second ones, …
     pub directions: Vec<Vec<f64>>,
-    /// The neurons and their copies.
+    /// The neurons that are split.
+    pub split: Vec<usize>,
+    /// They and their copies, or all neurons, of which the others have themselves as the only
+    /// copy: where many of a layer with one value for each are split, gathering them would take
+    /// longer.
     pub copies: NeuronCopies,
 }
+
+/// The share of a linear layer's neurons that is many.
+const MANY: f64 = 0.2;
 
 impl SplitSites {
     /// The sites of `plan`; `None` where a site does not exist, an offset does not fit or a
@@ -58,7 +65,17 @@ impl SplitSite {
         if !growths.iter().all(|g| fits(g) && seen.insert(g.neuron)) {
             return None;
         }
-        let placed: Vec<Placed> = growths.iter().map(Placed::of).collect();
+        let split: Vec<usize> = growths.iter().map(|growth| growth.neuron).collect();
+        let mut neurons = split.clone();
+        let mut placed: Vec<Placed> = growths.iter().map(Placed::of).collect();
+        if spec.layout == FanInLayout::Column && split.len() as f64 >= MANY * width as f64 {
+            let mut all: Vec<Placed> = (0..width).map(|_| Placed::at_rest()).collect();
+            for (neuron, placed) in split.iter().zip(placed) {
+                all[*neuron] = placed;
+            }
+            placed = all;
+            neurons = (0..width).collect();
+        }
         let most = |of: &dyn Fn(&Placed) -> usize| placed.iter().map(of).max().unwrap_or(0);
         let (directions, copies) = (most(&|p| p.directions.len()), most(&|p| p.copies.len()));
         let copy = |index: usize| {
@@ -84,9 +101,10 @@ impl SplitSite {
         };
         Some(Self {
             spec,
+            split,
             directions: (0..directions).flat_map(direction).collect(),
             copies: NeuronCopies {
-                neurons: growths.iter().map(|growth| growth.neuron).collect(),
+                neurons,
                 directions,
                 copies: (0..copies).map(copy).collect(),
             },
@@ -109,6 +127,18 @@ struct PlacedCopy {
 }
 
 impl Placed {
+    /// A neuron that is not split.
+    fn at_rest() -> Self {
+        let copy = PlacedCopy {
+            weight: 1.0,
+            ..PlacedCopy::default()
+        };
+        Self {
+            directions: Vec::new(),
+            copies: vec![copy],
+        }
+    }
+
     fn of(growth: &Growth) -> Self {
         let mut directions: Vec<Vec<f64>> = Vec::new();
         let place = |Offspring { weight, offset }: &Offspring| {
