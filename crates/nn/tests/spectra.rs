@@ -172,8 +172,8 @@ fn a_line_search_from_kept_passes_is_that_from_the_start() {
         let found = capture_with_passes(&net, objective, &samples, 8, &config, &Flex);
         let (captured, passes) = found.expect("captured");
         assert_eq!(ends(&captured), ends(&plain));
-        // What two layers answer to 37 samples before and after their activation, in f32.
-        assert_eq!(passes.bytes(), 37 * (3 * 16 + 5) * 2 * 4);
+        // What two layers answer to 37 samples before their activation, in f32.
+        assert_eq!(passes.bytes(), 37 * (3 * 16 + 5) * 4);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let candidates = SteepestDescent.candidates(&captured, &Flex, &mut rng);
         let budget = Budget {
