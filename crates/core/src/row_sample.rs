@@ -19,18 +19,18 @@ impl RowSample {
     /// its size, and with certainty where that would be above 1. Weights are multiplied with
     /// 1/π, so expected sums are those over all rows (Horvitz and Thompson, 1952).
     ///
-    /// `None` where no row would be left out, and where a size is negative or not a number.
+    /// `None` where no row would be left out, and where a size is negative or the sum of all is
+    /// not finite.
     pub fn by_size(sizes: &[f64], count: usize, rng: &mut impl Rng) -> Option<Self> {
-        let sound = sizes.iter().all(|size| size.is_finite() && *size >= 0.0);
-        if !sound || count == 0 || sizes.len() <= count {
+        let (total, [smallest, mut largest]) = sum_and_ends(sizes);
+        if !total.is_finite() || smallest < 0.0 || count == 0 || sizes.len() <= count {
             return None;
         }
         // The largest are certain, until the others' probabilities are not above 1. Each that is
         // lowers the bound for the next.
         let mut is_certain = vec![false; sizes.len()];
-        let mut rest: f64 = sizes.iter().sum();
+        let mut rest = total;
         let mut left = count as f64;
-        let mut largest = sizes.iter().copied().fold(0.0, f64::max);
         while left > 0.0 && left * largest >= rest {
             let (before, bound) = (left, rest);
             largest = 0.0;
@@ -117,6 +117,23 @@ impl RowSample {
         let inside = Tensor::<1>::from_data(TensorData::new(inside, [size]), (&device, dtype));
         (values * inside).reshape([self.rows.len(), c * window.taps()])
     }
+}
+
+/// The sum of `values`, the smallest and the largest, in several parts side by side.
+fn sum_and_ends(values: &[f64]) -> (f64, [f64; 2]) {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    for part in values.chunks(LANES) {
+        for (i, &value) in part.iter().enumerate() {
+            sums[i] += value;
+            low[i] = if value < low[i] { value } else { low[i] };
+            high[i] = if value > high[i] { value } else { high[i] };
+        }
+    }
+    let smallest = low.into_iter().fold(f64::INFINITY, f64::min);
+    let largest = high.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    (sums.iter().sum(), [smallest, largest])
 }
 
 fn gather(maps: Tensor<4>, places: impl IntoIterator<Item = usize>, count: usize) -> Tensor<1> {

@@ -76,14 +76,9 @@ impl<S: Real> WithSimd for Squares<'_, S> {
                 }
             }
             // By halves, so that these sums are vectors too.
-            let mut count = LANES;
-            while count > 1 {
-                count /= 2;
-                for i in 0..count {
-                    sums[i] += sums[i + count];
-                }
-            }
-            rest + sums[0]
+            let sums: [f64; 8] = std::array::from_fn(|i| sums[i] + sums[i + 8]);
+            let sums: [f64; 4] = std::array::from_fn(|i| sums[i] + sums[i + 4]);
+            rest + (sums[0] + sums[2]) + (sums[1] + sums[3])
         };
         lines.map(square).collect()
     }

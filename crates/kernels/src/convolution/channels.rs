@@ -105,6 +105,19 @@ impl<T: Lanes> WithSimd for Correlate<'_, T> {
 /// Positions of each of two short runs that are summed together.
 const HALF: usize = 8;
 
+/// Taps of a kernel's line that are worked on together.
+const WIDE: usize = 3;
+
+/// Whether taps come in lines of [`WIDE`], each reading one place behind the last.
+pub(super) fn has_lines(offsets: &[usize]) -> bool {
+    let lines = offsets.chunks_exact(WIDE);
+    lines.remainder().is_empty()
+        && lines.into_iter().all(|line| {
+            let mut pairs = line.iter().zip(&line[1..]);
+            pairs.all(|(tap, next)| *next == tap + 1)
+        })
+}
+
 #[inline(always)]
 fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
     simd: S,
@@ -112,6 +125,7 @@ fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
     weights: &[T],
     out: &mut [T],
 ) {
+    let has_lines = has_lines(correlation.offsets);
     let mut runs = correlation.runs;
     while let [run, rest @ ..] = runs {
         runs = rest;
@@ -125,17 +139,17 @@ fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
             runs = rest;
             while q + HALF <= run.length {
                 let places = [run, next].map(|run| (run.start + q, run.index + q));
-                correlate::<T, S, HALF, V, 2>(simd, correlation, weights, places, out);
+                correlate::<T, S, HALF, V, 2>(simd, correlation, weights, places, has_lines, out);
                 q += HALF;
             }
-            remainder::<T, S, V>(simd, correlation, weights, next, q, out);
+            remainder::<T, S, V>(simd, correlation, weights, next, q, has_lines, out);
         }
         while q + P <= run.length {
             let places = [(run.start + q, run.index + q)];
-            correlate::<T, S, P, V, 1>(simd, correlation, weights, places, out);
+            correlate::<T, S, P, V, 1>(simd, correlation, weights, places, has_lines, out);
             q += P;
         }
-        remainder::<T, S, V>(simd, correlation, weights, run, q, out);
+        remainder::<T, S, V>(simd, correlation, weights, run, q, has_lines, out);
     }
 }
 
@@ -147,16 +161,17 @@ fn remainder<T: Lanes, S: Simd, const V: usize>(
     weights: &[T],
     run: &Run,
     mut q: usize,
+    has_lines: bool,
     out: &mut [T],
 ) {
     while q + 4 <= run.length {
         let places = [(run.start + q, run.index + q)];
-        correlate::<T, S, 4, V, 1>(simd, correlation, weights, places, out);
+        correlate::<T, S, 4, V, 1>(simd, correlation, weights, places, has_lines, out);
         q += 4;
     }
     while q < run.length {
         let places = [(run.start + q, run.index + q)];
-        correlate::<T, S, 1, V, 1>(simd, correlation, weights, places, out);
+        correlate::<T, S, 1, V, 1>(simd, correlation, weights, places, has_lines, out);
         q += 1;
     }
 }
@@ -169,12 +184,43 @@ fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize, const R: usize>(
     correlation: &ChannelCorrelation<'_, T>,
     weights: &[T],
     places: [(usize, usize); R],
+    has_lines: bool,
     out: &mut [T],
 ) {
     let mut sums = [[[T::splat(simd, T::ZERO); V]; P]; R];
     let mut weights = T::vectors::<S>(weights).chunks_exact(V);
+    // Vectors of weights that wait in registers beside the sums.
+    let fits = R * P * V + WIDE * V + 1 < S::REGISTER_COUNT;
     for channel in 0..correlation.channels {
         let plane = &correlation.planes[channel * correlation.stride..];
+        if P >= WIDE && fits && has_lines {
+            for offsets in correlation.offsets.chunks_exact(WIDE) {
+                let mut line = [[T::splat(simd, T::ZERO); V]; WIDE];
+                for tap in 0..WIDE {
+                    let Some(weights) = weights.next() else {
+                        return;
+                    };
+                    line[tap].copy_from_slice(weights);
+                }
+                for r in 0..R {
+                    let start = places[r].0 + offsets[0];
+                    let x = &plane[start..start + P + WIDE - 1];
+                    // Each value is read once for all taps of its line.
+                    for i in 0..P + WIDE - 1 {
+                        let x = T::splat(simd, x[i]);
+                        for tap in 0..WIDE {
+                            if i >= tap && i - tap < P {
+                                for v in 0..V {
+                                    let sum = &mut sums[r][i - tap][v];
+                                    *sum = T::multiply_add(simd, x, line[tap][v], *sum);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            continue;
+        }
         for &offset in correlation.offsets {
             let Some(weights) = weights.next() else {
                 return;

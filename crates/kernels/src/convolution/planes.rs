@@ -166,7 +166,18 @@ impl Geometry {
         odd_lines(self.lead() + self.positions(self.samples) + self.largest_shift() + SLACK)
     }
 
-    /// Lays out `channels` of samples `values` (each `[all channels, h, w]`) in `planes`.
+    /// Makes `planes` zero wherever `samples` samples will not be written. What was laid out in
+    /// them before must have been of this geometry.
+    fn clear<T: Real>(&self, planes: &mut Vec<T>, length: usize, samples: usize) {
+        // As many samples as there can be go where the last ones are.
+        if planes.len() != length || samples != self.samples {
+            planes.clear();
+            planes.resize(length, T::ZERO);
+        }
+    }
+
+    /// Lays out `channels` of samples `values` (each `[all channels, h, w]`) in `planes`, which
+    /// hold nothing or another layout of as many channels.
     pub(super) fn fill_input<S: Real, T: Real>(
         &self,
         values: &[S],
@@ -175,8 +186,8 @@ impl Geometry {
         planes: &mut Vec<T>,
     ) {
         let stride = self.input_stride();
-        planes.clear();
-        planes.resize(channels.len() * stride, T::ZERO);
+        let sample_size = (all * self.input_plane()).max(1);
+        self.clear(planes, channels.len() * stride, values.len() / sample_size);
         // Of the first sample: where each line is read and where it goes.
         let mut lines = Vec::new();
         if self.is_compact() {
@@ -190,7 +201,7 @@ impl Geometry {
                 });
             }
         }
-        let (sample_size, step) = ((all * self.input_plane()).max(1), self.window.stride[1]);
+        let step = self.window.stride[1];
         for (channel, plane) in channels.zip(planes.chunks_exact_mut(stride)) {
             for (sample, values) in values.chunks_exact(sample_size).enumerate() {
                 let values = &values[channel * self.input_plane()..][..self.input_plane()];
@@ -327,10 +338,10 @@ impl Geometry {
         planes: &mut Vec<T>,
     ) {
         let stride = self.output_stride();
-        planes.clear();
-        planes.resize(channels.len() * stride, T::ZERO);
+        let count = values.len() / (all * self.output_plane()).max(1);
+        self.clear(planes, channels.len() * stride, count);
         let runs = self.output_runs();
-        let runs = self.runs_of(&runs, values.len() / (all * self.output_plane()).max(1));
+        let runs = self.runs_of(&runs, count);
         let places = self.output_places(runs, all);
         for (channel, plane) in channels.zip(planes.chunks_exact_mut(stride)) {
             let values = &values[(channel * self.output_plane()).min(values.len())..];
