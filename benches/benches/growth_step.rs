@@ -30,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SAMPLES: usize = 1437;
 
 /// Activations of all layers that a pass holds at once, about.
-const ACTIVATIONS: usize = 1 << 20;
+const ACTIVATIONS: usize = 3 << 18;
 
 /// Samples of a pass of the capture and of the line search, at most.
 const AT_ONCE: usize = 720;

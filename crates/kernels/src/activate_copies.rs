@@ -225,13 +225,8 @@ impl<T: Real> WithSimd for Answers<'_, T> {
         }
         let neurons = self.part.neurons * plane;
         let [of_z, of_motion] = self.part.channels.map(|channels| channels * plane);
-        let [
-            mut at_rest,
-            mut motion,
-            mut moved,
-            mut answers,
-            mut sums,
-        ] = std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
+        let [mut at_rest, mut motion, mut moved, mut answers, mut sums] =
+            std::array::from_fn(|_| vec![T::ZERO; at_once * count]);
         let runs = self.z.chunks(at_once * of_z);
         let runs = runs.zip(self.values.chunks_mut(at_once * neurons));
         for (index, (z, values)) in runs.enumerate() {

@@ -63,7 +63,9 @@ pub fn add_conv2d(
     let ours = fits
         && fits_groups([inputs, outputs, group_inputs], groups)
         && is_ours(&input, &weight, None)
-        && [&maps, &input, &weight].iter().all(|tensor| !tensor.device().is_autodiff());
+        && [&maps, &input, &weight]
+            .iter()
+            .all(|tensor| !tensor.device().is_autodiff());
     if !ours {
         return maps + conv2d(input, weight, None, window, groups);
     }

@@ -60,8 +60,9 @@ impl<T: Real> Transposition<'_, T> {
     fn one_by_one(&mut self, [line, column]: [usize; 2], [lines, columns]: [usize; 2]) {
         for line in line..lines {
             let from = &self.from[line * self.from_stride..][..columns];
-            for column in column..columns {
-                let value = from[column] + self.constants[column];
+            let values = from.iter().zip(self.constants).enumerate();
+            for (column, (value, constant)) in values.skip(column) {
+                let value = *value + *constant;
                 let to = &mut self.to[column * self.to_stride + line];
                 *to = if self.adds { *to + value } else { value };
             }
@@ -98,14 +99,13 @@ impl NullaryFnOnce for Blocks<'_> {
                     _ => first(&all.constants[column..]),
                 };
                 let mut block = [constants; BLOCK];
-                for i in 0..BLOCK {
+                for (i, values) in block.iter_mut().enumerate() {
                     let from = vector(&all.from[(line + i) * all.from_stride + column..]);
-                    block[i] = avx._mm256_add_ps(block[i], from);
+                    *values = avx._mm256_add_ps(*values, from);
                 }
                 let block = turned_over(avx, block);
-                for i in 0..count {
+                for (i, mut values) in block.into_iter().enumerate().take(count) {
                     let to = &mut all.to[(column + i) * all.to_stride + line..][..BLOCK];
-                    let mut values = block[i];
                     if all.adds {
                         values = avx._mm256_add_ps(vector(to), values);
                     }

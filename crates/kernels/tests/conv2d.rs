@@ -1,7 +1,7 @@
 //! The convolution against Burn's own and against finite differences.
 
 use burgeon_core::Window;
-use burgeon_kernels::conv2d;
+use burgeon_kernels::{add_conv2d, conv2d};
 use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{DType, Device, Distribution, Shape, Tensor, module};
 use proptest::prelude::*;
@@ -222,6 +222,24 @@ proptest! {
     #[expect(deprecated, reason = "the ndarray backend is one of the two that are served")]
     fn same_as_burns_on_ndarray(case in case()) {
         same_as_burns(&case, &Device::ndarray())?;
+    }
+
+    #[test]
+    fn added_onto_maps(case in prop_oneof![case(), depthwise(), wide()], double: bool) {
+        let dtype = if double { DType::F64 } else { DType::F32 };
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let normal = Distribution::Normal(0.0, 1.0);
+            let random = |shape: [usize; 4]| Tensor::<4>::random(shape, normal, (&device, dtype));
+            let (input, weight) = (random(case.input()), random(case.weight()));
+            let convolved = conv2d(input.clone(), weight.clone(), None, case.window, case.groups);
+            let maps = random(convolved.dims());
+            let expected = maps.clone() + convolved;
+            let held = add_conv2d(maps.clone(), input.clone(), weight.clone(), case.window, case.groups);
+            prop_assert!(held.clone().equal(expected.clone()).all().into_scalar::<bool>());
+            // Nothing else holds the maps any more.
+            let taken = add_conv2d(maps, input, weight, case.window, case.groups);
+            prop_assert!(taken.equal(expected).all().into_scalar::<bool>());
+        }
     }
 
     /// Each gradient, along a random direction, in f64.

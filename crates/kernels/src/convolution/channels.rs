@@ -196,11 +196,8 @@ fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize, const R: usize>(
         if P >= WIDE && fits && has_lines {
             for offsets in correlation.offsets.chunks_exact(WIDE) {
                 let mut line = [[T::splat(simd, T::ZERO); V]; WIDE];
-                for tap in 0..WIDE {
-                    let Some(weights) = weights.next() else {
-                        return;
-                    };
-                    line[tap].copy_from_slice(weights);
+                for (tap, weights) in line.iter_mut().zip(&mut weights) {
+                    tap.copy_from_slice(weights);
                 }
                 for r in 0..R {
                     let start = places[r].0 + offsets[0];
@@ -367,7 +364,14 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_plain_loops_on_every_vector_unit() {
-        let (inputs, stride, offsets) = (3, 80, [0, 5, 11]);
+        assert!(has_lines(&[3, 4, 5, 0, 1, 2]));
+        assert!(!has_lines(&[0, 1, 2, 3]) && !has_lines(&[2, 1, 0]));
+        sums_are_those_of_plain_loops(&[0, 5, 11]);
+        sums_are_those_of_plain_loops(&[0, 1, 2, 9, 10, 11]);
+    }
+
+    fn sums_are_those_of_plain_loops(offsets: &[usize]) {
+        let (inputs, stride) = (3, 80);
         let planes = wave(inputs * stride, 0.37);
         let lengths = [1, 4, 21, 17];
         let mut runs = Vec::new();
@@ -401,7 +405,7 @@ mod tests {
                         planes: &planes,
                         stride,
                         channels: inputs,
-                        offsets: &offsets,
+                        offsets,
                         runs: &runs,
                     };
                     let mut found = Vec::new();

@@ -138,7 +138,9 @@ pub(crate) fn forward<S: Real, T: Lanes>(
                                 let to = &mut output[start..start + run.length];
                                 match adds {
                                     true => line.add(run, to),
-                                    false => line.copy(run, to, 1, bias.map_or(T::ZERO, |b| b[row])),
+                                    false => {
+                                        line.copy(run, to, 1, bias.map_or(T::ZERO, |b| b[row]))
+                                    }
                                 }
                             }
                         }
