@@ -74,6 +74,11 @@ impl<T: Real> Transposition<'_, T> {
 #[cfg(target_arch = "x86_64")]
 const BLOCK: usize = 8;
 
+/// Lines whose columns are written one after the other: a few cache lines of each, which may
+/// all compete for the same places of the cache.
+#[cfg(target_arch = "x86_64")]
+const TOGETHER: usize = 32;
+
 #[cfg(target_arch = "x86_64")]
 struct Blocks<'a>(Avx, Transposition<'a, f32>);
 
@@ -91,25 +96,28 @@ impl NullaryFnOnce for Blocks<'_> {
             columns if columns.next_multiple_of(BLOCK) <= all.from_stride => columns,
             columns => columns / BLOCK * BLOCK,
         };
-        for line in (0..lines).step_by(BLOCK) {
+        for first_line in (0..lines).step_by(TOGETHER) {
+            let end = (first_line + TOGETHER).min(lines);
             for column in (0..columns).step_by(BLOCK) {
                 let count = BLOCK.min(columns - column);
                 let constants = match count {
                     BLOCK => vector(&all.constants[column..]),
                     _ => first(&all.constants[column..]),
                 };
-                let mut block = [constants; BLOCK];
-                for (i, values) in block.iter_mut().enumerate() {
-                    let from = vector(&all.from[(line + i) * all.from_stride + column..]);
-                    *values = avx._mm256_add_ps(*values, from);
-                }
-                let block = turned_over(avx, block);
-                for (i, mut values) in block.into_iter().enumerate().take(count) {
-                    let to = &mut all.to[(column + i) * all.to_stride + line..][..BLOCK];
-                    if all.adds {
-                        values = avx._mm256_add_ps(vector(to), values);
+                for line in (first_line..end).step_by(BLOCK) {
+                    let mut block = [constants; BLOCK];
+                    for (i, values) in block.iter_mut().enumerate() {
+                        let from = vector(&all.from[(line + i) * all.from_stride + column..]);
+                        *values = avx._mm256_add_ps(*values, from);
                     }
-                    to.copy_from_slice(&bytemuck::cast::<_, [f32; BLOCK]>(values));
+                    let block = turned_over(avx, block);
+                    for (i, mut values) in block.into_iter().enumerate().take(count) {
+                        let to = &mut all.to[(column + i) * all.to_stride + line..][..BLOCK];
+                        if all.adds {
+                            values = avx._mm256_add_ps(vector(to), values);
+                        }
+                        to.copy_from_slice(&bytemuck::cast::<_, [f32; BLOCK]>(values));
+                    }
                 }
             }
         }

@@ -22,7 +22,7 @@ pub struct ForwardPasses<M: Growable> {
     kept: Vec<Vec<Answer>>,
 }
 
-/// What a layer answered in one forward pass, off the graph.
+/// What a layer answered in one forward pass before its activation, off the graph.
 #[derive(Clone)]
 pub(crate) struct Answer {
     /// The id of the layer's weight.

@@ -92,12 +92,12 @@ impl<T: Lanes> WithSimd for Correlate<'_, T> {
         } = self;
         // As many sums as registers hold beside what is multiplied.
         match (vectors, S::REGISTER_COUNT >= 32) {
-            (1, true) => tiles::<T, S, 16, 1>(simd, correlation, weights, out),
-            (1, false) => tiles::<T, S, 8, 1>(simd, correlation, weights, out),
-            (2, true) => tiles::<T, S, 8, 2>(simd, correlation, weights, out),
-            (2, false) => tiles::<T, S, 6, 2>(simd, correlation, weights, out),
-            (_, true) => tiles::<T, S, 8, 3>(simd, correlation, weights, out),
-            (_, false) => tiles::<T, S, 4, 3>(simd, correlation, weights, out),
+            (1, true) => in_order::<T, S, 16, 1>(simd, correlation, weights, out),
+            (1, false) => in_order::<T, S, 8, 1>(simd, correlation, weights, out),
+            (2, true) => in_order::<T, S, 8, 2>(simd, correlation, weights, out),
+            (2, false) => tiles::<T, S, 6, 2, ANY>(simd, correlation, weights, out),
+            (_, true) => tiles::<T, S, 8, 3, ANY>(simd, correlation, weights, out),
+            (_, false) => tiles::<T, S, 4, 3, ANY>(simd, correlation, weights, out),
         }
     }
 }
@@ -108,24 +108,57 @@ const HALF: usize = 8;
 /// Taps of a kernel's line that are worked on together.
 const WIDE: usize = 3;
 
-/// Whether taps come in lines of [`WIDE`], each reading one place behind the last.
-pub(super) fn has_lines(offsets: &[usize]) -> bool {
+/// Taps in any order.
+const ANY: u8 = 0;
+
+/// Taps in lines of [`WIDE`], each reading one place behind the last.
+const FORTH: u8 = 1;
+
+/// Taps in lines of [`WIDE`], each reading one place before the last.
+const BACK: u8 = 2;
+
+/// How taps are ordered that read at `offsets`.
+fn order(offsets: &[usize]) -> u8 {
     let lines = offsets.chunks_exact(WIDE);
-    lines.remainder().is_empty()
-        && lines.into_iter().all(|line| {
-            let mut pairs = line.iter().zip(&line[1..]);
-            pairs.all(|(tap, next)| *next == tap + 1)
-        })
+    if !lines.remainder().is_empty() {
+        return ANY;
+    }
+    let all = |follows: fn(usize, usize) -> bool| {
+        let mut lines = lines.clone();
+        lines.all(|line| line.windows(2).all(|pair| follows(pair[0], pair[1])))
+    };
+    if all(|tap, next| next == tap + 1) {
+        FORTH
+    } else if all(|tap, next| next + 1 == tap) {
+        BACK
+    } else {
+        ANY
+    }
 }
 
+/// [`tiles`] for the order of the taps: a constant, because both ways in one function would not
+/// leave the sums in registers.
 #[inline(always)]
-fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
+fn in_order<T: Lanes, S: Simd, const P: usize, const V: usize>(
     simd: S,
     correlation: &ChannelCorrelation<'_, T>,
     weights: &[T],
     out: &mut [T],
 ) {
-    let has_lines = has_lines(correlation.offsets);
+    match order(correlation.offsets) {
+        FORTH => tiles::<T, S, P, V, FORTH>(simd, correlation, weights, out),
+        BACK => tiles::<T, S, P, V, BACK>(simd, correlation, weights, out),
+        _ => tiles::<T, S, P, V, ANY>(simd, correlation, weights, out),
+    }
+}
+
+#[inline(always)]
+fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize, const ORDER: u8>(
+    simd: S,
+    correlation: &ChannelCorrelation<'_, T>,
+    weights: &[T],
+    out: &mut [T],
+) {
     let mut runs = correlation.runs;
     while let [run, rest @ ..] = runs {
         runs = rest;
@@ -139,39 +172,43 @@ fn tiles<T: Lanes, S: Simd, const P: usize, const V: usize>(
             runs = rest;
             while q + HALF <= run.length {
                 let places = [run, next].map(|run| (run.start + q, run.index + q));
-                correlate::<T, S, HALF, V, 2>(simd, correlation, weights, places, has_lines, out);
+                correlate::<T, S, HALF, V, 2, ORDER>(simd, correlation, weights, places, out);
                 q += HALF;
             }
-            remainder::<T, S, V>(simd, correlation, weights, next, q, has_lines, out);
+            remainder::<T, S, V, ORDER>(simd, correlation, weights, next, q, out);
         }
         while q + P <= run.length {
-            let places = [(run.start + q, run.index + q)];
-            correlate::<T, S, P, V, 1>(simd, correlation, weights, places, has_lines, out);
+            if P == 2 * HALF {
+                let places = [q, q + HALF].map(|q| (run.start + q, run.index + q));
+                correlate::<T, S, HALF, V, 2, ORDER>(simd, correlation, weights, places, out);
+            } else {
+                let places = [(run.start + q, run.index + q)];
+                correlate::<T, S, P, V, 1, ORDER>(simd, correlation, weights, places, out);
+            }
             q += P;
         }
-        remainder::<T, S, V>(simd, correlation, weights, run, q, has_lines, out);
+        remainder::<T, S, V, ORDER>(simd, correlation, weights, run, q, out);
     }
 }
 
 /// The positions of a run from the `q`-th on.
 #[inline(always)]
-fn remainder<T: Lanes, S: Simd, const V: usize>(
+fn remainder<T: Lanes, S: Simd, const V: usize, const ORDER: u8>(
     simd: S,
     correlation: &ChannelCorrelation<'_, T>,
     weights: &[T],
     run: &Run,
     mut q: usize,
-    has_lines: bool,
     out: &mut [T],
 ) {
     while q + 4 <= run.length {
         let places = [(run.start + q, run.index + q)];
-        correlate::<T, S, 4, V, 1>(simd, correlation, weights, places, has_lines, out);
+        correlate::<T, S, 4, V, 1, ORDER>(simd, correlation, weights, places, out);
         q += 4;
     }
     while q < run.length {
         let places = [(run.start + q, run.index + q)];
-        correlate::<T, S, 1, V, 1>(simd, correlation, weights, places, has_lines, out);
+        correlate::<T, S, 1, V, 1, ANY>(simd, correlation, weights, places, out);
         q += 1;
     }
 }
@@ -179,36 +216,42 @@ fn remainder<T: Lanes, S: Simd, const V: usize>(
 /// `P` positions from each of `R` places on, of which the first number is where they are read and
 /// the second where they are written; `V` vectors of channels.
 #[inline(always)]
-fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize, const R: usize>(
+fn correlate<T: Lanes, S: Simd, const P: usize, const V: usize, const R: usize, const ORDER: u8>(
     simd: S,
     correlation: &ChannelCorrelation<'_, T>,
     weights: &[T],
     places: [(usize, usize); R],
-    has_lines: bool,
     out: &mut [T],
 ) {
     let mut sums = [[[T::splat(simd, T::ZERO); V]; P]; R];
     let mut weights = T::vectors::<S>(weights).chunks_exact(V);
-    // Vectors of weights that wait in registers beside the sums.
-    let fits = R * P * V + WIDE * V + 1 < S::REGISTER_COUNT;
     for channel in 0..correlation.channels {
         let plane = &correlation.planes[channel * correlation.stride..];
-        if P >= WIDE && fits && has_lines {
+        if ORDER != ANY {
             for offsets in correlation.offsets.chunks_exact(WIDE) {
                 let mut line = [[T::splat(simd, T::ZERO); V]; WIDE];
                 for (tap, weights) in line.iter_mut().zip(&mut weights) {
                     tap.copy_from_slice(weights);
                 }
+                let first = if ORDER == FORTH { 0 } else { WIDE - 1 };
                 for r in 0..R {
-                    let start = places[r].0 + offsets[0];
+                    let start = places[r].0 + offsets[first];
                     let x = &plane[start..start + P + WIDE - 1];
-                    // Each value is read once for all taps of its line.
-                    for i in 0..P + WIDE - 1 {
+                    // Each value is read once for all taps of its line, in an order in which
+                    // each sum meets its taps in theirs.
+                    for step in 0..P + WIDE - 1 {
+                        let i = if ORDER == FORTH {
+                            step
+                        } else {
+                            P + WIDE - 2 - step
+                        };
                         let x = T::splat(simd, x[i]);
+                        #[expect(clippy::needless_range_loop, reason = "constant indices")]
                         for tap in 0..WIDE {
-                            if i >= tap && i - tap < P {
+                            let ahead = if ORDER == FORTH { tap } else { WIDE - 1 - tap };
+                            if i >= ahead && i - ahead < P {
                                 for v in 0..V {
-                                    let sum = &mut sums[r][i - tap][v];
+                                    let sum = &mut sums[r][i - ahead][v];
                                     *sum = T::multiply_add(simd, x, line[tap][v], *sum);
                                 }
                             }
@@ -364,10 +407,16 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_plain_loops_on_every_vector_unit() {
-        assert!(has_lines(&[3, 4, 5, 0, 1, 2]));
-        assert!(!has_lines(&[0, 1, 2, 3]) && !has_lines(&[2, 1, 0]));
-        sums_are_those_of_plain_loops(&[0, 5, 11]);
-        sums_are_those_of_plain_loops(&[0, 1, 2, 9, 10, 11]);
+        for (offsets, expected) in [
+            (&[0, 5, 11][..], ANY),
+            (&[0, 1, 2, 3], ANY),
+            (&[0, 1, 2, 5, 4, 3], ANY),
+            (&[9, 10, 11, 0, 1, 2], FORTH),
+            (&[11, 10, 9, 2, 1, 0], BACK),
+        ] {
+            assert_eq!(order(offsets), expected);
+            sums_are_those_of_plain_loops(offsets);
+        }
     }
 
     fn sums_are_those_of_plain_loops(offsets: &[usize]) {
