@@ -29,11 +29,9 @@ pub fn conv2d(
     window: Window,
     groups: usize,
 ) -> Tensor<4> {
-    let [_, inputs, height, width] = input.dims();
-    let [outputs, group_inputs, ..] = weight.dims();
-    let fits = fits_groups([inputs, outputs, group_inputs], groups)
-        && bias.as_ref().is_none_or(|bias| bias.dims() == [outputs])
-        && !window.output_size([height, width]).contains(&0);
+    let shape = output_shape(&input, &weight, window, groups);
+    let bias_fits = |bias: &Tensor<1>| bias.dims() == [weight.dims()[0]];
+    let fits = shape.is_some() && bias.as_ref().is_none_or(bias_fits);
     if fits && is_ours(&input, &weight, bias.as_ref()) {
         let (input, weight) = (input.into_dispatch(), weight.into_dispatch());
         return Tensor::from_dispatch(match bias.map(Tensor::into_dispatch) {
@@ -56,22 +54,18 @@ pub fn add_conv2d(
     window: Window,
     groups: usize,
 ) -> Tensor<4> {
-    let [batch, inputs, height, width] = input.dims();
-    let [outputs, group_inputs, ..] = weight.dims();
-    let [rows, columns] = window.output_size([height, width]);
-    let fits = maps.dims() == [batch, outputs, rows, columns] && maps.dtype() == input.dtype();
-    let ours = fits
-        && fits_groups([inputs, outputs, group_inputs], groups)
+    let tensors = [&maps, &input, &weight];
+    let ours = output_shape(&input, &weight, window, groups) == Some(maps.dims())
+        && maps.dtype() == input.dtype()
         && is_ours(&input, &weight, None)
-        && [&maps, &input, &weight]
-            .iter()
-            .all(|tensor| !tensor.device().is_autodiff());
+        && !tensors.iter().any(|tensor| tensor.device().is_autodiff());
     if !ours {
         return maps + conv2d(input, weight, None, window, groups);
     }
+    let [batch, inputs, height, width] = input.dims();
     let channels = Channels {
         inputs,
-        outputs,
+        outputs: weight.dims()[0],
         groups,
     };
     let geometry = Geometry::new(window, batch, inputs, [height, width]);
@@ -98,8 +92,18 @@ fn added<T: Lanes>(
     Tensor::from_data(TensorData::new(values, shape), (&device, T::dtype()))
 }
 
-fn fits_groups([inputs, outputs, group_inputs]: [usize; 3], groups: usize) -> bool {
-    groups > 0 && inputs == group_inputs * groups && outputs % groups == 0
+/// `[b, outputs, h', w']`; `None` where shapes do not fit or nothing comes out.
+fn output_shape(
+    input: &Tensor<4>,
+    weight: &Tensor<4>,
+    window: Window,
+    groups: usize,
+) -> Option<[usize; 4]> {
+    let [batch, inputs, height, width] = input.dims();
+    let [outputs, group_inputs, ..] = weight.dims();
+    let [rows, columns] = window.output_size([height, width]);
+    let fits = groups > 0 && inputs == group_inputs * groups && outputs % groups == 0;
+    (fits && rows > 0 && columns > 0).then_some([batch, outputs, rows, columns])
 }
 
 fn is_ours(input: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>) -> bool {

@@ -3,7 +3,8 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::channels::{ChannelReduction, blocks};
+use super::channel_reduction::ChannelReduction;
+use super::channels::blocks;
 use super::filters::{Filters, Task};
 use super::planes::{Geometry, Run};
 use super::reduce::Reduction;

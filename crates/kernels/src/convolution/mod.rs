@@ -6,6 +6,7 @@
 //! ([`correlate`], [`reduce`]). Tasks are groups of samples, cut without regard to the number of
 //! threads.
 
+mod channel_reduction;
 mod channels;
 mod correlate;
 mod curvature;
@@ -24,7 +25,8 @@ pub(crate) use planes::Geometry;
 use crate::lanes::Lanes;
 use crate::real::Real;
 use crate::transpose::Transposition;
-use channels::{Block, ChannelReduction, blocks};
+use channel_reduction::ChannelReduction;
+use channels::{Block, blocks};
 use filters::{Answers, Filters, Task};
 use planes::{Run, Tap};
 use reduce::Reduction;
