@@ -2,9 +2,9 @@
 //!
 //! Maps are laid out once per task ([`planes`]); from there on a convolution is a sum of
 //! shifted lines, formed in registers for the vector width found at run time: with channels in
-//! the lanes of a vector where there are enough of them ([`channels`]), else with positions
-//! ([`correlate`], [`reduce`]). Tasks are groups of samples, cut without regard to the number of
-//! threads.
+//! the lanes of a vector where there are enough of them ([`channels`], [`channel_reduction`]), else
+//! with positions ([`correlate`], [`reduce`]). Tasks are groups of samples, cut without regard to
+//! the number of threads.
 
 mod channel_reduction;
 mod channels;

@@ -397,3 +397,34 @@ fn odd_lines(length: usize) -> usize {
     const LINE: usize = 16;
     (length.div_ceil(LINE) | 1) * LINE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_samples_leave_nothing_of_those_before() {
+        let window = Window {
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [[1, 1], [1, 1]],
+            dilation: [1, 1],
+        };
+        let (channels, size) = (2, [4, 5]);
+        let geometry = Geometry::new(window, 64, channels, size);
+        assert!(geometry.samples() > 1);
+        let sample = channels * size[0] * size[1];
+        let full = vec![1.0_f32; geometry.samples() * sample];
+        let one = &full[..sample];
+        let [mut again, mut fresh] = [Vec::<f32>::new(), Vec::new()];
+        geometry.fill_input(&full, channels, 0..channels, &mut again);
+        geometry.fill_input(one, channels, 0..channels, &mut again);
+        geometry.fill_input(one, channels, 0..channels, &mut fresh);
+        assert_eq!(again, fresh);
+        let [mut again, mut fresh] = [Vec::<f32>::new(), Vec::new()];
+        geometry.fill_output(&full, channels, 0..channels, &mut again);
+        geometry.fill_output(one, channels, 0..channels, &mut again);
+        geometry.fill_output(one, channels, 0..channels, &mut fresh);
+        assert_eq!(again, fresh);
+    }
+}
