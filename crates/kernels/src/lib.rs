@@ -50,6 +50,7 @@ mod max_pool2d;
 )]
 mod probe;
 mod products;
+mod projections;
 mod real;
 mod row_sample;
 mod site;

@@ -13,6 +13,7 @@ use crate::convolution::{Channels, Geometry, curvature_products};
 use crate::fan_in::{FanIn, most_rows};
 use crate::host::with_slice;
 use crate::lanes::Lanes;
+use crate::projections::Directions;
 use crate::real::Real;
 use crate::site::{Site, stored_type, with_site};
 
@@ -95,7 +96,7 @@ fn maps<S: Real, T: Lanes>(
 }
 
 /// All neurons read the rows of `values` `[n, columns]`.
-fn rows<S: Real, T: Real>(
+fn rows<S: Real, T: Lanes>(
     site: &Site<'_, S>,
     values: &[S],
     columns: usize,
@@ -113,7 +114,8 @@ fn rows<S: Real, T: Real>(
         .map(|start| start..(start + size).min(rows))
         .collect();
     // With a bias a direction's last entry multiplies the constant 1.
-    let v = MatRef::from_row_major_slice(directions, neurons, dim).subcols(0, fan_in);
+    let packed = Directions::new(Arch::new(), directions, neurons, fan_in);
+    let width = packed.width();
     let shift: Vec<T> = match bias {
         true => directions.chunks_exact(dim).map(|v| v[fan_in]).collect(),
         false => vec![T::ZERO; neurons],
@@ -121,7 +123,7 @@ fn rows<S: Real, T: Real>(
     let partial = |first: usize| {
         let mut sums = vec![0.0; neurons * dim];
         let (mut inputs, mut factors): (Vec<T>, Vec<T>) = (Vec::new(), Vec::new());
-        let mut along = vec![T::ZERO; size * neurons];
+        let mut along = vec![T::ZERO; size * width];
         let mut product = vec![T::ZERO; neurons * fan_in];
         let mut constants = vec![T::ZERO; neurons];
         for rows in blocks.iter().skip(first).step_by(partials) {
@@ -129,14 +131,13 @@ fn rows<S: Real, T: Real>(
                 &values[rows.start * columns..rows.end * columns],
                 &mut inputs,
             );
-            let x = MatRef::from_row_major_slice(x, rows.len(), columns);
-            let along = &mut along[..rows.len() * neurons];
-            let a = MatMut::from_row_major_slice_mut(along, rows.len(), neurons);
-            matmul(a, Accum::Replace, x, v.transpose(), T::ONE, Par::Seq);
+            let along = &mut along[..rows.len() * width];
+            packed.project(x, along);
             let weights = &site.weights[rows.start * neurons..rows.end * neurons];
             let weights: &[T] = as_type(weights, &mut factors);
-            weigh(along, weights, &shift, &mut constants);
-            let a = MatRef::from_row_major_slice(along, rows.len(), neurons);
+            weigh(along, width, weights, &shift, &mut constants);
+            let x = MatRef::from_row_major_slice(x, rows.len(), columns);
+            let a = MatRef::from_row_major_slice_with_stride(along, rows.len(), neurons, width);
             let to = MatMut::from_row_major_slice_mut(&mut product, neurons, fan_in);
             matmul(to, Accum::Replace, a.transpose(), x, T::ONE, Par::Seq);
             // Compiled for the widest vectors.
@@ -161,13 +162,14 @@ fn rows<S: Real, T: Real>(
     sum(partial_sums)
 }
 
-/// Adds `shift` to each of the lines `along` and multiplies it with `weights`; `sums` of the lines.
-fn weigh<T: Real>(along: &mut [T], weights: &[T], shift: &[T], sums: &mut [T]) {
+/// Adds `shift` to each of the lines `along`, `width` apart, and multiplies it with `weights`;
+/// `sums` of the lines.
+fn weigh<T: Real>(along: &mut [T], width: usize, weights: &[T], shift: &[T], sums: &mut [T]) {
     // Compiled for the widest vectors.
     Arch::new().dispatch(|| {
         sums.fill(T::ZERO);
         let neurons = shift.len();
-        let lines = along.chunks_exact_mut(neurons);
+        let lines = along.chunks_exact_mut(width);
         for (along, weights) in lines.zip(weights.chunks_exact(neurons)) {
             let entries = along.iter_mut().zip(weights).zip(shift);
             for (((a, w), shift), sum) in entries.zip(sums.iter_mut()) {

@@ -57,8 +57,10 @@ struct Call<const D: usize> {
     input: Tensor<D>,
     /// Of the neurons, then of the directions.
     map: Folded<D>,
-    /// What the map gives.
+    /// What the map gives for the input of the first pass.
     z: PreActivations<D>,
+    /// What it gives for the latest input that differs in some channels, if one did.
+    latest: Option<Latest<D>>,
     /// Post-activations.
     output: Tensor<D>,
     split: Option<Arc<SplitSite>>,
@@ -75,6 +77,14 @@ impl<const D: usize> Call<D> {
     }
 }
 
+/// An input that differs from the first pass's in some channels, and what the map gives.
+struct Latest<const D: usize> {
+    moved: Vec<usize>,
+    /// Those channels of the input.
+    input: Tensor<D>,
+    z: Tensor<D>,
+}
+
 /// Pre-activations of a layer's neurons and what its directions give.
 struct PreActivations<const D: usize> {
     /// Of the neurons, then of the directions.
@@ -88,12 +98,12 @@ impl<const D: usize> PreActivations<D> {
         Self { z, motion: None }
     }
 
-    /// One after the other from now on.
-    fn join(&mut self) -> Tensor<D> {
-        if let Some(motion) = self.motion.take() {
-            self.z = Tensor::cat(vec![self.z.clone(), motion], 1);
+    /// One after the other.
+    fn joined_parts(&self) -> Tensor<D> {
+        match &self.motion {
+            Some(motion) => Tensor::cat(vec![self.z.clone(), motion.clone()], 1),
+            None => self.z.clone(),
         }
-        self.z.clone()
     }
 
     /// As [`activate_copies`] reads them.
@@ -141,6 +151,7 @@ fn first_pass<const D: usize, L: Rehearsed<D>>(
         input: input.clone(),
         map,
         z,
+        latest: None,
         output: output.clone(),
         split: site,
         answer: None,
@@ -288,10 +299,23 @@ fn changed<const D: usize, L: Rehearsed<D>>(
         let offset = Some(map.offset.clone());
         return Some(layer.apply(map.weight.clone(), offset, input.clone()));
     }
-    let moved = indices(moved, &input.device());
-    let [after, before] = [input, &call.input].map(|x| x.clone().select(1, moved.clone()));
-    let weight = map.weight.clone().select(L::INPUT_AXIS, moved);
-    Some(layer.add(call.z.join(), weight, after - before))
+    let indices = indices(moved.iter().copied(), &input.device());
+    let of_moved = |input: &Tensor<D>| input.clone().select(1, indices.clone());
+    let after = of_moved(input);
+    // From the latest input the pre-activations can be written over.
+    let latest = call.latest.take().filter(|latest| latest.moved == moved);
+    let (before, z) = match latest {
+        Some(latest) => (latest.input, latest.z),
+        None => (of_moved(&call.input), call.z.joined_parts()),
+    };
+    let weight = map.weight.clone().select(L::INPUT_AXIS, indices.clone());
+    let z = layer.add(z, weight, after.clone() - before);
+    call.latest = Some(Latest {
+        moved,
+        input: after,
+        z: z.clone(),
+    });
+    Some(z)
 }
 
 fn indices(values: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {

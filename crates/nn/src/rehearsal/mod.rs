@@ -37,7 +37,7 @@ pub(crate) use layer::{Folded, Rehearsed, forward};
 use split::SplitSites;
 
 /// Samples on which the grown network is compared with its rehearsal.
-const COMPARED: usize = 32;
+const COMPARED: usize = 16;
 
 /// Largest difference of an output between the two, relative to the largest change of an
 /// output under the plan.
