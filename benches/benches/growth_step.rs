@@ -45,7 +45,7 @@ const TOLERANCE: f64 = 1e-2;
 
 /// Rows of a site, drawn by what they can add to the splitting matrices: of linear layers, and of
 /// convolutions, which have 64 times as many. Fewer lower what a growth gains.
-const ROWS: [usize; 2] = [1024, 8192];
+const ROWS: [usize; 2] = [1024, 6144];
 
 /// GroMo 0.1.0's growth step in epochs, one thread, as it was measured for this project.
 const GROMO: [f64; 4] = [2.7, 2.6, 12.0, 21.0];

@@ -2,8 +2,15 @@
 //! them, as general matrix products do, does not pay for the few columns that a site has.
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use crate::lanes::{Lanes, lanes_of};
+
+/// Vectors of neurons that are worked on together.
+const TOGETHER: usize = 2;
+
+/// Rows that stay in the cache while all directions pass by.
+const ROWS: usize = 64;
 
 /// Directions `V` in the order in which the inner loops read them.
 pub(crate) struct Directions<T> {
@@ -25,25 +32,28 @@ impl<T: Lanes> Directions<T> {
     pub fn new(arch: Arch, directions: &[T], neurons: usize, dim: usize) -> Self {
         let lanes = lanes_of::<T>(arch);
         let length = directions.len() / neurons.max(1);
-        let mut left = neurons.div_ceil(lanes);
-        let width = left * lanes;
-        let mut lines = directions.chunks_exact(length.max(1));
-        let mut blocks = Vec::new();
-        while left > 0 {
-            let vectors = if left == 3 { 3 } else { left.min(2) };
+        let vectors = neurons.div_ceil(lanes);
+        let starts: Vec<usize> = (0..vectors).step_by(TOGETHER).collect();
+        let pack = |start: &usize| {
+            let vectors = (vectors - start).min(TOGETHER);
             let width = vectors * lanes;
+            let lines: Vec<&[T]> = directions[start * lanes * length..]
+                .chunks_exact(length)
+                .take(width)
+                .collect();
             let mut packed = vec![T::ZERO; dim * width];
-            for (j, line) in lines.by_ref().take(width).enumerate() {
-                for (entries, value) in packed.chunks_exact_mut(width).zip(line) {
-                    entries[j] = *value;
+            for (k, entries) in packed.chunks_exact_mut(width).enumerate() {
+                for (entry, line) in entries.iter_mut().zip(&lines) {
+                    *entry = line[k];
                 }
             }
-            blocks.push(Block {
+            Block {
                 vectors,
                 directions: packed,
-            });
-            left -= vectors;
-        }
+            }
+        };
+        let blocks = starts.par_iter().map(pack).collect();
+        let width = vectors * lanes;
         Self {
             arch,
             dim,
@@ -80,30 +90,31 @@ impl<T: Lanes> WithSimd for Project<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Directions { dim, width, .. } = *self.directions;
-        let out = T::vectors_mut::<S>(self.out);
-        let mut column = 0;
-        for Block {
-            vectors,
-            directions,
-        } in &self.directions.blocks
-        {
-            let columns = Columns {
-                x: self.x,
-                dim,
+        let parts = self.x.chunks((ROWS * dim).max(1));
+        for (x, out) in parts.zip(self.out.chunks_mut((ROWS * width).max(1))) {
+            let out = T::vectors_mut::<S>(out);
+            let mut column = 0;
+            for Block {
+                vectors,
                 directions,
-                column,
-                width: width / T::lanes::<S>(),
-            };
-            // As many sums as registers hold beside what is multiplied.
-            match (vectors, S::REGISTER_COUNT >= 32) {
-                (1, true) => columns.project::<S, 16, 1>(simd, out),
-                (1, false) => columns.project::<S, 8, 1>(simd, out),
-                (2, true) => columns.project::<S, 8, 2>(simd, out),
-                (2, false) => columns.project::<S, 4, 2>(simd, out),
-                (_, true) => columns.project::<S, 8, 3>(simd, out),
-                (_, false) => columns.project::<S, 4, 3>(simd, out),
+            } in &self.directions.blocks
+            {
+                let columns = Columns {
+                    x,
+                    dim,
+                    directions,
+                    column,
+                    width: width / T::lanes::<S>(),
+                };
+                // As many sums as registers hold beside what is multiplied.
+                match (vectors, S::REGISTER_COUNT >= 32) {
+                    (1, true) => columns.project::<S, 16, 1>(simd, out),
+                    (1, false) => columns.project::<S, 8, 1>(simd, out),
+                    (_, true) => columns.project::<S, 8, TOGETHER>(simd, out),
+                    (_, false) => columns.project::<S, 4, TOGETHER>(simd, out),
+                }
+                column += vectors;
             }
-            column += vectors;
         }
     }
 }

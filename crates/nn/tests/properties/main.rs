@@ -395,8 +395,9 @@ fn frozen_second_derivative<'a>(
         };
         let h = 4e-3;
         let (coarse, fine) = (difference(h), difference(0.5 * h));
-        // Truncation, as halving the step shows it, and rounding of the sums over h².
-        let terms = (layers.site_output(&frozen) * gradient.clone()).abs();
+        // Truncation, as halving the step shows it, and rounding of the sums over h². Where an
+        // activation is almost 0 it may still be rounded as a number of about 1.
+        let terms = (layers.site_output(&frozen).abs() + 1.0) * gradient.clone().abs();
         let rounding = 1e-13 * terms.sum().into_scalar::<f64>() / (h * h);
         (fine, (coarse - fine).abs() + rounding + 1e-11)
     }
