@@ -201,9 +201,9 @@ fn main() -> Result<(), AnyError> {
         let name = format!("MLP 64-{neurons}-10");
         let parts: [(_, &[_]); 5] = [
             (None, &[3, 4, 5]),
-            (Some(1024), &[4, 5]),
-            (Some(768), &[4, 5]),
-            (Some(512), &[4, 5, 6]),
+            (Some(1024), &[4]),
+            (Some(768), &[4]),
+            (Some(512), &[4, 6]),
             (Some(256), &[4]),
         ];
         net(&name, make, &rows, &[1, 10, 40], &parts)?;
@@ -213,8 +213,8 @@ fn main() -> Result<(), AnyError> {
     let parts: [(_, &[_]); 5] = [
         (None, &[4]),
         (Some(8192), &[3, 4, 5]),
-        (Some(6144), &[4, 5]),
-        (Some(4096), &[4, 5, 6]),
+        (Some(6144), &[4]),
+        (Some(4096), &[4, 6]),
         (Some(2048), &[4]),
     ];
     let name = "convolutions 1-32-16";

@@ -185,7 +185,8 @@ mod tests {
         let wave = |count: usize, pace: f64| -> Vec<f64> {
             (0..count).map(|i| (i as f64 * pace).sin()).collect()
         };
-        let (rows, dim) = (21, 37);
+        // Some of them behind the first that stay in the cache together.
+        let (rows, dim) = (ROWS + 21, 37);
         let x = wave(rows * dim, 0.37);
         for arch in units() {
             for neurons in [1, 8, 16, 21, 40, 83] {
