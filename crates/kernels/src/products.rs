@@ -13,7 +13,7 @@ use crate::convolution::{Channels, Geometry, curvature_products};
 use crate::fan_in::{FanIn, most_rows};
 use crate::host::with_slice;
 use crate::lanes::Lanes;
-use crate::projections::Directions;
+use crate::projections::PackedDirections;
 use crate::real::Real;
 use crate::site::{Site, stored_type, with_site};
 
@@ -114,7 +114,7 @@ fn rows<S: Real, T: Lanes>(
         .map(|start| start..(start + size).min(rows))
         .collect();
     // With a bias a direction's last entry multiplies the constant 1.
-    let packed = Directions::new(Arch::new(), directions, neurons, fan_in);
+    let packed = PackedDirections::new(Arch::new(), directions, neurons, fan_in);
     let width = packed.width();
     let shift: Vec<T> = match bias {
         true => directions.chunks_exact(dim).map(|v| v[fan_in]).collect(),

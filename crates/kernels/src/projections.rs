@@ -13,7 +13,7 @@ const TOGETHER: usize = 2;
 const ROWS: usize = 64;
 
 /// Directions `V` in the order in which the inner loops read them.
-pub(crate) struct Directions<T> {
+pub(crate) struct PackedDirections<T> {
     arch: Arch,
     dim: usize,
     blocks: Vec<Block<T>>,
@@ -27,7 +27,7 @@ struct Block<T> {
     directions: Vec<T>,
 }
 
-impl<T: Lanes> Directions<T> {
+impl<T: Lanes> PackedDirections<T> {
     /// The first `dim` entries of each line of `directions` `[neurons, …]`.
     pub fn new(arch: Arch, directions: &[T], neurons: usize, dim: usize) -> Self {
         let lanes = lanes_of::<T>(arch);
@@ -79,7 +79,7 @@ impl<T: Lanes> Directions<T> {
 }
 
 struct Project<'a, T> {
-    directions: &'a Directions<T>,
+    directions: &'a PackedDirections<T>,
     x: &'a [T],
     out: &'a mut [T],
 }
@@ -89,7 +89,7 @@ impl<T: Lanes> WithSimd for Project<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Directions { dim, width, .. } = *self.directions;
+        let PackedDirections { dim, width, .. } = *self.directions;
         let parts = self.x.chunks((ROWS * dim).max(1));
         for (x, out) in parts.zip(self.out.chunks_mut((ROWS * width).max(1))) {
             let out = T::vectors_mut::<S>(out);
@@ -192,7 +192,7 @@ mod tests {
             for neurons in [1, 8, 16, 21, 40, 83] {
                 // Lines that are longer by a bias.
                 let directions = wave(neurons * (dim + 1), 0.11);
-                let packed = Directions::new(arch, &directions, neurons, dim);
+                let packed = PackedDirections::new(arch, &directions, neurons, dim);
                 let width = packed.width();
                 let mut out = vec![f64::NAN; rows * width];
                 packed.project(&x, &mut out);
