@@ -6,6 +6,73 @@
 //! [`line_search`](grower::line_search) →
 //! [`apply_plan`](surgery::apply_plan) → [`carry_optimizer`](surgery::carry_optimizer);
 //! the [`Grower`] is only that, in a loop with training, observers and checkpoints.
+//!
+//! One growth step of an untrained network on the digits that `burgeon-data` embeds:
+//!
+//! ```
+//! use burgeon_backend_flex::Flex;
+//! use burgeon_core::criterion::{Criterion, SteepestDescent};
+//! use burgeon_core::select::{Fraction, Selector};
+//! use burgeon_core::{Budget, Plan, SplitBackend};
+//! use burgeon_nn::grower::line_search;
+//! use burgeon_nn::surgery::apply_plan;
+//! use burgeon_nn::{
+//!     CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, NnError, Samples,
+//!     SpectrumConfig, Topology, capture_spectra,
+//! };
+//! use burn::module::Module;
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::{Tensor, TensorData};
+//! use rand_chacha::ChaCha8Rng;
+//! use rand_chacha::rand_core::SeedableRng;
+//!
+//! #[derive(Module, Debug)]
+//! struct Mlp {
+//!     hidden: GrowableLinear,
+//!     output: Linear,
+//! }
+//!
+//! impl Growable for Mlp {
+//!     type Input = Tensor<2>;
+//!
+//!     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+//!         self.output.forward(self.hidden.forward(input))
+//!     }
+//!
+//!     fn topology(&self) -> Result<Topology, NnError> {
+//!         let chain = Topology::chain().layer("hidden", &self.hidden);
+//!         chain.layer("output", &self.output).build()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Flex.device();
+//! device.seed(7);
+//! let digits = burgeon_data::optdigits::load()?.train;
+//! let pixels = TensorData::new(digits.pixels.clone(), [digits.len(), 64]);
+//! let pixels = Tensor::from_data(pixels, &device);
+//! let samples = Samples::classification(pixels, &digits.labels, 10, &device)?;
+//! let trainable = device.autodiff();
+//! let net = Mlp {
+//!     hidden: GrowableLinearConfig::new(64, 4).init(&trainable)?,
+//!     output: LinearConfig::new(4, 10).init(&trainable),
+//! };
+//!
+//! let spectra = SpectrumConfig::default();
+//! let capture = capture_spectra(&net, &CrossEntropy, &samples, 512, &spectra, &Flex)?;
+//! let mut rng = ChaCha8Rng::seed_from_u64(7);
+//! let candidates = SteepestDescent.candidates(&capture, &Flex, &mut rng)?;
+//! let budget = Budget { neurons: capture.neurons(), room: None };
+//! let plan = Plan::new("s2d", Fraction::new(0.5)?.select(candidates, budget)?);
+//! let grid = [1.0, 0.5, 0.25];
+//! let search = line_search(&net, &plan, &grid, &CrossEntropy, &samples, 512)?;
+//! let (epsilon, loss) = search.best.ok_or("no step has a finite loss")?;
+//! let (grown, _) = apply_plan(&net, &net.topology()?, &plan, epsilon)?;
+//! assert!(loss < search.baseline);
+//! assert_eq!(grown.hidden.neurons(), 6);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod capture;
 mod checkpoint;
