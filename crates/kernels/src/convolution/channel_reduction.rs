@@ -44,8 +44,7 @@ impl<T: Lanes> WithSimd for Reduce<'_, T> {
             out,
         } = self;
         match (vectors, S::REGISTER_COUNT >= 32) {
-            (1, true) => columns::<T, S, 9, 1>(simd, reduction, out),
-            (1, false) => columns::<T, S, 9, 1>(simd, reduction, out),
+            (1, _) => columns::<T, S, 9, 1>(simd, reduction, out),
             (2, true) => columns::<T, S, 9, 2>(simd, reduction, out),
             (2, false) => columns::<T, S, 6, 2>(simd, reduction, out),
             (_, true) => columns::<T, S, 8, 3>(simd, reduction, out),

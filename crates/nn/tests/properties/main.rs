@@ -395,10 +395,11 @@ fn frozen_second_derivative<'a>(
         };
         let h = 4e-3;
         let (coarse, fine) = (difference(h), difference(0.5 * h));
-        // Truncation, as halving the step shows it, and rounding of the sums over h². Where an
-        // activation is almost 0 it may still be rounded as a number of about 1.
-        let terms = (layers.site_output(&frozen).abs() + 1.0) * gradient.clone().abs();
-        let rounding = 1e-13 * terms.sum().into_scalar::<f64>() / (h * h);
+        // Truncation, as halving the step shows it, and rounding of the sums over h²: of the terms,
+        // and of activations that are small because numbers of about 1 cancel in them.
+        let sum = |terms: Tensor<2>| terms.abs().sum().into_scalar::<f64>();
+        let terms = sum(layers.site_output(&frozen) * gradient.clone());
+        let rounding = (1e-13 * terms + 4e-15 * sum(gradient.clone())) / (h * h);
         (fine, (coarse - fine).abs() + rounding + 1e-11)
     }
 }
