@@ -1,4 +1,4 @@
-//! Convolution, and a training step, on the CPU backends; with the feature `tch` on LibTorch too.
+//! Convolution, and a training step, on the CPU backends.
 
 use std::hint::black_box;
 
@@ -163,15 +163,7 @@ fn convolutions(c: &mut Criterion) {
         let ndarray = bench(&mut group, "ndarray, forward and backward", || {
             there_and_back(&burns, &input, &weight);
         });
-        let libtorch = libtorch().and_then(|device| {
-            let (input, weight) = case.tensors(&device);
-            bench(&mut group, "LibTorch, forward and backward", || {
-                there_and_back(&burns, &input, &weight);
-            })
-        });
         group.finish();
-        let what = format!("{}: ours / LibTorch", case.name);
-        at_most(&what, 1.5, ratio(mine, libtorch));
         at_least(
             &format!("{}: flex / ours", case.name),
             case.goal,
@@ -184,13 +176,6 @@ fn convolutions(c: &mut Criterion) {
             at_most(&what, 1.5, against_pytorch(mine, product, pytorch));
         }
     }
-}
-
-/// LibTorch's device, where it is compiled in.
-fn libtorch() -> Option<Device> {
-    burgeon_backend_tch::open()
-        .ok()
-        .map(|backend| backend.device())
 }
 
 /// One step of Adam.
@@ -231,11 +216,6 @@ fn steps(c: &mut Criterion, name: &str, plain: &Device) -> [Median; 2] {
 fn training_steps(c: &mut Criterion) {
     let product = product(c);
     let [small, mlp] = steps(c, "flex", &Device::flex());
-    if let Some(device) = libtorch() {
-        let [small_there, mlp_there] = steps(c, "LibTorch", &device);
-        at_most("CNN step / LibTorch's", 1.6, ratio(small, small_there));
-        at_most("MLP step / LibTorch's", 1.2, ratio(mlp, mlp_there));
-    }
     at_most(
         "CNN step / PyTorch, both over the product",
         1.6,

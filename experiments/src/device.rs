@@ -3,7 +3,6 @@
 use burgeon_backend_cuda::Runtime;
 use burgeon_backend_flex::Flex;
 use burgeon_backend_ndarray::NdArray;
-use burgeon_backend_tch as tch;
 use burgeon_core::SplitBackend;
 
 use crate::error::ExperimentError;
@@ -14,7 +13,7 @@ pub const DEFAULT_DEVICE: &str = "flex";
 /// Names of the devices that every build and machine has.
 pub const HOST_DEVICES: [&str; 2] = [DEFAULT_DEVICE, "ndarray"];
 
-/// The backend of that name: `flex`, `ndarray`, `tch`, or `cuda`, `wgpu` and `cpu` (of CubeCL) with,
+/// The backend of that name: `flex`, `ndarray`, or `cuda`, `wgpu` and `cpu` (of CubeCL) with,
 /// after a colon, the index of the device.
 ///
 /// # Errors
@@ -24,7 +23,6 @@ pub fn backend(name: &str) -> Result<Box<dyn SplitBackend>, ExperimentError> {
     match name {
         "flex" => return Ok(Box::new(Flex)),
         "ndarray" => return Ok(Box::new(NdArray)),
-        tch::NAME => return Ok(tch::open()?),
         _ => {}
     }
     let unknown = || ExperimentError::UnknownDevice(name.to_owned());
@@ -45,7 +43,7 @@ mod tests {
     #[test]
     fn names_that_stand_for_no_device_are_errors() {
         for name in [
-            "gpu", "", "cuda:", "cuda:x", "cuda:-1", "flex:0", "wgpu:1:2", "tch:0",
+            "gpu", "", "cuda:", "cuda:x", "cuda:-1", "flex:0", "wgpu:1:2", "tch",
         ] {
             let error = backend(name).map(|_| ()).unwrap_err();
             assert!(
@@ -65,11 +63,6 @@ mod tests {
             );
             let runtime = name.trim_end_matches(":99");
             assert!(error.to_string().contains(runtime), "{error}");
-        }
-        #[cfg(not(feature = "tch"))]
-        {
-            let error = backend("tch").map(|_| ()).unwrap_err();
-            assert!(error.to_string().contains("--features tch"), "{error}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use burgeon_backend_cuda::DeviceError;
-use burgeon_backend_tch::NotBuilt;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
 use burgeon_nn::NnError;
@@ -30,14 +29,11 @@ pub enum ExperimentError {
         known: String,
     },
     /// A name that stands for no device.
-    #[error("unknown device `{0}`: use flex, ndarray, tch, cuda, wgpu, cpu, or cuda:1 and so on")]
+    #[error("unknown device `{0}`: use flex, ndarray, cuda, wgpu, cpu, or cuda:1 and so on")]
     UnknownDevice(String),
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// LibTorch is not in this build.
-    #[error(transparent)]
-    LibTorch(#[from] NotBuilt),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]
     File {

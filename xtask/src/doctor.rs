@@ -1,7 +1,6 @@
 //! `cargo xtask doctor`: the devices of this build and machine, each through the conformance suite.
 
 use burgeon_backend_cuda::Runtime;
-use burgeon_backend_tch as tch;
 use burgeon_core::testing::conformance;
 use burgeon_experiments::device::{HOST_DEVICES, backend};
 use burgeon_experiments::report::Table;
@@ -22,7 +21,6 @@ pub fn run() -> Result<(), XtaskError> {
             &mut failing,
         );
     }
-    examine(tch::NAME, "CPU, LibTorch", &mut rows, &mut failing);
     for runtime in Runtime::ALL {
         match runtime.devices() {
             Ok(devices) => {

@@ -14,7 +14,7 @@ use crate::render;
 pub struct Options {
     /// Directory with index.json and one safetensors file for each case
     directory: PathBuf,
-    /// Device to compute on: flex, ndarray, tch, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
     #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
 }

@@ -29,7 +29,7 @@ pub struct Options {
     /// Seeds for each method, instead of the experiment's own number
     #[arg(long)]
     seeds: Option<usize>,
-    /// Device to compute on: flex, ndarray, tch, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
     #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
     /// Train in mixed precision: products in bfloat16, where the device has them

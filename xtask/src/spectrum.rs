@@ -37,7 +37,7 @@ pub struct Options {
     /// Passes of rayleigh over the data, in batches of 64 rows or maps
     #[arg(long, default_value_t = RayleighDescent::default().passes)]
     passes: usize,
-    /// Device to compute on: flex, ndarray, tch, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
     #[arg(long, default_value = DEFAULT_DEVICE)]
     device: String,
     /// Print JSON
