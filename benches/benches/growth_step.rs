@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_benches::measure::{at_most, bench, ratio};
 use burgeon_benches::nets::{ConvNet, Mlp};
 use burgeon_benches::{digit_images, digits, noise};
@@ -63,7 +63,7 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
         held: samples.sample(1, 0),
     };
     let optimizer = AdamConfig::new().init();
-    let grower = Grower::new(config, Flex, task, model.clone(), optimizer);
+    let grower = Grower::new(config, FLEX, task, model.clone(), optimizer);
     grower.expect("sound").run().expect("runs");
 }
 
@@ -77,10 +77,10 @@ fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, rows: usize,
     let spectrum = SpectrumConfig::default()
         .with_solver(solver)
         .with_rows(rows);
-    let found = capture_with_passes(model, &CrossEntropy, samples, at_once, &spectrum, &Flex);
+    let found = capture_with_passes(model, &CrossEntropy, samples, at_once, &spectrum, &FLEX);
     let (found, passes) = found.expect("captured");
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let candidates = SteepestDescent.candidates(&found, &Flex, &mut rng);
+    let candidates = SteepestDescent.candidates(&found, &FLEX, &mut rng);
     let budget = Budget {
         neurons: found.neurons(),
         room: None,
@@ -130,7 +130,7 @@ fn net<M: Growable + Sync>(
 }
 
 fn growth_steps(c: &mut Criterion) {
-    let plain = Flex.device();
+    let plain = FLEX.device();
     let device = plain.clone().autodiff();
     let rows = digits(SAMPLES, &plain).expect("embedded");
     for (index, neurons) in [16, 128].into_iter().enumerate() {

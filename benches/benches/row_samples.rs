@@ -3,7 +3,7 @@
 //! held out, and the second-order decrease `-Σ vᵀ S v` of the chosen directions `v` on all rows,
 //! both as means over networks. A table, no timings.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_benches::nets::{ConvNet, Mlp};
 use burgeon_benches::{digit_images, digits};
 use burgeon_core::criterion::{Criterion, RandomSplit, SteepestDescent};
@@ -63,7 +63,7 @@ fn trained<M: Growable>(
         held: samples.sample(1, 0),
     };
     let optimizer = AdamConfig::new().init();
-    let mut grower = Grower::new(config, Flex, task, model.clone(), optimizer)?;
+    let mut grower = Grower::new(config, FLEX, task, model.clone(), optimizer)?;
     grower.run()?;
     Ok(grower.model().clone())
 }
@@ -74,7 +74,7 @@ fn second_order<M: Growable>(
     plan: &Plan,
     samples: &Samples<M::Input>,
 ) -> Result<f64, AnyError> {
-    let all = capture(model, &CrossEntropy, samples, 512, Some(&Flex))?;
+    let all = capture(model, &CrossEntropy, samples, 512, Some(&FLEX))?;
     let mut sum = 0.0;
     for site in &all.sites {
         let curvature = site.curvature.as_ref().ok_or("not captured")?;
@@ -84,7 +84,7 @@ fn second_order<M: Growable>(
             direction.copy_from_slice(&growth.offspring[0].offset);
             direction.normalize_mut();
         }
-        let products = curvature.apply(&Flex, &directions, DType::F32)?;
+        let products = curvature.apply(&FLEX, &directions, DType::F32)?;
         sum -= directions.dot(&products);
     }
     Ok(sum)
@@ -112,11 +112,11 @@ fn decreases<M: Growable>(
     {
         spectrum = spectrum.with_rows(*rows);
     }
-    let found = capture_spectra(model, &CrossEntropy, train, 512, &spectrum, &Flex)?;
+    let found = capture_spectra(model, &CrossEntropy, train, 512, &spectrum, &FLEX)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let candidates = match way {
-        Way::Random => RandomSplit.candidates(&found, &Flex, &mut rng)?,
-        _ => SteepestDescent.candidates(&found, &Flex, &mut rng)?,
+        Way::Random => RandomSplit.candidates(&found, &FLEX, &mut rng)?,
+        _ => SteepestDescent.candidates(&found, &FLEX, &mut rng)?,
     };
     let budget = Budget {
         neurons: found.neurons(),
@@ -166,7 +166,7 @@ fn net<M: Growable>(
         let mut found = vec![Vec::new(); ways.len()];
         for seed in 0..SEEDS {
             let (train, held) = all.split_off(HELD, seed)?;
-            Flex.device().seed(seed);
+            FLEX.device().seed(seed);
             let model = trained(&make()?, &train, epochs)?;
             for (found, (_, way)) in found.iter_mut().zip(&ways) {
                 found.push(decreases(&model, [&train, &held], way, seed)?);
@@ -189,7 +189,7 @@ fn net<M: Growable>(
 }
 
 fn main() -> Result<(), AnyError> {
-    let plain = Flex.device();
+    let plain = FLEX.device();
     let device = plain.clone().autodiff();
     println!(
         "| network | epochs before | spectra from | decrease, training | decrease, held out | second order, of the exact way's |"

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_benches::measure::{at_least, bench, bench_part, ratio};
 use burgeon_benches::{random_block, random_maps_block};
 use burgeon_core::eigen::{CapturedOperator, Method, SpectrumSolver};
@@ -31,21 +31,21 @@ fn solve(curvature: &Curvature, backend: &dyn SplitBackend, method: Method) {
 fn site(c: &mut Criterion, name: &str, block: impl Fn(&dyn SplitBackend) -> CurvatureBlock) {
     let mut group = c.benchmark_group(format!("both ends of the spectra, {name}"));
     group.sample_size(10);
-    let curvature = Curvature::new("site", vec![block(&Flex)]).expect("sound");
+    let curvature = Curvature::new("site", vec![block(&FLEX)]).expect("sound");
     let krylov = bench(&mut group, "krylov, flex", || {
-        solve(&curvature, &Flex, Method::Krylov)
+        solve(&curvature, &FLEX, Method::Krylov)
     });
-    let other = Curvature::new("site", vec![block(&NdArray)]).expect("sound");
+    let other = Curvature::new("site", vec![block(&NDARRAY)]).expect("sound");
     bench(&mut group, "krylov, ndarray", || {
-        solve(&other, &NdArray, Method::Krylov)
+        solve(&other, &NDARRAY, Method::Krylov)
     });
     let dense = bench(&mut group, "dense (faer), flex", || {
-        solve(&curvature, &Flex, Method::Dense)
+        solve(&curvature, &FLEX, Method::Dense)
     });
     let build = bench(&mut group, "dense matrices alone, flex", || {
-        black_box(curvature.dense(&Flex, DType::F64).expect("computes"));
+        black_box(curvature.dense(&FLEX, DType::F64).expect("computes"));
     });
-    let matrices = curvature.dense(&Flex, DType::F64).expect("computes");
+    let matrices = curvature.dense(&FLEX, DType::F64).expect("computes");
     let parts = u32::try_from(matrices.len() / DECOMPOSED).expect("few");
     let name = format!(
         "nalgebra, one thread, {DECOMPOSED} of {} neurons, scaled up",

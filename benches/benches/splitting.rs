@@ -3,8 +3,8 @@
 
 use std::hint::black_box;
 
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_benches::measure::{bench, ratio};
 use burgeon_benches::random_block;
 use burgeon_core::{Curvature, CurvatureBlock, SiteInput, SplitBackend};
@@ -47,9 +47,9 @@ fn plain_loops(block: &CurvatureBlock) -> Vec<DMatrix<f64>> {
 fn matrices(c: &mut Criterion) {
     let mut group = c.benchmark_group("splitting matrices, n 1024, d 64, M 64");
     group.sample_size(10);
-    let block = random_block(&Flex, ROWS, DIM, NEURONS);
+    let block = random_block(&FLEX, ROWS, DIM, NEURONS);
     group.bench_function("plain loops", |b| b.iter(|| plain_loops(black_box(&block))));
-    let backends: [&dyn SplitBackend; 2] = [&Flex, &NdArray];
+    let backends: [&dyn SplitBackend; 2] = [&FLEX, &NDARRAY];
     for backend in backends {
         let block = random_block(backend, ROWS, DIM, NEURONS);
         let curvature = Curvature::new("site", vec![block]).expect("sound");
@@ -77,8 +77,8 @@ fn decompositions(c: &mut Criterion) {
     for dim in [27, 64, 96, 128, 144, 288] {
         let mut group = c.benchmark_group(format!("eigen-decomposition, f64, d {dim}"));
         group.sample_size(20);
-        let curvature = Curvature::new("site", vec![random_block(&Flex, ROWS, dim, 1)]);
-        let dense = curvature.expect("sound").dense(&Flex, DType::F64);
+        let curvature = Curvature::new("site", vec![random_block(&FLEX, ROWS, dim, 1)]);
+        let dense = curvature.expect("sound").dense(&FLEX, DType::F64);
         let matrix = &dense.expect("computes")[0];
         let nalgebra = bench(&mut group, "nalgebra", || {
             black_box(SymmetricEigen::new(matrix.clone()));

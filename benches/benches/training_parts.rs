@@ -3,14 +3,14 @@
 
 use std::hint::black_box;
 
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_benches::measure::{Median, bench};
 use burgeon_benches::nets::ConvNet;
 use burgeon_benches::{noise, random, same_window};
 use burgeon_core::{Activation, SplitBackend};
-use burgeon_kernels::{activate, batch_norm_train, conv2d, max_pool2d};
 use burgeon_nn::{CrossEntropy, Growable, Objective};
+use burgeon_ops::{activate, batch_norm_train, conv2d, max_pool2d};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, module};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -129,8 +129,8 @@ fn training_parts(c: &mut Criterion, backend: &dyn SplitBackend) {
 }
 
 fn all(c: &mut Criterion) {
-    training_parts(c, &Flex);
-    training_parts(c, &NdArray);
+    training_parts(c, &FLEX);
+    training_parts(c, &NDARRAY);
 }
 
 criterion_group!(benches, all);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_benches::measure::at_most;
 use burgeon_benches::nets::ConvNet;
 use burgeon_benches::noise;
@@ -58,7 +58,7 @@ fn main() {
         .ok()
         .and_then(|width| width.parse().ok());
     let width = width.unwrap_or(64);
-    let plain = Flex.device();
+    let plain = FLEX.device();
     let samples = noise([SAMPLES, 3, 32], &plain).expect("sound");
     let model = ConvNet::vgg_11(width, &plain.autodiff()).expect("sound");
     let order: Vec<usize> = (0..SAMPLES).collect();
@@ -86,7 +86,7 @@ fn main() {
     let config = SpectrumConfig::default().with_solver(solver);
     MEMORY.reset_peak_usage();
     let start = Instant::now();
-    let capture = capture_spectra(&model, &CrossEntropy, &samples, BATCH, &config, &Flex);
+    let capture = capture_spectra(&model, &CrossEntropy, &samples, BATCH, &config, &FLEX);
     let capture = capture.expect("computes");
     let seconds = start.elapsed().as_secs_f64();
     let peak = MEMORY.peak_usage_as_mb();

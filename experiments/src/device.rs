@@ -1,8 +1,8 @@
 //! Devices by name.
 
 use burgeon_backend_cuda::Runtime;
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::SplitBackend;
 
 use crate::error::ExperimentError;
@@ -21,8 +21,8 @@ pub const HOST_DEVICES: [&str; 2] = [DEFAULT_DEVICE, "ndarray"];
 /// machine does not have.
 pub fn backend(name: &str) -> Result<Box<dyn SplitBackend>, ExperimentError> {
     match name {
-        "flex" => return Ok(Box::new(Flex)),
-        "ndarray" => return Ok(Box::new(NdArray)),
+        "flex" => return Ok(Box::new(FLEX)),
+        "ndarray" => return Ok(Box::new(NDARRAY)),
         _ => {}
     }
     let unknown = || ExperimentError::UnknownDevice(name.to_owned());

@@ -6,6 +6,7 @@ use burgeon_backend_cuda::DeviceError;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
 use burgeon_nn::NnError;
+use burgeon_ops::UnknownActivation;
 
 /// What can go wrong in an experiment.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum ExperimentError {
     /// The splitting mathematics refused its input.
     #[error(transparent)]
     Core(#[from] CoreError),
+    /// A name that stands for no activation.
+    #[error(transparent)]
+    Activation(#[from] UnknownActivation),
     /// A network could not be grown.
     #[error(transparent)]
     Nn(#[from] NnError),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burgeon_core::cost::{Latency, LayerTiming};
 use burgeon_core::{LayerKind, LayerShape, SplitBackend, Window};
-use burgeon_kernels::conv2d;
+use burgeon_ops::conv2d;
 use burn::tensor::{DType, Tensor};
 
 use crate::error::ExperimentError;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::SplitBackend;
 use burgeon_experiments::golden::check_directory;
 
@@ -30,10 +30,10 @@ fn check(backend: &dyn SplitBackend) {
 
 #[test]
 fn flex_reproduces_the_reference() {
-    check(&Flex);
+    check(&FLEX);
 }
 
 #[test]
 fn ndarray_reproduces_the_reference() {
-    check(&NdArray);
+    check(&NDARRAY);
 }

@@ -5,9 +5,9 @@ use burgeon_core::eigen::KrylovLimits;
 use burgeon_core::{Activation, CoreError, Curvature, CurvatureBlock, SiteSpectra, SplitBackend};
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::device::Runtime;
 use crate::error::DeviceError;
 use crate::kernels::Curve;
+use crate::runtime::Runtime;
 use crate::{krylov, ops};
 
 /// A device of a CubeCL runtime.
@@ -117,7 +117,7 @@ impl SplitBackend for CubeDevice {
 
     fn splitting_products(&self, block: &CurvatureBlock, directions: Tensor<2>) -> Tensor<2> {
         let (rows, weights) = self.rows(block, directions.dtype());
-        products(rows, weights, directions)
+        ops::products(rows, weights, directions)
     }
 }
 
@@ -127,21 +127,4 @@ impl CubeDevice {
         let rows = self.fan_in_rows(block, dtype);
         (rows, block.weights.clone().cast(dtype))
     }
-}
-
-/// `S_j v_j` for rows `[1 or M, n, d]`, weights `[n, M]` and directions `[M, d]`.
-pub(crate) fn products(rows: Tensor<3>, weights: Tensor<2>, directions: Tensor<2>) -> Tensor<2> {
-    let [sets, n, d] = rows.dims();
-    if sets == 1 {
-        let x = rows.reshape([n, d]);
-        if ops::fits(&x) && ops::fits(&weights) {
-            return ops::weighted_products(x, weights, directions);
-        }
-        let along = x.clone().matmul(directions.transpose());
-        return (weights * along).transpose().matmul(x);
-    }
-    // A depthwise filter has rows of its own, and few entries: the batched products are small.
-    let along = rows.clone().matmul(directions.unsqueeze_dim::<3>(2));
-    let along = weights.transpose() * along.squeeze_dim::<2>(2);
-    along.unsqueeze_dim::<3>(1).matmul(rows).squeeze_dim(1)
 }

@@ -1,36 +1,12 @@
 //! Devices of CubeCL: finding them, and opening one without a panic.
 
-use std::fmt;
-
 #[cfg(feature = "kernels")]
 use burn::tensor::Device;
 
 use crate::error::DeviceError;
-
-/// A runtime of CubeCL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runtime {
-    /// NVIDIA's, by feature `cuda`.
-    Cuda,
-    /// Vulkan, Metal or DirectX through wgpu, by feature `wgpu`.
-    Wgpu,
-    /// The host's processors, by feature `cpu`.
-    Cpu,
-}
+use crate::runtime::Runtime;
 
 impl Runtime {
-    /// All runtimes.
-    pub const ALL: [Self; 3] = [Self::Cuda, Self::Wgpu, Self::Cpu];
-
-    /// The name on the command line, and of the feature that compiles it in.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cuda => "cuda",
-            Self::Wgpu => "wgpu",
-            Self::Cpu => "cpu",
-        }
-    }
-
     /// The devices there are, described, in the order of their indices.
     ///
     /// # Errors
@@ -102,12 +78,6 @@ impl Runtime {
             reason,
         })?;
         Ok(device)
-    }
-}
-
-impl fmt::Display for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::device::Runtime;
+use crate::runtime::Runtime;
 
 /// Why a device cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

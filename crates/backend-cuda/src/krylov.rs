@@ -13,7 +13,6 @@ use nalgebra::DVector;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::backend::products;
 use crate::kernels::LARGEST;
 use crate::ops;
 
@@ -248,7 +247,7 @@ fn norms(vectors: &Tensor<2>) -> Tensor<2> {
 }
 
 fn block_products(rows: &[Rows], directions: &Tensor<2>) -> Tensor<2> {
-    let of = |(x, w): &Rows| products(x.clone(), w.clone(), directions.clone());
+    let of = |(x, w): &Rows| ops::products(x.clone(), w.clone(), directions.clone());
     let sum = rows.iter().map(of).reduce(|a, b| a + b);
     sum.unwrap_or_else(|| directions.zeros_like())
 }

@@ -18,11 +18,12 @@ mod krylov;
 mod ops;
 #[cfg(all(test, any(feature = "wgpu", feature = "cpu")))]
 mod ops_tests;
+mod runtime;
 
 #[cfg(feature = "kernels")]
 pub use backend::CubeDevice;
-pub use device::Runtime;
 pub use error::DeviceError;
+pub use runtime::Runtime;
 
 /// Device number `index`, from 0, of `runtime`.
 ///

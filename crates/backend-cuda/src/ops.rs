@@ -35,6 +35,23 @@ pub(crate) fn weighted_gram(rows: Tensor<3>, weights: Tensor<2>) -> Tensor<3> {
     ))
 }
 
+/// `S_j v_j` for rows `[1 or M, n, d]`, weights `[n, M]` and directions `[M, d]`.
+pub(crate) fn products(rows: Tensor<3>, weights: Tensor<2>, directions: Tensor<2>) -> Tensor<2> {
+    let [sets, n, d] = rows.dims();
+    if sets == 1 {
+        let x = rows.reshape([n, d]);
+        if fits(&x) && fits(&weights) {
+            return weighted_products(x, weights, directions);
+        }
+        let along = x.clone().matmul(directions.transpose());
+        return (weights * along).transpose().matmul(x);
+    }
+    // A depthwise filter has rows of its own, and few entries: the batched products are small.
+    let along = rows.clone().matmul(directions.unsqueeze_dim::<3>(2));
+    let along = weights.transpose() * along.squeeze_dim::<2>(2);
+    along.unsqueeze_dim::<3>(1).matmul(rows).squeeze_dim(1)
+}
+
 /// `(W ∘ (X Vᵀ))ᵀ X`, `[M, d]`, by [`kernels::weighted_products`].
 pub(crate) fn weighted_products(
     x: Tensor<2>,

@@ -6,9 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::device::Runtime;
 use crate::kernels::LARGEST;
 use crate::ops::{symmetric_eigen, weighted_gram, weighted_products};
+use crate::runtime::Runtime;
 
 /// Of wgpu, for which Mesa's lavapipe needs no GPU, else the processors.
 fn device() -> Device {

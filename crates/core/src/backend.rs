@@ -2,10 +2,10 @@
 
 use std::fmt::Debug;
 
+use burgeon_ops::{Activation, Window};
 use burn::tensor::{DType, Device, Tensor, s};
 
-use crate::activation::Activation;
-use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+use crate::curvature::{Curvature, CurvatureBlock, SiteInput};
 use crate::eigen::{KrylovLimits, SiteSpectra};
 use crate::error::CoreError;
 use crate::row_sample::RowSample;

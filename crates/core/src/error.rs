@@ -1,5 +1,6 @@
 //! The errors of the splitting mathematics.
 
+use burgeon_ops::UnknownActivation;
 use burn::tensor::DType;
 
 /// What can be wrong with the input of the splitting mathematics.
@@ -88,6 +89,6 @@ pub enum CoreError {
         expected: &'static str,
     },
     /// A name that stands for no activation.
-    #[error("unknown activation `{0}`: use one of {1}")]
-    UnknownActivation(String, String),
+    #[error(transparent)]
+    UnknownActivation(#[from] UnknownActivation),
 }

@@ -9,7 +9,6 @@
 //! Sources: splitting steepest descent (arXiv 1910.02366), fast energy-aware
 //! splitting (arXiv 1910.03103), signed splitting (arXiv 2003.10392).
 
-pub mod activation;
 pub mod backend;
 pub mod capture;
 pub mod cost;
@@ -24,12 +23,12 @@ pub mod select;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use activation::Activation;
 pub use backend::SplitBackend;
+pub use burgeon_ops::{Activation, Window};
 pub use capture::{Capture, MAX_ADDED, Site};
 pub use cost::{CostModel, LayerKind, LayerShape};
 pub use criterion::{Candidate, Criterion};
-pub use curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+pub use curvature::{Curvature, CurvatureBlock, SiteInput};
 pub use eigen::{Eigenpair, Method, SiteSpectra, Spectrum, SpectrumSolver};
 pub use error::CoreError;
 pub use plan::Plan;

@@ -1,9 +1,10 @@
 //! A part of a site's rows, drawn by what they contribute.
 
+use burgeon_ops::Window;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::curvature::{CurvatureBlock, SiteInput, Window};
+use crate::curvature::{CurvatureBlock, SiteInput};
 
 /// Rows drawn without replacement from all rows of a site: samples, or samples and
 /// positions.

@@ -1,14 +1,14 @@
 //! The conformance suite of [`SplitBackend`]: every backend crate runs it.
 
+use burgeon_ops::{Activation, Window};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::activation::Activation;
 use crate::backend::SplitBackend;
-use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+use crate::curvature::{Curvature, CurvatureBlock, SiteInput};
 use crate::error::CoreError;
 use crate::row_sample::RowSample;
 

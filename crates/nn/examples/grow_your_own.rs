@@ -3,7 +3,7 @@
 //! What growing adds to an ordinary Burn model: growable layers instead of plain ones
 //! (line for line), and the `impl Growable` block.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
@@ -63,7 +63,7 @@ fn samples(images: &Images, device: &Device) -> Result<Samples<Tensor<2>>, NnErr
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let device = Flex.device();
+    let device = FLEX.device();
     device.seed(7);
     let digits = optdigits::load()?;
     let (train, held) = samples(&digits.train, &device)?.split_off(0.1, 7)?;
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_parameter_budget(3000)
         .with_max_epochs(60);
     let model = Mlp::new(&device.clone().autodiff())?;
-    let mut grower = Grower::new(config, Flex, task, model, AdamConfig::new().init())?
+    let mut grower = Grower::new(config, FLEX, task, model, AdamConfig::new().init())?
         .observe(Progress::new(60));
     grower.run()?;
     let test = evaluate(

@@ -10,7 +10,7 @@
 //! One growth step of an untrained network on the digits that `burgeon-data` embeds:
 //!
 //! ```
-//! use burgeon_backend_flex::Flex;
+//! use burgeon_backend_flex::FLEX;
 //! use burgeon_core::criterion::{Criterion, SteepestDescent};
 //! use burgeon_core::select::{Fraction, Selector};
 //! use burgeon_core::{Budget, Plan, SplitBackend};
@@ -46,7 +46,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Flex.device();
+//! let device = FLEX.device();
 //! device.seed(7);
 //! let digits = burgeon_data::optdigits::load()?.train;
 //! let pixels = TensorData::new(digits.pixels.clone(), [digits.len(), 64]);
@@ -59,9 +59,9 @@
 //! };
 //!
 //! let spectra = SpectrumConfig::default();
-//! let capture = capture_spectra(&net, &CrossEntropy, &samples, 512, &spectra, &Flex)?;
+//! let capture = capture_spectra(&net, &CrossEntropy, &samples, 512, &spectra, &FLEX)?;
 //! let mut rng = ChaCha8Rng::seed_from_u64(7);
-//! let candidates = SteepestDescent.candidates(&capture, &Flex, &mut rng)?;
+//! let candidates = SteepestDescent.candidates(&capture, &FLEX, &mut rng)?;
 //! let budget = Budget { neurons: capture.neurons(), room: None };
 //! let plan = Plan::new("s2d", Fraction::new(0.5)?.select(candidates, budget)?);
 //! let grid = [1.0, 0.5, 0.25];

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use burgeon_kernels::cross_entropy;
+use burgeon_ops::cross_entropy;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 

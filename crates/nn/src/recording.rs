@@ -81,7 +81,7 @@ pub(crate) fn probe<const D: usize>(
     post_activation: Tensor<D>,
     outputs: impl FnOnce(Tensor<D>) -> Outputs + 'static,
 ) -> (Tensor<D>, GradientReader) {
-    let (output, probe) = burgeon_kernels::probed(post_activation);
+    let (output, probe) = burgeon_ops::probed(post_activation);
     let gradient = move |gradients: &Gradients| probe.grad(gradients).map(outputs);
     (output, Box::new(gradient))
 }

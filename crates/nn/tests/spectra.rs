@@ -1,6 +1,6 @@
 //! Captures that end in spectra: kept, streamed and from a part of the rows.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::criterion::{Criterion, SteepestDescent};
 use burgeon_core::select::{Selector, TopK};
 use burgeon_core::{Budget, Capture, Method, Plan, SpectrumSolver, SplitBackend};
@@ -64,7 +64,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Result<Self, NnError> {
-        let device = Flex.device();
+        let device = FLEX.device();
         let normal = Distribution::Normal(0.0, 1.0);
         let inputs = Tensor::<4>::random([37, 2, 4, 4], normal, &device);
         let targets = Tensor::<2>::random([37, 2], normal, &device);
@@ -76,7 +76,7 @@ impl Fixture {
 
     fn captured(&self, config: &SpectrumConfig) -> Result<Capture, NnError> {
         let Self { net, samples } = self;
-        capture_spectra(net, &MeanSquaredError, samples, 8, config, &Flex)
+        capture_spectra(net, &MeanSquaredError, samples, 8, config, &FLEX)
     }
 }
 
@@ -167,15 +167,15 @@ fn a_line_search_from_kept_passes_is_that_from_the_start() {
         if let Some(rows) = rows {
             config = config.with_rows(rows);
         }
-        let plain = capture_spectra(&net, objective, &samples, 8, &config, &Flex);
+        let plain = capture_spectra(&net, objective, &samples, 8, &config, &FLEX);
         let plain = plain.expect("captured");
-        let found = capture_with_passes(&net, objective, &samples, 8, &config, &Flex);
+        let found = capture_with_passes(&net, objective, &samples, 8, &config, &FLEX);
         let (captured, passes) = found.expect("captured");
         assert_eq!(ends(&captured), ends(&plain));
         // What two layers answer to 37 samples before their activation, in f32.
         assert_eq!(passes.bytes(), 37 * (3 * 16 + 5) * 4);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let candidates = SteepestDescent.candidates(&captured, &Flex, &mut rng);
+        let candidates = SteepestDescent.candidates(&captured, &FLEX, &mut rng);
         let budget = Budget {
             neurons: 8,
             room: None,
@@ -198,7 +198,7 @@ fn a_line_search_from_kept_passes_is_that_from_the_start() {
         }
         // Beyond the budget nothing is kept, and found all the same.
         let tight = config.with_memory_budget(captured.bytes + passes.bytes() / 2);
-        let found = capture_with_passes(&net, objective, &samples, 8, &tight, &Flex);
+        let found = capture_with_passes(&net, objective, &samples, 8, &tight, &FLEX);
         let (captured, passes) = found.expect("captured");
         assert_eq!(ends(&captured), ends(&plain));
         assert_eq!(passes.bytes(), 0);

@@ -1,11 +1,11 @@
 //! The networks of the image studies.
 
 use burgeon_core::Activation;
-use burgeon_kernels::max_pool2d;
 use burgeon_nn::{
     Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear, GrowableLinearConfig, NnError,
     Topology,
 };
+use burgeon_ops::max_pool2d;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};

@@ -4,7 +4,7 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{argument, empty};
+use super::launch::{argument, dims, empty};
 
 /// Rows of the largest matrix; two of that size fit in 16 KiB of shared memory.
 pub(crate) const LARGEST: usize = 32;
@@ -132,7 +132,7 @@ fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f
 /// Eigenvalues `[b, k]`, ascending, and unit eigenvectors as rows `[b, k, k]` of symmetric
 /// matrices `[b, k, k]`, `k` at most [`LARGEST`].
 pub(crate) fn symmetric_eigen(matrices: CubeTensor) -> (CubeTensor, CubeTensor) {
-    let [batch, size, _] = super::dims(&matrices);
+    let [batch, size, _] = dims(&matrices);
     let values = empty(&matrices, [batch, size]);
     let vectors = empty(&matrices, [batch, size, size]);
     let client = matrices.client.clone();

@@ -5,7 +5,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{argument, empty};
+use super::launch::{argument, dims, empty};
 
 /// Units of a cube in each direction.
 const UNITS: u32 = 16;
@@ -110,8 +110,8 @@ fn weighted_gram_kernel(
 
 /// `[M, d, d]` of `rows` `[1 or M, n, d]` and `weights` `[n, M]`.
 pub(crate) fn weighted_gram(rows: CubeTensor, weights: CubeTensor) -> CubeTensor {
-    let [sets, n, d] = super::dims(&rows);
-    let [_, m] = super::dims(&weights);
+    let [sets, n, d] = dims(&rows);
+    let [_, m] = dims(&weights);
     let matrices = empty(&rows, [m, d, d]);
     let client = rows.client.clone();
     let tiles = (d as u32).div_ceil(TILE);

@@ -5,36 +5,11 @@
 mod curvature_weights;
 mod eigen;
 mod gram;
+mod launch;
 mod products;
 
 pub(crate) use curvature_weights::{Curve, curvature_weights};
 pub(crate) use eigen::{LARGEST, symmetric_eigen};
 pub(crate) use gram::weighted_gram;
+pub(crate) use launch::fits;
 pub(crate) use products::weighted_products;
-
-use burn::tensor::{DType, Shape};
-use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
-use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::BufferArg;
-
-/// Whether the kernels take a tensor of this type and size.
-pub(crate) fn fits(dtype: DType, numbers: usize) -> bool {
-    dtype == DType::F32 && u32::try_from(numbers).is_ok()
-}
-
-/// A tensor of that shape beside `like`, its numbers undefined.
-fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, shape.into(), DType::F32)
-}
-
-/// The sizes of a tensor of rank D; missing ones are 1.
-fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
-    let shape = tensor.meta.shape();
-    std::array::from_fn(|axis| shape.iter().nth(axis).copied().unwrap_or(1))
-}
-
-fn argument(tensor: CubeTensor) -> BufferArg {
-    into_contiguous(tensor).into_buffer_arg()
-}

@@ -4,7 +4,7 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{argument, empty};
+use super::launch::{argument, dims, empty};
 
 /// Units of a cube in each direction; neurons of a cube, and columns at a time.
 const UNITS: u32 = 16;
@@ -128,8 +128,8 @@ pub(crate) fn weighted_products(
     weights: CubeTensor,
     directions: CubeTensor,
 ) -> CubeTensor {
-    let [n, d] = super::dims(&x);
-    let [_, m] = super::dims(&weights);
+    let [n, d] = dims(&x);
+    let [_, m] = dims(&weights);
     let each = n.div_ceil((n / PART_ROWS).clamp(1, PARTS)).max(1);
     let parts = n.div_ceil(each);
     let products = empty(&x, [parts, m, d]);

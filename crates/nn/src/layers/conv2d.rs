@@ -1,7 +1,7 @@
 //! Convolutions that mix channels.
 
 use burgeon_core::{Activation, SiteInput, Window};
-use burgeon_kernels::{activate, add_conv2d, conv2d};
+use burgeon_ops::{activate, add_conv2d, conv2d};
 use burn::config::Config;
 use burn::module::{Module, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};

@@ -1,7 +1,7 @@
 //! Depthwise convolutions: one filter for each channel.
 
 use burgeon_core::{Activation, SiteInput};
-use burgeon_kernels::activate;
+use burgeon_ops::activate;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};

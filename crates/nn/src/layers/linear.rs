@@ -1,7 +1,7 @@
 //! Fully connected layers.
 
 use burgeon_core::{Activation, SiteInput};
-use burgeon_kernels::activate;
+use burgeon_ops::activate;
 use burn::config::Config;
 use burn::module::{Module, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};

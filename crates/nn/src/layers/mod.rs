@@ -11,7 +11,7 @@ pub use linear::{GrowableLinear, GrowableLinearConfig};
 pub use spec::{ChannelParam, FanInLayout, Layer, LayerSpec, MixingSpec, SiteSpec};
 
 use burgeon_core::Window;
-use burgeon_kernels::batch_norm_train;
+use burgeon_ops::batch_norm_train;
 use burn::module::Param;
 use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::Tensor;
@@ -173,7 +173,7 @@ fn convolve(
     groups: usize,
 ) -> Tensor<4> {
     multiply(input, weight, bias, |input, weight, bias| {
-        burgeon_kernels::conv2d(input, weight, bias, window, groups)
+        burgeon_ops::conv2d(input, weight, bias, window, groups)
     })
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use burgeon_core::Activation;
-use burgeon_kernels::{
-    activate, activate_copies, activate_first, differing_channels, share_memory,
-};
+use burgeon_ops::{activate, activate_copies, activate_first, differing_channels, share_memory};
 use burn::module::ParamId;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 

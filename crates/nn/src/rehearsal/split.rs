@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burgeon_core::Plan;
 use burgeon_core::plan::Growth;
 use burgeon_core::scheme::Offspring;
-use burgeon_kernels::{CopyOfEach, NeuronCopies};
+use burgeon_ops::{CopyOfEach, NeuronCopies};
 use burn::module::ParamId;
 
 use crate::layers::{FanInLayout, SiteSpec};

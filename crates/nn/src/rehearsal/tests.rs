@@ -1,10 +1,10 @@
 //! Rehearsals against surgery.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::plan::Growth;
 use burgeon_core::scheme::{Offspring, WeightBound};
 use burgeon_core::{Activation, Plan, Scheme, SplitBackend};
-use burgeon_kernels::max_pool2d;
+use burgeon_ops::max_pool2d;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
@@ -208,7 +208,7 @@ fn plans(net: &Net) -> Tested<Vec<Plan>> {
 
 #[test]
 fn losses_are_those_of_the_grown_networks() -> Tested {
-    let device = Flex.device();
+    let device = FLEX.device();
     let samples = samples(&device)?;
     let exact = to_f64(&samples)?;
     for activation in [Activation::Tanh, Activation::relu(), Activation::Gelu] {
@@ -226,7 +226,7 @@ fn losses_are_those_of_the_grown_networks() -> Tested {
 
 #[test]
 fn the_same_losses_with_any_number_of_threads() -> Tested {
-    let device = Flex.device();
+    let device = FLEX.device();
     let samples = samples(&device)?;
     let net = net(false, false, Activation::Silu, &device)?;
     let plan = plans(&net)?.pop().ok_or("no plan")?;
@@ -241,7 +241,7 @@ fn the_same_losses_with_any_number_of_threads() -> Tested {
 
 #[test]
 fn what_is_not_linear_in_between_is_left_to_surgery() -> Tested {
-    let device = Flex.device();
+    let device = FLEX.device();
     let samples = samples(&device)?;
     for (is_pooled, is_depthwise) in [(true, false), (false, true)] {
         let net = net(is_pooled, is_depthwise, Activation::Tanh, &device)?;
@@ -261,7 +261,7 @@ fn what_is_not_linear_in_between_is_left_to_surgery() -> Tested {
 
 #[test]
 fn plans_that_only_surgery_understands() -> Tested {
-    let device = Flex.device();
+    let device = FLEX.device();
     let samples = samples(&device)?;
     let depthwise = net(false, true, Activation::Tanh, &device)?;
     let filters = plan(vec![growth(&depthwise, "between", 2, Scheme::Positive2)?]);
@@ -306,7 +306,7 @@ fn plans_that_only_surgery_understands() -> Tested {
 
 #[test]
 fn copies_that_rest_need_no_direction() -> Tested {
-    let device = Flex.device();
+    let device = FLEX.device();
     let samples = samples(&device)?;
     let net = net(false, false, Activation::Tanh, &device)?;
     let mut growth = growth(&net, "conv1", 1, Scheme::Positive2)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_core::criterion::RandomSplit;
 use burgeon_core::select::TopK;
@@ -44,7 +44,7 @@ fn an_interrupted_run_resumes_to_the_same_result() {
     // Another start network each time: everything comes from the checkpoint.
     for (epochs, width) in [(1, 2), (3, 5), (4, 3), (6, 1), (usize::MAX, 4)] {
         let flag = Arc::new(AtomicBool::new(false));
-        let mut grower = Grower::new(config(), Flex, task(600), Mlp::fixed(width), adam())
+        let mut grower = Grower::new(config(), FLEX, task(600), Mlp::fixed(width), adam())
             .expect("sound")
             .observe(InterruptAfter {
                 epochs,
@@ -110,7 +110,7 @@ fn grown_weights_load_into_a_fresh_model() {
     save_weights(grower.model(), &path).expect("writable");
     let loaded = load_weights(&Mlp::fixed(2), &path).expect("this model's weights");
     assert!(bits(&loaded) == bits(grower.model()), "the weights differ");
-    let narrow = LinearConfig::new(3, 4).init(&Flex.device());
+    let narrow = LinearConfig::new(3, 4).init(&FLEX.device());
     let error = load_weights(&narrow, &path).expect_err("another model");
     assert!(error.to_string().contains("holds no"), "{error}");
 }

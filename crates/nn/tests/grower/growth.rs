@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::cost::{CostModel, Macs};
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Knapsack;
@@ -120,7 +120,7 @@ fn a_cost_budget_is_never_exceeded_and_spent_step_by_step() {
     let adam = adam();
     let model = Mlp::fixed(2);
     let config = self::config().with_cost_budget(Macs, 3);
-    let refused = Grower::new(config, Flex, task(10), model, adam);
+    let refused = Grower::new(config, FLEX, task(10), model, adam);
     let said = refused
         .err()
         .map(|error| error.to_string())
@@ -189,7 +189,7 @@ fn a_changed_output_at_zero_is_rolled_back() {
         inner: Mlp::fixed(2),
     };
     let config = config().with_max_refusals(1);
-    let mut grower = Grower::new(config, Flex, task(600), model, adam()).expect("sound");
+    let mut grower = Grower::new(config, FLEX, task(600), model, adam()).expect("sound");
     let outcome = grower.run().expect("runs");
     assert_eq!(
         outcome,
@@ -259,7 +259,7 @@ fn a_layer_left_out_of_the_topology_is_named() {
     let model = Forgetful {
         inner: Mlp::fixed(2),
     };
-    let mut grower = Grower::new(config(), Flex, task(600), model, adam()).expect("sound");
+    let mut grower = Grower::new(config(), FLEX, task(600), model, adam()).expect("sound");
     refused(grower.run(), "may be missing");
 }
 
@@ -294,12 +294,12 @@ fn a_penalty_acts_in_training_and_is_not_part_of_the_recorded_losses() {
     };
     let still = config().with_max_growths(0).with_max_epochs(3);
     let mut plain =
-        Grower::new(still.clone(), Flex, task(600), Mlp::fixed(4), adam()).expect("sound");
+        Grower::new(still.clone(), FLEX, task(600), Mlp::fixed(4), adam()).expect("sound");
     plain.run().expect("runs");
     let inner = Mlp::fixed(4);
     assert!(size(&inner) > 1.0);
     let model = Penalised { inner };
-    let mut penalised = Grower::new(still, Flex, task(600), model, adam()).expect("sound");
+    let mut penalised = Grower::new(still, FLEX, task(600), model, adam()).expect("sound");
     penalised.run().expect("runs");
     let sizes = [size(plain.model()), size(&penalised.model().inner)];
     assert!(sizes[1] < 0.25 * sizes[0], "{sizes:?}");

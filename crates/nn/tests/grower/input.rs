@@ -1,6 +1,6 @@
 //! Bad input gets an error that says what to do.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_nn::{CrossEntropy, GrowableLinearConfig, Grower, Samples, Task, Topology};
 use burn::module::Module;
@@ -11,7 +11,7 @@ use crate::network::{Mlp, adam, config, digits, refused, task};
 
 #[test]
 fn bad_input_gets_an_error_that_says_what_to_do() {
-    let device = Flex.device();
+    let device = FLEX.device();
     let training = device.clone().autodiff();
     let rows = |values: Vec<f32>, n: usize| {
         Tensor::<2>::from_data(TensorData::new(values, [n, 2]), &device)
@@ -35,7 +35,7 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
         GrowableLinearConfig::new(0, 3).init(&training),
         "at least 1",
     );
-    let make = |config| Grower::new(config, Flex, task(100), Mlp::fixed(2), adam());
+    let make = |config| Grower::new(config, FLEX, task(100), Mlp::fixed(2), adam());
     refused(
         make(config().with_parameter_budget(10)),
         "below the start network's",
@@ -56,25 +56,25 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
     };
     let unfit = task_with(wrong.expect("sound in itself"));
     refused(
-        Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()),
+        Grower::new(config(), FLEX, unfit, Mlp::fixed(2), adam()),
         "needs 12 outputs",
     );
     let narrow = digits(50).inputs().clone().slice([0..50, 0..32]);
     let narrow = Samples::classification(narrow, &[1; 50], 10, &device).expect("sound in itself");
     let unfit = task_with(narrow);
     refused(
-        Grower::new(config(), Flex, unfit, Mlp::fixed(2), adam()),
+        Grower::new(config(), FLEX, unfit, Mlp::fixed(2), adam()),
         "cannot read inputs of this shape",
     );
     let plain = Mlp::fixed(2).valid();
     refused(
-        Grower::new(config(), Flex, task(100), plain, adam()),
+        Grower::new(config(), FLEX, task(100), plain, adam()),
         "autodiff",
     );
     let mut broken = Mlp::fixed(2);
     broken.output = nan(broken.output);
     refused(
-        Grower::new(config(), Flex, task(100), broken, adam()),
+        Grower::new(config(), FLEX, task(100), broken, adam()),
         "NaN",
     );
 }
@@ -90,7 +90,7 @@ fn nan(linear: Linear) -> Linear {
 
 #[test]
 fn a_topology_that_does_not_fit_is_refused() {
-    let device = Flex.device().autodiff();
+    let device = FLEX.device().autodiff();
     let net = Mlp::fixed(2);
     let wide = LinearConfig::new(7, 10).init(&device);
     let chain = Topology::chain()

@@ -1,7 +1,7 @@
 //! Training with products in bfloat16.
 
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::TopK;
 use burgeon_core::{Activation, SplitBackend};
@@ -51,7 +51,7 @@ fn a_seed_fixes_a_run_bit_for_bit() {
 #[test]
 fn a_device_without_bfloat16_is_refused() {
     let config = config().with_mixed_precision(true);
-    let made = Grower::new(config, NdArray, task(100), Mlp::fixed(2), adam());
+    let made = Grower::new(config, NDARRAY, task(100), Mlp::fixed(2), adam());
     refused(made, "ndarray does not compute in BF16");
 }
 
@@ -96,7 +96,7 @@ impl Growable for Convolutions {
 
 #[test]
 fn convolutions_multiply_in_bfloat16_too() {
-    let device = Flex.device();
+    let device = FLEX.device();
     let rows = digits(200);
     let images = rows.inputs().clone().reshape([200, 1, 8, 8]);
     let images = rows.with_inputs(images, |values| values).expect("fit");
@@ -112,7 +112,7 @@ fn convolutions_multiply_in_bfloat16_too() {
             train: images.clone(),
             held: images.clone(),
         };
-        let mut grower = Grower::new(config, Flex, task, model.clone(), adam()).expect("sound");
+        let mut grower = Grower::new(config, FLEX, task, model.clone(), adam()).expect("sound");
         grower.run().expect("runs");
         grower.state().epochs[0].train_loss
     };

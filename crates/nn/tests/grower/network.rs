@@ -1,6 +1,6 @@
 //! The network, data and settings of these tests.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
 use burgeon_core::{Activation, SplitBackend};
@@ -53,12 +53,12 @@ impl Mlp {
                         if D == 1 { wave.abs() + 0.5 } else { wave }
                     })
                     .collect();
-                let plain = Tensor::from_data(TensorData::new(values, shape), &Flex.device());
+                let plain = Tensor::from_data(TensorData::new(values, shape), &FLEX.device());
                 let leaf = Tensor::from_inner(plain).set_require_grad(tensor.is_require_grad());
                 Param::from_mapped_value(id, leaf, mapper)
             }
         }
-        Self::new(64, width, &Flex.device().autodiff()).map(&mut Fix(&mut index))
+        Self::new(64, width, &FLEX.device().autodiff()).map(&mut Fix(&mut index))
     }
 }
 
@@ -81,7 +81,7 @@ impl Growable for Mlp {
 
 pub fn digits(count: usize) -> Samples<Tensor<2>> {
     let train = optdigits::load().expect("embedded").train;
-    let device = Flex.device();
+    let device = FLEX.device();
     let pixels = train.pixels[..count * 64].to_vec();
     let inputs = Tensor::from_data(TensorData::new(pixels, [count, 64]), &device);
     Samples::classification(inputs, &train.labels[..count], 10, &device).expect("sound")
@@ -114,7 +114,7 @@ pub fn adam() -> ModuleOptimizer {
 }
 
 pub fn grower(config: GrowerConfig) -> Grower<Mlp> {
-    Grower::new(config, Flex, task(600), Mlp::fixed(2), adam()).expect("sound settings")
+    Grower::new(config, FLEX, task(600), Mlp::fixed(2), adam()).expect("sound settings")
 }
 
 /// All floats of a model, bit for bit.

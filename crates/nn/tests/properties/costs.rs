@@ -1,6 +1,6 @@
 //! What growths cost, and pruning, over the same random networks.
 
-use burgeon_backend_flex::Flex;
+use burgeon_backend_flex::FLEX;
 use burgeon_core::cost::{
     ActivationMemory, BytesMoved, CostModel, Energy, Macs, Parameters, Precision,
 };
@@ -21,8 +21,8 @@ proptest! {
     /// those of the parent again, gives the parent's network back.
     #[test]
     fn pruning_undoes_a_copy(shape in shapes()) {
-        let net = Net::new(&shape, &Flex).expect("the network fits");
-        let data = samples(&shape, &Flex);
+        let net = Net::new(&shape, &FLEX).expect("the network fits");
+        let data = samples(&shape, &FLEX);
         let topology = net.topology().expect("the topology fits");
         for site in SITES {
             let width = topology.widths().into_iter().find(|(name, _)| name == site);
@@ -50,8 +50,8 @@ proptest! {
     /// What a growth adds by every cost model is what recounting the grown network shows.
     #[test]
     fn added_costs_are_those_of_recounting(shape in shapes()) {
-        let net = Net::new(&shape, &Flex).expect("the network fits");
-        let data = samples(&shape, &Flex);
+        let net = Net::new(&shape, &FLEX).expect("the network fits");
+        let data = samples(&shape, &FLEX);
         let topology = net.topology().expect("the topology fits");
         let layers = layer_shapes(&net, &data).expect("runs");
         prop_assert_eq!(Parameters.cost(&layers), parameter_count(&net));

@@ -6,8 +6,8 @@ mod costs;
 
 use std::collections::HashMap;
 
-use burgeon_backend_flex::Flex;
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_flex::FLEX;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::criterion::{Criterion, SignedSteepestDescent, SteepestDescent};
 use burgeon_core::eigen::dense_spectra;
 use burgeon_core::{
@@ -102,7 +102,7 @@ fn orthonormal(dim: usize, seed: u64) -> [Vec<f64>; 2] {
 }
 
 fn backends() -> [Box<dyn SplitBackend>; 2] {
-    [Box::new(Flex), Box::new(NdArray)]
+    [Box::new(FLEX), Box::new(NDARRAY)]
 }
 
 /// The plans of S2D and S3D from the spectra that each path finds.
@@ -198,13 +198,13 @@ proptest! {
     #[test]
     fn splitting_matrices_are_hessians(shape in shapes()) {
         prop_assume!(shape.activation.has_exact_curvature());
-        let net = Net::new(&shape, &Flex).expect("the network fits");
-        let data = samples(&shape, &Flex);
-        let captured = capture(&net, &MeanSquaredError, &data, 2, Some(&Flex)).expect("captured");
+        let net = Net::new(&shape, &FLEX).expect("the network fits");
+        let data = samples(&shape, &FLEX);
+        let captured = capture(&net, &MeanSquaredError, &data, 2, Some(&FLEX)).expect("captured");
         for site in &captured.sites {
             let curvature = site.curvature.as_ref().expect("asked for");
             let neuron = (shape.seed % site.neurons as u64) as usize;
-            let s = &curvature.dense(&Flex, DType::F64).expect("computed")[neuron];
+            let s = &curvature.dense(&FLEX, DType::F64).expect("computed")[neuron];
             let along = frozen_second_derivative(&net, &data, &site.name, neuron);
             for draw in 0..8 {
                 let direction = unit_vector(site.dim, shape.seed ^ draw);
@@ -224,16 +224,16 @@ proptest! {
     #[test]
     fn remainder_is_of_third_order(shape in shapes()) {
         prop_assume!(shape.activation.has_exact_curvature());
-        let net = Net::new(&shape, &Flex).expect("the network fits");
-        let data = samples(&shape, &Flex);
+        let net = Net::new(&shape, &FLEX).expect("the network fits");
+        let data = samples(&shape, &FLEX);
         let objective = MeanSquaredError;
         let topology = net.topology().expect("the topology fits");
-        let captured = capture(&net, &objective, &data, 64, Some(&Flex)).expect("captured");
+        let captured = capture(&net, &objective, &data, 64, Some(&FLEX)).expect("captured");
         for site in captured.sites.iter().filter(|site| topology.predicts_exactly(&site.name)) {
             let curvature = site.curvature.as_ref().expect("asked for");
             let neuron = (shape.seed % site.neurons as u64) as usize;
             let directions = orthonormal(site.dim, shape.seed);
-            let s = &curvature.dense(&Flex, DType::F64).expect("computed")[neuron];
+            let s = &curvature.dense(&FLEX, DType::F64).expect("computed")[neuron];
             let bound = WeightBound::new(1.0 + (shape.seed % 90) as f64 / 10.0).expect("c ≥ 1");
             for scheme in Scheme::DIRECTED {
                 let [min, max] = &directions;
