@@ -74,14 +74,12 @@ impl SplitBackend for CubeDevice {
         gradient: Tensor<2>,
         scale: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        match Curve::of(activation) {
-            Some(curve) if ops::fits(&z) => {
-                let ones = || Tensor::ones([z.dims()[1]], (&z.device(), z.dtype()));
-                let scale = scale.unwrap_or_else(ones);
-                ops::curvature_weights(z, gradient, scale, curve)
-            }
-            _ => curvature_weights(activation, z, gradient, scale),
+        if !ops::fits(&z) {
+            return curvature_weights(activation, z, gradient, scale);
         }
+        let ones = || Tensor::ones([z.dims()[1]], (&z.device(), z.dtype()));
+        let scale = scale.unwrap_or_else(ones);
+        ops::curvature_weights(z, gradient, scale, Curve::of(activation))
     }
 
     fn krylov_spectra(

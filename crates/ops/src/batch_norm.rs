@@ -25,34 +25,35 @@ const CHUNK: usize = 1 << 15;
 
 /// Maps normalised by the statistics of their batch.
 #[derive(Debug)]
-pub struct Normalised {
-    /// `γ (x − mean)/√(variance + ε) + β`, `[b, c, h, w]`.
-    pub output: Tensor<4>,
+pub struct Normalised<const D: usize> {
+    /// `γ (x − mean)/√(variance + ε) + β`, `[b, c, …]`.
+    pub output: Tensor<D>,
     /// Mean `[c]` over samples and positions, off the graph.
     pub mean: Tensor<1>,
     /// Variance `[c]`, divided by the count, off the graph.
     pub variance: Tensor<1>,
 }
 
-/// Normalises each channel of `maps` `[b, c, h, w]` by its mean and variance over the batch, then
+/// Normalises each channel of `maps` `[b, c, …]` by its mean and variance over the batch, then
 /// scales by `gamma` `[c]` and shifts by `beta` `[c]`; gradients reach all three, through the
 /// statistics too. What is returned with the output is what running statistics are fed.
 ///
 /// On Burn's CPU devices, in f32 and f64, by this crate, sums in f64 across lines of maps;
-/// everywhere else by Burn's own.
+/// everywhere else, and where channels are single numbers `[b, c]`, by Burn's own.
 ///
 /// # Panics
 /// As Burn's own where the sizes do not fit.
-pub fn batch_norm_train(
-    maps: Tensor<4>,
+pub fn batch_norm_train<const D: usize>(
+    maps: Tensor<D>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
     epsilon: f64,
-) -> Normalised {
+) -> Normalised<D> {
     let shape = maps.dims();
     let channels = [gamma.dims()[0], beta.dims()[0]];
     let dtypes = [maps.dtype(), gamma.dtype(), beta.dtype()];
-    let ours = is_host(&maps.device())
+    let ours = D > 2
+        && is_host(&maps.device())
         && channels == [shape[1]; 2]
         && !shape.contains(&0)
         && [DType::F32, DType::F64]
@@ -66,7 +67,7 @@ pub fn batch_norm_train(
             variance: result.variance.detach(),
         };
     }
-    let layout = Layout::new(shape);
+    let layout = Layout::of(&maps.shape());
     let plain = match maps.is_autodiff() {
         true => maps.clone().inner(),
         false => maps.clone(),
@@ -184,7 +185,7 @@ impl<B: Host> Backward<B, 3> for Normalisation {
     }
 }
 
-/// Maps `[b, c, h, w]` as planes.
+/// Maps `[b, c, …]` as planes.
 #[derive(Clone, Copy)]
 struct Layout {
     channels: usize,
@@ -192,15 +193,11 @@ struct Layout {
 }
 
 impl Layout {
-    fn new([_, channels, height, width]: [usize; 4]) -> Self {
-        Self {
-            channels,
-            plane: height * width,
-        }
-    }
-
     fn of(shape: &Shape) -> Self {
-        Self::new([shape[0], shape[1], shape[2], shape[3]])
+        Self {
+            channels: shape[1],
+            plane: shape[2..].iter().product(),
+        }
     }
 
     /// Planes of a task, in numbers.

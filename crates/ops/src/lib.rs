@@ -7,8 +7,9 @@
 //! with any number. Inner loops use the widest vectors that the processor has (AVX2, AVX-512,
 //! NEON), found at run time. On every other device they are Burn's own operations.
 //!
-//! The public modules are what the operations are made of, for crates that add operations of
-//! their own.
+//! [`FastConv2d`], [`DepthwiseConv2d`], [`FastBatchNorm`] and [`FastMaxPool2d`] stand in place of
+//! Burn's layers; [`precision`] is training in mixed precision. The other public modules are what
+//! the operations are made of, for crates that add operations of their own.
 
 #[expect(
     deprecated,
@@ -40,11 +41,13 @@ pub mod elementwise;
 )]
 pub mod host;
 pub mod lanes;
+mod layers;
 #[expect(
     deprecated,
     reason = "the ndarray backend is one of the two that are served"
 )]
 mod max_pool2d;
+pub mod precision;
 #[expect(
     deprecated,
     reason = "the ndarray backend is one of the two that are served"
@@ -63,6 +66,10 @@ pub use batch_norm::{Normalised, batch_norm_train};
 pub use conv2d::{add_conv2d, conv2d};
 pub use cross_entropy::cross_entropy;
 pub use host::share_memory;
-pub use max_pool2d::max_pool2d;
+pub use layers::{
+    DepthwiseConv2d, DepthwiseConv2dConfig, FastBatchNorm, FastBatchNormConfig, FastConv2d,
+    FastConv2dConfig, FastMaxPool2d, FastMaxPool2dConfig,
+};
+pub use max_pool2d::{max_pool2d, max_pool2d_padded};
 pub use probe::probed;
 pub use window::Window;

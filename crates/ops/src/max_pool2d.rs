@@ -1,5 +1,7 @@
 //! Max pooling as an operation on Burn's tensors, with its gradient.
 
+use std::ops::Range;
+
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -15,6 +17,7 @@ use rayon::prelude::*;
 
 use crate::host::{Host, is_host};
 use crate::real::Real;
+use crate::window::Window;
 
 /// Numbers of input that one task takes.
 const CHUNK: usize = 1 << 15;
@@ -25,54 +28,65 @@ const CHUNK: usize = 1 << 15;
 /// On Burn's CPU devices, in f32 and f64, by this crate; everywhere else, and where the window does
 /// not fit, by Burn's own pooling, which then panics as it does.
 pub fn max_pool2d(maps: Tensor<4>, kernel: [usize; 2], stride: [usize; 2]) -> Tensor<4> {
+    let window = Window {
+        kernel,
+        stride,
+        padding: [[0; 2]; 2],
+        dilation: [1, 1],
+    };
+    max_pool2d_padded(maps, window, false)
+}
+
+/// As [`max_pool2d`], of any window; padding is never the largest. With `ceil_mode` the last
+/// window of a line may reach beyond the padding.
+///
+/// By Burn's own pooling with a dilation, with `ceil_mode`, and where a padding is as large as the
+/// kernel too.
+pub fn max_pool2d_padded(maps: Tensor<4>, window: Window, ceil_mode: bool) -> Tensor<4> {
     let [_, _, height, width] = maps.dims();
-    let fits = (1..=height).contains(&kernel[0])
-        && (1..=width).contains(&kernel[1])
-        && !stride.contains(&0);
-    let ours = fits && matches!(maps.dtype(), DType::F32 | DType::F64) && is_host(&maps.device());
+    let fits = window.dilation == [1, 1]
+        && !window.stride.contains(&0)
+        && [height, width].into_iter().enumerate().all(|(axis, size)| {
+            let (kernel, [before, after]) = (window.kernel[axis], window.padding[axis]);
+            size > 0 && before.max(after) < kernel && kernel <= size + before + after
+        });
+    let ours = fits
+        && !ceil_mode
+        && matches!(maps.dtype(), DType::F32 | DType::F64)
+        && is_host(&maps.device());
     if ours {
-        return Tensor::from_dispatch(Dispatch::max_pool(maps.into_dispatch(), kernel, stride));
+        return Tensor::from_dispatch(Dispatch::max_pool(maps.into_dispatch(), window));
     }
-    module::max_pool2d(maps, MaxPoolOptions::new(kernel).with_stride(stride))
+    let padding = window.padding.map(|[before, after]| (before, after));
+    let options = MaxPoolOptions::new(window.kernel)
+        .with_stride(window.stride)
+        .with_padding_pairs(padding)
+        .with_dilation(window.dilation)
+        .with_ceil_mode(ceil_mode);
+    module::max_pool2d(maps, options)
 }
 
 /// The pooling on each backend; called through [`max_pool2d`].
 #[backend_extension(Autodiff, Flex, NdArray)]
 trait PoolingOp: Backend {
-    fn max_pool(
-        maps: FloatTensor<Self>,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-    ) -> FloatTensor<Self>;
+    fn max_pool(maps: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
 }
 
 impl PoolingOp for Flex {
-    fn max_pool(
-        maps: FloatTensor<Self>,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-    ) -> FloatTensor<Self> {
-        forward::<Self>(maps, kernel, stride)
+    fn max_pool(maps: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        forward::<Self>(maps, window)
     }
 }
 
 impl PoolingOp for NdArray {
-    fn max_pool(
-        maps: FloatTensor<Self>,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-    ) -> FloatTensor<Self> {
-        forward::<Self>(maps, kernel, stride)
+    fn max_pool(maps: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        forward::<Self>(maps, window)
     }
 }
 
 impl<B: Host + PoolingOp, C: CheckpointStrategy> PoolingOp for Autodiff<B, C> {
-    fn max_pool(
-        maps: FloatTensor<Self>,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-    ) -> FloatTensor<Self> {
-        let output = B::max_pool(maps.primitive().clone(), kernel, stride);
+    fn max_pool(maps: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        let output = B::max_pool(maps.primitive().clone(), window);
         match Unpool
             .prepare::<C>([maps.node()])
             .compute_bound()
@@ -80,7 +94,7 @@ impl<B: Host + PoolingOp, C: CheckpointStrategy> PoolingOp for Autodiff<B, C> {
         {
             OpsKind::Tracked(mut prepared) => {
                 let kept = prepared.checkpoint(&maps);
-                prepared.finish((kept, kernel, stride), output)
+                prepared.finish((kept, window), output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
@@ -91,7 +105,7 @@ impl<B: Host + PoolingOp, C: CheckpointStrategy> PoolingOp for Autodiff<B, C> {
 struct Unpool;
 
 impl<B: Host> Backward<B, 1> for Unpool {
-    type State = (NodeId, [usize; 2], [usize; 2]);
+    type State = (NodeId, Window);
 
     fn backward(
         self,
@@ -101,10 +115,10 @@ impl<B: Host> Backward<B, 1> for Unpool {
     ) {
         let [parent] = ops.parents;
         let gradient = gradients.consume::<B>(&ops.node);
-        let (kept, kernel, stride) = ops.state;
+        let (kept, window) = ops.state;
         let maps = checkpointer.retrieve_node_output::<FloatTensor<B>>(kept);
         if let Some(parent) = parent {
-            let windows = Windows::new::<B>(&maps, kernel, stride);
+            let windows = Windows::new::<B>(&maps, window);
             let result = match maps.dtype() {
                 DType::F64 => windows.backward::<B, f64>(maps, gradient),
                 _ => windows.backward::<B, f32>(maps, gradient),
@@ -114,12 +128,8 @@ impl<B: Host> Backward<B, 1> for Unpool {
     }
 }
 
-fn forward<B: Host>(
-    maps: FloatTensor<B>,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-) -> FloatTensor<B> {
-    let windows = Windows::new::<B>(&maps, kernel, stride);
+fn forward<B: Host>(maps: FloatTensor<B>, window: Window) -> FloatTensor<B> {
+    let windows = Windows::new::<B>(&maps, window);
     match maps.dtype() {
         DType::F64 => windows.forward::<B, f64>(maps),
         _ => windows.forward::<B, f32>(maps),
@@ -129,20 +139,18 @@ fn forward<B: Host>(
 /// The windows of one pooling.
 struct Windows {
     shape: Shape,
-    kernel: [usize; 2],
-    stride: [usize; 2],
+    window: Window,
     /// Output `[h', w']`.
     output: [usize; 2],
 }
 
 impl Windows {
-    fn new<B: Backend>(maps: &FloatTensor<B>, kernel: [usize; 2], stride: [usize; 2]) -> Self {
+    fn new<B: Backend>(maps: &FloatTensor<B>, window: Window) -> Self {
         let shape = maps.shape();
-        let output = [0, 1].map(|axis| (shape[2 + axis] - kernel[axis]) / stride[axis] + 1);
+        let output = window.output_size([shape[2], shape[3]]);
         Self {
             shape,
-            kernel,
-            stride,
+            window,
             output,
         }
     }
@@ -166,17 +174,18 @@ impl Windows {
 
     /// Runs `work(output index, index of the largest value)` for each window of a plane.
     fn for_each<T: Real>(&self, plane: &[T], mut work: impl FnMut(usize, usize)) {
-        let width = self.shape[3];
-        if self.kernel == [2, 2] {
+        if self.window.kernel == [2, 2] && self.window.padding == [[0; 2]; 2] {
             return self.for_each_of_four(plane, work);
         }
+        let width = self.shape[3];
         for y in 0..self.output[0] {
+            let lines = self.reads(0, y);
             for x in 0..self.output[1] {
-                let corner = y * self.stride[0] * width + x * self.stride[1];
-                let mut largest = corner;
-                for ky in 0..self.kernel[0] {
-                    for kx in 0..self.kernel[1] {
-                        let index = corner + ky * width + kx;
+                let columns = self.reads(1, x);
+                let mut largest = lines.start * width + columns.start;
+                for line in lines.clone() {
+                    for column in columns.clone() {
+                        let index = line * width + column;
                         if plane[index] > plane[largest] {
                             largest = index;
                         }
@@ -187,10 +196,18 @@ impl Windows {
         }
     }
 
-    /// As [`for_each`](Self::for_each), for windows of 2×2, without branches.
+    /// The lines (axis 0) or columns of the input, not of the padding, that an output reads.
+    fn reads(&self, axis: usize, output: usize) -> Range<usize> {
+        let before = self.window.padding[axis][0];
+        let start = output * self.window.stride[axis];
+        let end = start + self.window.kernel[axis] - before;
+        start.saturating_sub(before)..end.min(self.shape[2 + axis])
+    }
+
+    /// As [`for_each`](Self::for_each), for windows of 2×2 without padding, without branches.
     fn for_each_of_four<T: Real>(&self, plane: &[T], mut work: impl FnMut(usize, usize)) {
         let width = self.shape[3];
-        let [step_y, step_x] = self.stride;
+        let [step_y, step_x] = self.window.stride;
         for y in 0..self.output[0] {
             let row = y * step_y * width;
             let (top, bottom) = plane[row..row + 2 * width].split_at(width);

@@ -1,5 +1,6 @@
 //! What a convolution or a pooling reads at each output position.
 
+use burn::nn::PaddingConfig2d;
 use serde::{Deserialize, Serialize};
 
 /// The window a convolution slides over its input, `[height, width]` each.
@@ -16,6 +17,36 @@ pub struct Window {
 }
 
 impl Window {
+    /// The window of a kernel with the padding that `padding` means for an input of `size` =
+    /// `[height, width]`. As Burn does it, [`PaddingConfig2d::Same`] counts with the undilated
+    /// kernel and puts the odd zero at the end.
+    pub fn padded(
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+        padding: &PaddingConfig2d,
+        size: [usize; 2],
+    ) -> Self {
+        let padding = match padding {
+            PaddingConfig2d::Valid => [[0; 2]; 2],
+            PaddingConfig2d::Explicit(top, left, bottom, right) => {
+                [[*top, *bottom], [*left, *right]]
+            }
+            PaddingConfig2d::Same => [0, 1].map(|i| {
+                let output = size[i].div_ceil(stride[i]);
+                let needed = (output.max(1) - 1) * stride[i] + kernel[i];
+                let total = needed.saturating_sub(size[i]);
+                [total / 2, total - total / 2]
+            }),
+        };
+        Self {
+            kernel,
+            stride,
+            padding,
+            dilation,
+        }
+    }
+
     /// Output size for an input of `size` = `[height, width]`; zero where the
     /// dilated kernel does not fit.
     pub fn output_size(&self, size: [usize; 2]) -> [usize; 2] {

@@ -20,9 +20,9 @@ pub(crate) enum Curve {
 }
 
 impl Curve {
-    /// The curve of an activation and its β; `None` for one that has no kernel.
-    pub fn of(activation: Activation) -> Option<(Self, f32)> {
-        Some(match activation {
+    /// The curve of an activation and its β.
+    pub fn of(activation: Activation) -> (Self, f32) {
+        match activation {
             Activation::Relu { beta } | Activation::Softplus { beta } => {
                 (Self::Softplus, beta as f32)
             }
@@ -31,8 +31,7 @@ impl Curve {
             Activation::Silu => (Self::Silu, 1.0),
             Activation::Gelu => (Self::Gelu, 1.0),
             Activation::Rbf => (Self::Rbf, 1.0),
-            _ => return None,
-        })
+        }
     }
 }
 

@@ -129,23 +129,7 @@ fn window(
     padding: &PaddingConfig2d,
     size: [usize; 2],
 ) -> Window {
-    let padding = match padding {
-        PaddingConfig2d::Valid => [[0; 2]; 2],
-        PaddingConfig2d::Explicit(top, left, bottom, right) => [[*top, *bottom], [*left, *right]],
-        // As Burn does it: the undilated kernel, the odd zero at the end.
-        PaddingConfig2d::Same => [0, 1].map(|i| {
-            let output = size[i].div_ceil(stride[i]);
-            let needed = (output.max(1) - 1) * stride[i] + kernel[i];
-            let total = needed.saturating_sub(size[i]);
-            [total / 2, total - total / 2]
-        }),
-    };
-    Window {
-        kernel,
-        stride,
-        padding,
-        dilation,
-    }
+    Window::padded(kernel, stride, dilation, padding, size)
 }
 
 /// `map` of input, weight and bias, in the type in which the thread multiplies; the answer is of
