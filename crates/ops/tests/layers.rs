@@ -8,7 +8,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
 use proptest::prelude::*;
 
 /// Devices, types and how near results are to be, relative to the largest.
@@ -50,6 +50,9 @@ fn apart(ours: &[f64], burns: &[f64], tolerance: f64) -> Option<(f64, f64)> {
     pairs.find(|pair| !is_near(pair))
 }
 
+/// Reads the gradient of a parameter.
+type ParamGradient<'a> = &'a dyn Fn(&Gradients) -> Vec<f64>;
+
 /// A parameter of the same type on an autodiff device.
 fn param<const D: usize>(value: &Tensor<D>) -> Param<Tensor<D>> {
     Param::from_tensor(Tensor::from_inner(value.clone()))
@@ -60,7 +63,7 @@ fn param<const D: usize>(value: &Tensor<D>) -> Param<Tensor<D>> {
 fn trained<const D: usize>(
     input: &Tensor<D>,
     forward: impl Fn(Tensor<D>) -> Tensor<D>,
-    params: &[&dyn Fn(&burn::tensor::Gradients) -> Vec<f64>],
+    params: &[ParamGradient<'_>],
 ) -> Vec<Vec<f64>> {
     let input = Tensor::from_inner(input.clone()).require_grad();
     let output = forward(input.clone());
@@ -73,9 +76,7 @@ fn trained<const D: usize>(
     found
 }
 
-fn gradient<const D: usize>(
-    param: &Param<Tensor<D>>,
-) -> impl Fn(&burn::tensor::Gradients) -> Vec<f64> {
+fn gradient<const D: usize>(param: &Param<Tensor<D>>) -> impl Fn(&Gradients) -> Vec<f64> {
     let tensor = param.val();
     move |gradients| values(tensor.grad(gradients).expect("asked for"))
 }
@@ -123,7 +124,7 @@ proptest! {
             let input = normal([batch, channels[0], size[0], size[1]], &device, dtype);
             let weight = gradient(&weight);
             let bias = bias.as_ref().map(gradient);
-            let mut params: Vec<&dyn Fn(&burn::tensor::Gradients) -> Vec<f64>> = vec![&weight];
+            let mut params: Vec<ParamGradient<'_>> = vec![&weight];
             if let Some(bias) = &bias {
                 params.push(bias);
             }
@@ -227,8 +228,7 @@ fn normalisations_are_burns_in_training_and_after_it() {
         for (device, dtype, tolerance) in settings() {
             let (burns, ours) = norms(shape[1], &device, dtype);
             let params = [gradient(&burns.gamma), gradient(&burns.beta)];
-            let params: Vec<&dyn Fn(&burn::tensor::Gradients) -> Vec<f64>> =
-                params.iter().map(|param| param as _).collect();
+            let params: Vec<ParamGradient<'_>> = params.iter().map(|param| param as _).collect();
             for step in 0..3 {
                 let input = normal(shape, &device, dtype)
                     .mul_scalar(2.0)
