@@ -1,6 +1,7 @@
 //! Replays of small functions at another batch size than they were traced at, against the
 //! functions themselves.
 
+mod gradients;
 mod layers;
 mod operations;
 mod refusals;
@@ -8,6 +9,8 @@ mod widths;
 
 use std::collections::{BTreeSet, HashMap};
 
+use burgeon_backend_ndarray::NdArray;
+use burgeon_core::SplitBackend;
 use burn::backend::TensorMetadata;
 use burn::backend::capture::{CaptureBackend, CapturedGraph};
 use burn::backend::ir::{BaseOperationIr, OperationIr, TensorId};
@@ -75,22 +78,23 @@ fn trace<const D: usize, const E: usize>(
     input: TensorData,
 ) -> CapturedGraph {
     let device = Device::capture();
-    let id = |tensor: &Tensor<D>| primitive_id(tensor);
     device
         .capture_scope(|scope| {
             let input = Tensor::<D>::from_data(input, &device);
-            let inputs = [id(&input)];
+            let inputs = [primitive_id(&input)];
             let output = function(input);
             scope.complete(inputs, [primitive_id(&output)])
         })
         .expect("the function is captured")
 }
 
+/// How the graph names a captured tensor.
 fn primitive_id<const D: usize>(tensor: &Tensor<D>) -> TensorId {
     let primitive = tensor.clone().try_into_primitive::<CaptureBackend>();
     primitive.expect("the tensor is captured").id()
 }
 
+/// The operations that compute.
 fn computed(graph: &CapturedGraph) -> impl Iterator<Item = &OperationIr> {
     let is_idle = |op: &&OperationIr| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_));
     graph.graph.operations.iter().filter(is_idle)
@@ -230,23 +234,35 @@ fn assert_same(name: &str, replayed: &TensorData, direct: &TensorData) {
     assert_eq!(bits(&a), bits(&b), "{name}: {replayed} against {direct}");
 }
 
+/// Asserts that a replay is the function on `device`, and gives the kinds of its operations.
+fn check(name: &str, function: Function, device: &Device, float: DType) -> Vec<String> {
+    let (traced, other) = (function.trace(TRACED), function.trace(REPLAYED));
+    let change = Change::new(&traced, &other);
+    let input = function.input(REPLAYED);
+    let direct = function.direct(input.clone(), device, float);
+    assert_same(
+        name,
+        &replayed(&traced, &change, input, device, float),
+        &direct,
+    );
+    computed(&traced).map(kind).collect()
+}
+
 #[test]
 fn a_replay_at_another_batch_size_is_the_function_to_the_last_bit() {
+    let device = Device::flex();
     let mut kinds = BTreeSet::new();
     for (name, function) in functions() {
-        let (traced, other) = (function.trace(TRACED), function.trace(REPLAYED));
-        kinds.extend(computed(&traced).map(kind));
-        let change = Change::new(&traced, &other);
-        let input = function.input(REPLAYED);
-        for float in [DType::F32, DType::F64] {
-            let device = Device::flex();
-            let replayed = replayed(&traced, &change, input.clone(), &device, float);
-            assert_same(
-                name,
-                &replayed,
-                &function.direct(input.clone(), &device, float),
-            );
-        }
+        kinds.extend(check(name, function, &device, DType::F32));
+        check(name, function, &device, DType::F64);
     }
     assert!(kinds.len() >= 150, "{} kinds: {kinds:?}", kinds.len());
+}
+
+#[test]
+fn a_replay_is_the_function_on_another_device_too() {
+    for (name, function) in functions() {
+        check(name, function, &NdArray.device(), DType::F32);
+        check(name, function, &NdArray.device(), DType::F64);
+    }
 }

@@ -139,8 +139,7 @@ pub(super) const ROWS: &[(&str, fn(Tensor<2>) -> Tensor<2>)] = &[
         let cut = a.clone().slice([0..2, 1..4]);
         let a = a.slice_assign([0..2, 2..5], cut);
         let rows = a.clone().any_dim(0).expand(a.dims());
-        let at = Tensor::<1, Int>::from_ints([3, 0, 2], &a.device());
-        Tensor::cat(vec![a.clone(), rows, a.select(1, at)], 1).float()
+        Tensor::cat(vec![a, rows], 1).float()
     }),
     ("integer arithmetic", |x| {
         let a = (x * 4.0).int();
@@ -164,9 +163,12 @@ pub(super) const ROWS: &[(&str, fn(Tensor<2>) -> Tensor<2>)] = &[
     ("integer reductions", |x| {
         let a = (x * 4.0).int();
         let dims = a.clone().sum_dim(1) + a.clone().max_dim(1) + a.clone().min_dim(1)
-            + a.clone().argmax(1) + a.clone().argmin(1) + a.clone().prod_dim(1);
+            + a.clone().mean_dim(1) + a.clone().max_abs_dim(1) + a.clone().prod_dim(1);
         let all = a.clone().sum() + a.clone().max() + a.clone().min() + a.clone().max_abs();
-        (dims + all.reshape([1, 1]) + a.clone().cumsum(1) + a.sort(1)).float()
+        let places = a.clone().argmax(1).float() + a.clone().argmin(1).float()
+            + a.clone().argsort(1).float() + a.clone().all_dim(1).float();
+        let pairs = a.clone().cumsum(1) + a.clone().cummax(1) + a.clone().cummin(1) + a.sort(1);
+        places + (dims + all.reshape([1, 1]) + pairs).float()
     }),
     ("integer shapes", |x| {
         let a = (x * 4.0).int().flip([1]).swap_dims(0, 1).permute([1, 0]).repeat_dim(1, 2);
@@ -175,7 +177,11 @@ pub(super) const ROWS: &[(&str, fn(Tensor<2>) -> Tensor<2>)] = &[
         let mask = a.clone().greater_elem(1);
         let a = a.clone().mask_where(mask.clone(), a.clone() * 2).mask_fill(mask.bool_not(), 7);
         let ones = a.ones_like() + a.zeros_like() + a.full_like(3);
-        Tensor::cat(vec![a.clone() + ones, a.cast(burn::tensor::DType::I16)], 1).float()
+        let at = Tensor::<1, Int>::from_ints([3, 0, 2], &a.device());
+        let picked = a.clone().select(1, at.clone()).sum_dim(1).float();
+        let short = a.clone().cast(burn::tensor::DType::I16).float();
+        let picked = picked + a.clone().gather(1, a.clone().argmax(1)).float();
+        Tensor::cat(vec![a.clone() + ones, a], 1).float() + short.repeat_dim(1, 2) + picked
     }),
     ("bits", |x| {
         let a = (x * 16.0).int().abs();
