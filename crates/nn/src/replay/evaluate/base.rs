@@ -13,6 +13,8 @@ type Compare<T> = fn(Value, T, BoolDType) -> Value;
 type Make = fn(Shape, &Frame) -> Value;
 /// Tensor, axis, indices, value.
 type Update = fn(Value, usize, Value, Value, IndexingUpdateOp) -> Option<Value>;
+/// Tensor, indices, values.
+type UpdateNd = fn(Value, Value, Value, IndexingUpdateOp) -> Value;
 
 /// The functions of one kind of tensor; `None` where the kind lacks the operation.
 pub(super) struct Kind {
@@ -29,7 +31,7 @@ pub(super) struct Kind {
     gather: fn(usize, Value, Value) -> Value,
     scatter: Update,
     gather_nd: Option<fn(Value, Value) -> Value>,
-    scatter_nd: Option<fn(Value, Value, Value, IndexingUpdateOp) -> Value>,
+    scatter_nd: Option<UpdateNd>,
     mask_where: fn(Value, Value, Value) -> Value,
     mask_fill: fn(Value, Value, Scalar) -> Value,
     equal: Compare<Value>,

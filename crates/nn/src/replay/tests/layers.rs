@@ -13,10 +13,10 @@ use burn::tensor::ops::{
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, activation};
 
-use super::{constant, indices};
+use super::{Named, constant, indices};
 
 /// On `[n, 4, 6, 6]`.
-pub(super) const MAPS: &[(&str, fn(Tensor<4>) -> Tensor<4>)] = &[
+pub(super) const MAPS: &[Named<4>] = &[
     ("linear", |x| {
         let (weight, bias) = (constant(&x, [6, 3]), constant(&x, [3]));
         linear(x, weight, Some(bias))

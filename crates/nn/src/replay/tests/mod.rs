@@ -25,6 +25,10 @@ enum Function {
     Maps(fn(Tensor<4>) -> Tensor<4>),
 }
 
+/// A function of tensors of rank `D`, and its name.
+type Named<const D: usize> = (&'static str, fn(Tensor<D>) -> Tensor<D>);
+
+/// Batch sizes.
 const TRACED: usize = 2;
 const REPLAYED: usize = 5;
 

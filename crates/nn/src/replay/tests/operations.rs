@@ -3,11 +3,11 @@
 use burn::tensor::ops::PadMode;
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, activation, s};
 
-use super::{constant, indices};
+use super::{Named, constant, indices};
 
 /// On `[n, 6]`.
 #[rustfmt::skip]
-pub(super) const ROWS: &[(&str, fn(Tensor<2>) -> Tensor<2>)] = &[
+pub(super) const ROWS: &[Named<2>] = &[
     ("add", |x| constant(&x, [1, 6]) + x),
     ("sub", |x| constant(&x, [1, 6]) - x),
     ("mul", |x| constant(&x, [1, 6]) * x),
@@ -204,7 +204,7 @@ pub(super) const ROWS: &[(&str, fn(Tensor<2>) -> Tensor<2>)] = &[
 
 /// On `[n, 4, 6, 6]`.
 #[rustfmt::skip]
-pub(super) const MAPS: &[(&str, fn(Tensor<4>) -> Tensor<4>)] = &[
+pub(super) const MAPS: &[Named<4>] = &[
     ("reshape", |x| { let n = x.dims()[0]; x.reshape([n, 2, 2, 36]).reshape([2 * n, 2, 6, 6]) }),
     ("swap_dims", |x| x.swap_dims(1, 3)),
     ("permute", |x| x.permute([0, 2, 3, 1])),
