@@ -1,6 +1,6 @@
 //! The replay of captured operations on any device, free of static ranks.
 //!
-//! Burn's capture device records what a model's `forward` does; [`evaluate`] does one recorded
+//! Burn's capture device records what a model's `forward` does; [`evaluate()`] does one recorded
 //! operation again, at another batch size, with other widths or in another float type.
 
 mod evaluate;
@@ -29,7 +29,7 @@ pub(crate) type Value = DispatchTensor;
      reads gradients or is not Burn's own; write the model's forward without it"
 )]
 pub(crate) struct Unsupported {
-    /// Its name, as [`kind`] gives it.
+    /// Its name, as [`kind()`] gives it.
     pub(crate) operation: String,
 }
 

@@ -1,5 +1,6 @@
 //! Functions of one layer's operation.
 
+use burn::tensor::activation;
 use burn::tensor::module::{
     adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, attention, avg_pool1d,
     avg_pool2d, batch_norm, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv1d, conv2d,
@@ -11,7 +12,6 @@ use burn::tensor::ops::{
     GridSampleOptions, InterpolateMode, InterpolateOptions, UnfoldOptions,
 };
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
-use burn::tensor::{Tensor, activation};
 
 use super::{Named, constant, indices};
 
