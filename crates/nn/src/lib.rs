@@ -87,6 +87,11 @@ pub mod observer;
 mod passes;
 mod recording;
 mod rehearsal;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "traces are to be replayed by it")
+)]
+pub(crate) mod replay;
 pub mod samples;
 mod spectra;
 pub mod surgery;
