@@ -74,6 +74,7 @@ pub(crate) fn sites(
         .map(|((name, spec), (_, neurons))| {
             Ok(Site {
                 name: name.to_owned(),
+                channels: topology.channels_of(name).unwrap_or(name).to_owned(),
                 neurons,
                 dim: spec.dim,
                 added_costs: std::array::from_fn(|index| {
