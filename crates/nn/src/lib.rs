@@ -78,6 +78,7 @@ pub mod capture;
 mod checkpoint;
 pub mod cost;
 pub mod error;
+mod fit;
 pub mod growable;
 pub mod grower;
 pub mod layers;

@@ -1,8 +1,10 @@
 //! The grower: growth on real data, checkpoints, journals, and what it refuses.
 
+mod channels;
 mod checkpoints;
 mod growth;
 mod input;
 mod mixed_precision;
 mod network;
 mod optimizer;
+mod weights;
