@@ -62,8 +62,9 @@ pub fn evaluate<M: Growable>(
     let (mut loss, mut right) = (0.0, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
         let output = plainly(|| model.predict(batch.inputs().clone()));
+        check_rows(&output, &batch)?;
         if index == 0 {
-            check_output(&output, objective, &batch)?;
+            check_targets(&output, objective, samples.targets())?;
         }
         if let Targets::Classes(classes) = batch.targets() {
             let guess = output.clone().argmax(1).squeeze_dim::<1>(1);
@@ -108,20 +109,27 @@ pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<Ten
     })
 }
 
-/// Checks a batch's outputs `[b, k]` against its size and the objective.
-pub(crate) fn check_output<I: Rows>(
-    output: &Tensor<2>,
-    objective: &dyn Objective,
-    batch: &Samples<I>,
-) -> Result<(), NnError> {
-    let [rows, outputs] = output.dims();
+/// Checks that a batch's outputs `[b, k]` have a row for each of its samples.
+pub(crate) fn check_rows<I: Rows>(output: &Tensor<2>, batch: &Samples<I>) -> Result<(), NnError> {
+    let [rows, _] = output.dims();
     if rows != batch.len() {
         return Err(NnError::Data(format!(
             "the model answers {} samples with {rows} rows: `predict` must keep the batch axis",
             batch.len()
         )));
     }
-    objective.check(outputs, batch.targets())
+    Ok(())
+}
+
+/// Checks that the objective can score outputs like `output` `[b, k]` against `targets`: those of
+/// all samples, before any loss is computed, since a label out of range panics there.
+pub(crate) fn check_targets(
+    output: &Tensor<2>,
+    objective: &dyn Objective,
+    targets: &Targets,
+) -> Result<(), NnError> {
+    let [_, outputs] = output.dims();
+    objective.check(outputs, targets)
 }
 
 pub(crate) fn inference<M: Module>(model: &M) -> M {

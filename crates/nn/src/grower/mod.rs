@@ -22,7 +22,9 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use crate::checkpoint;
 use crate::cost::layer_shapes;
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar, try_predict};
+use crate::growable::{
+    Growable, check_rows, check_targets, evaluate, parameter_count, scalar, try_predict,
+};
 use crate::mode::{Mode, PRODUCT, in_mode};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
@@ -129,8 +131,8 @@ impl<M: Growable> Grower<M> {
                     "the model cannot read inputs of this shape: {said}"
                 ))
             })?;
-            check_output(&output, task.objective.as_ref(), &probe)?;
-            task.objective.check(output.dims()[1], samples.targets())?;
+            check_rows(&output, &probe)?;
+            check_targets(&output, task.objective.as_ref(), samples.targets())?;
         }
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&layer_shapes(&model, &task.train)?);

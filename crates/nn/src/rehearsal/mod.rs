@@ -25,7 +25,7 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, predict, scalar};
+use crate::growable::{Growable, check_rows, check_targets, predict, scalar};
 use crate::mode::{Mode, in_mode};
 use crate::objective::Objective;
 use crate::passes::{Answer, ForwardPasses};
@@ -101,9 +101,8 @@ pub(crate) fn rehearse<M: Growable>(
         .map(|(index, batch)| {
             let rehearsal = Rehearsal::new(sites.clone(), passes.answers(index));
             let outputs = run(model, rehearsal, grid, batch.inputs());
-            if index == 0 {
-                check_output(&outputs[0], objective, batch)?;
-            }
+            check_rows(&outputs[0], batch)?;
+            check_targets(&outputs[0], objective, batch.targets())?;
             let loss = |output| {
                 let mean = objective.loss(output, batch.targets());
                 Ok(scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64)

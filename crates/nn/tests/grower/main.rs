@@ -2,6 +2,7 @@
 
 mod channels;
 mod checkpoints;
+mod data;
 mod growth;
 mod input;
 mod mixed_precision;

@@ -1,0 +1,54 @@
+//! Data that a model can read only in part.
+
+use burgeon_backend_flex::Flex;
+use burgeon_core::criterion::{Criterion, RandomSplit};
+use burgeon_core::select::{Selector, TopK};
+use burgeon_core::{Budget, Plan, SplitBackend};
+use burgeon_nn::capture::capture;
+use burgeon_nn::growable::evaluate;
+use burgeon_nn::grower::line_search;
+use burgeon_nn::{CrossEntropy, Samples, SpectrumConfig, capture_spectra};
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::network::{Mlp, digits, refused};
+
+/// A plan for `model`.
+fn plan(model: &Mlp) -> Plan {
+    let captured = capture(model, &CrossEntropy, &digits(8), 8, None).expect("captured");
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let candidates = RandomSplit.candidates(&captured, &Flex, &mut rng);
+    let budget = Budget {
+        neurons: captured.neurons(),
+        room: None,
+    };
+    let chosen = TopK::new(2).expect("in range");
+    let chosen = chosen.select(candidates.expect("computed"), budget);
+    Plan::new("random", chosen.expect("selects"))
+}
+
+/// Digits of which only the one in row 150 has a label that ten outputs cannot have.
+fn late_label() -> Samples<Tensor<2>> {
+    let inputs = digits(200).inputs().clone();
+    let mut labels = vec![1; 200];
+    labels[150] = 11;
+    Samples::classification(inputs, &labels, 12, &Flex.device()).expect("sound in itself")
+}
+
+#[test]
+fn a_label_out_of_range_is_found_wherever_it_is() {
+    let (model, samples) = (Mlp::fixed(2), late_label());
+    let objective = &CrossEntropy;
+    let expected = "label 11 needs 12 outputs, the model has 10";
+    refused(evaluate(&model, objective, &samples, 64), expected);
+    let spectra = SpectrumConfig::default();
+    let found = capture_spectra(&model, objective, &samples, 64, &spectra, &Flex);
+    refused(found, expected);
+    refused(
+        capture(&model, objective, &samples, 64, Some(&Flex)),
+        expected,
+    );
+    let found = line_search(&model, &plan(&model), &[0.1], objective, &samples, 64);
+    refused(found, expected);
+}
