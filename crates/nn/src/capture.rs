@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_rows, check_targets, evaluate, scalar};
+use crate::growable::{Growable, check_targets, evaluate, predict_batch, scalar};
 use crate::objective::Objective;
 use crate::passes::Answer;
 use crate::recording::{self, Outputs, Passage};
@@ -146,9 +146,8 @@ impl<'a, M: Growable> Pass<'a, M> {
     pub fn run(&self, batch: usize, keeps: bool) -> Result<CapturedBatch, NnError> {
         let share = self.share(batch);
         let samples = self.batches[batch].to_autodiff();
-        let (output, passages) =
-            recording::record(|| self.frozen.predict(samples.inputs().clone()));
-        check_rows(&output, &samples)?;
+        let (output, passages) = recording::record(|| predict_batch(&self.frozen, &samples));
+        let output = output?;
         if batch == 0 {
             check_targets(&output, self.objective, &self.targets)?;
         }

@@ -61,8 +61,7 @@ pub fn evaluate<M: Growable>(
     let model = inference(model);
     let (mut loss, mut right) = (0.0, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
-        let output = plainly(|| model.predict(batch.inputs().clone()));
-        check_rows(&output, &batch)?;
+        let output = plainly(|| predict_batch(&model, &batch))?;
         if index == 0 {
             check_targets(&output, objective, samples.targets())?;
         }
@@ -107,6 +106,71 @@ pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<Ten
             .unwrap_or("a shape does not fit")
             .to_owned()
     })
+}
+
+/// Outputs `[b, k]` of `model` for `batch`.
+///
+/// # Errors
+/// [`NnError::Data`] if the model cannot read as many samples as the batch has, or answers with
+/// another number of rows.
+pub(crate) fn predict_batch<M: Growable>(
+    model: &M,
+    batch: &Samples<M::Input>,
+) -> Result<Tensor<2>, NnError> {
+    let output = try_predict(model, batch.inputs().clone()).map_err(|said| {
+        NnError::Data(format!(
+            "the model cannot read a batch of {} samples: {FREE_BATCH} ({said})",
+            batch.len()
+        ))
+    })?;
+    check_rows(&output, batch)?;
+    Ok(output)
+}
+
+/// What `predict` must do about its batch.
+const FREE_BATCH: &str = "`predict` must take any number of samples, which a `reshape` to a \
+                          number of its own or a `squeeze` of all axes does not";
+
+/// Checks that `model` reads `samples`, in batches of any size, and that the objective can score
+/// its answers.
+///
+/// # Errors
+/// [`NnError::Data`] that says what does not fit, a batch size that `predict` fixes included.
+pub(crate) fn check_reads<M: Growable>(
+    model: &M,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<(), NnError> {
+    let mut read = None;
+    let mut refused = None;
+    for size in [1, 2, batch_size] {
+        if size > 2 && refused.is_none() {
+            break;
+        }
+        let few: Vec<usize> = (0..size.min(samples.len())).collect();
+        let few = samples.subset(&few)?;
+        match try_predict(model, few.inputs().clone()) {
+            Ok(output) => {
+                check_rows(&output, &few)?;
+                check_targets(&output, objective, samples.targets())?;
+                read.get_or_insert(few.len());
+            }
+            Err(said) => {
+                refused.get_or_insert((few.len(), said));
+            }
+        }
+    }
+    let Some((size, said)) = refused else {
+        return Ok(());
+    };
+    Err(NnError::Data(match read {
+        Some(other) => format!(
+            "the model reads a batch of {other} but not of {size} samples: `predict` fixes the \
+             batch size; {FREE_BATCH} ({said})"
+        ),
+        None => format!("the model cannot read inputs of this shape: {said}"),
+    }))
 }
 
 /// Checks that a batch's outputs `[b, k]` have a row for each of its samples.

@@ -22,9 +22,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use crate::checkpoint;
 use crate::cost::layer_shapes;
 use crate::error::NnError;
-use crate::growable::{
-    Growable, check_rows, check_targets, evaluate, parameter_count, scalar, try_predict,
-};
+use crate::growable::{Growable, check_reads, evaluate, parameter_count, scalar};
 use crate::mode::{Mode, PRODUCT, in_mode};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
@@ -125,14 +123,8 @@ impl<M: Growable> Grower<M> {
         model.topology()?;
         step::check_finite(&model)?;
         for samples in [&task.train, &task.held] {
-            let probe = samples.subset(&[0])?;
-            let output = try_predict(&model.valid(), probe.inputs().clone()).map_err(|said| {
-                NnError::Data(format!(
-                    "the model cannot read inputs of this shape: {said}"
-                ))
-            })?;
-            check_rows(&output, &probe)?;
-            check_targets(&output, task.objective.as_ref(), samples.targets())?;
+            let batch_size = config.values.batch_size;
+            check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
         }
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&layer_shapes(&model, &task.train)?);
