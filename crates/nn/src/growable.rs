@@ -186,13 +186,23 @@ pub(crate) fn check_rows<I: Rows>(output: &Tensor<2>, batch: &Samples<I>) -> Res
 }
 
 /// Checks that the objective can score outputs like `output` `[b, k]` against `targets`: those of
-/// all samples, before any loss is computed, since a label out of range panics there.
+/// all samples, before any loss is computed, since a label out of range or values of another type
+/// panic there.
 pub(crate) fn check_targets(
     output: &Tensor<2>,
     objective: &dyn Objective,
     targets: &Targets,
 ) -> Result<(), NnError> {
     let [_, outputs] = output.dims();
+    if let Targets::Values(values) = targets
+        && values.dtype() != output.dtype()
+    {
+        return Err(NnError::Data(format!(
+            "the target values are in {:?}, the model answers in {:?}: cast one of them",
+            values.dtype(),
+            output.dtype()
+        )));
+    }
     objective.check(outputs, targets)
 }
 

@@ -32,6 +32,11 @@ pub trait Rows: Clone + Send + Sync + 'static {
     /// The same rows where gradients are recorded.
     fn to_autodiff(self) -> Self;
 
+    /// The device that they are on, where they are on one.
+    fn device(&self) -> Option<Device> {
+        None
+    }
+
     /// Whether all values are numbers.
     fn all_finite(&self) -> bool;
 }
@@ -52,6 +57,10 @@ impl<const D: usize> Rows for Tensor<D> {
 
     fn to_autodiff(self) -> Self {
         Tensor::from_inner(self)
+    }
+
+    fn device(&self) -> Option<Device> {
+        Some(Tensor::device(self))
     }
 
     fn all_finite(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The grower: train, capture, score, select, operate, line-search, repeat.
 
+mod checks;
 mod config;
 mod growth;
 mod state;
@@ -113,6 +114,7 @@ impl<M: Growable> Grower<M> {
                     .into(),
             ));
         }
+        let dtype = checks::check_types(&model)?;
         config.check(parameter_count(&model))?;
         if config.values.mixed_precision && !backend.device().supports_dtype(PRODUCT) {
             return Err(NnError::Settings(format!(
@@ -120,11 +122,15 @@ impl<M: Growable> Grower<M> {
                 backend.name()
             )));
         }
+        checks::check_devices(&model, backend.as_ref(), &task)?;
         model.topology()?;
         step::check_finite(&model)?;
         for samples in [&task.train, &task.held] {
             let batch_size = config.values.batch_size;
             check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
+        }
+        if let Some(dtype) = dtype {
+            checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
         }
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&layer_shapes(&model, &task.train)?);

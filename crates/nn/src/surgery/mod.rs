@@ -6,6 +6,7 @@ mod prune;
 
 pub use edit::ParamEdits;
 pub use optimizer::carry_optimizer;
+pub(crate) use optimizer::optimizer_tensors;
 pub use prune::keep_channels;
 
 use std::collections::HashMap;

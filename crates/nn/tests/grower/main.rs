@@ -8,4 +8,5 @@ mod input;
 mod mixed_precision;
 mod network;
 mod optimizer;
+mod types;
 mod weights;
