@@ -6,6 +6,7 @@ use burgeon_core::CoreError;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
+use crate::checkpointing;
 use crate::error::NnError;
 use crate::mode::plainly;
 use crate::objective::Objective;
@@ -261,7 +262,8 @@ pub fn cast<M: Module>(model: &M, dtype: DType) -> M {
             Param::from_mapped_value(id, cast, mapper)
         }
     }
-    crate::surgery::detached(model).map(&mut Caster(dtype))
+    let cast = crate::surgery::detached(model).map(&mut Caster(dtype));
+    checkpointing::as_in(cast, model)
 }
 
 /// Whether all parameters and statistics of `model` are numbers.

@@ -76,6 +76,7 @@
 
 pub mod capture;
 mod checkpoint;
+mod checkpointing;
 pub mod cost;
 pub mod error;
 mod fit;

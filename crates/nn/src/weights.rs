@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::checkpointing;
 use crate::error::NnError;
 use crate::fit;
 use crate::growable::Growable;
@@ -107,6 +108,7 @@ pub(crate) fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, Stri
         problem: None,
     };
     let restored = crate::surgery::detached(model).map(&mut restorer);
+    let restored = checkpointing::as_in(restored, model);
     match restorer.problem {
         Some(problem) => Err(problem),
         None => match weights.keys().find(|name| !restorer.used.contains(*name)) {

@@ -250,13 +250,15 @@ impl<M: Growable> Grower<M> {
         if self.config.values.seeds_device {
             self.backend.device().seed(stream(seed, "device", epoch));
         }
+        let device = self.model.devices().into_iter().next();
+        let device = device.unwrap_or_else(|| self.backend.device().autodiff());
         let mut losses = Vec::new();
         for batch in self.task.train.shuffled_batches(batch_size, order) {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             let size = batch.len();
-            let batch = batch.to_autodiff();
+            let batch = batch.to_autodiff_of(&device);
             let mode = match self.config.values.mixed_precision {
                 true => Mode::Mixed,
                 false => Mode::Plain,

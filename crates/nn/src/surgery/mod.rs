@@ -15,6 +15,7 @@ use burgeon_core::Plan;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
+use crate::checkpointing;
 use crate::error::NnError;
 use crate::layers::{FanInLayout, SiteSpec};
 use crate::topology::{Group, Topology};
@@ -41,10 +42,10 @@ pub fn apply_plan<M: Module>(
 
 fn apply_edits<M: Module>(model: &M, edits: &ParamEdits) -> Result<M, NnError> {
     let mut surgeon = Surgeon { edits, error: None };
-    let model = detached(model).map(&mut surgeon);
+    let grown = checkpointing::as_in(detached(model).map(&mut surgeon), model);
     match surgeon.error {
         Some(error) => Err(error),
-        None => Ok(model),
+        None => Ok(grown),
     }
 }
 

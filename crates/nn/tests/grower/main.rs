@@ -1,6 +1,7 @@
 //! The grower: growth on real data, checkpoints, journals, and what it refuses.
 
 mod channels;
+mod checkpointing;
 mod checkpoints;
 mod data;
 mod growth;
