@@ -13,6 +13,10 @@ pub const MAX_ADDED: usize = 3;
 pub struct Site {
     /// The layer's name.
     pub name: String,
+    /// The name of the channels that its neurons form. Sites whose outputs are widened together
+    /// (summed layers, a convolution and the depthwise one behind it) have the same; neuron j
+    /// of each is then one channel.
+    pub channels: String,
     /// Number of neurons M.
     pub neurons: usize,
     /// Fan-in dimension d, bias included.

@@ -181,6 +181,7 @@ proptest! {
 fn candidate(neuron: usize, score: f64, cost: u64) -> Candidate {
     Candidate {
         site: "site".into(),
+        channels: "site".into(),
         neuron,
         scheme: Scheme::Positive2,
         offspring: Scheme::Positive2.offspring(&[1.0], &[1.0], WeightBound::POSITIVE),

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, evaluate, scalar};
+use crate::growable::{Growable, check_targets, evaluate, predict_batch, scalar};
 use crate::objective::Objective;
 use crate::passes::Answer;
 use crate::recording::{self, Outputs, Passage};
-use crate::samples::Samples;
+use crate::samples::{Samples, Targets};
 use crate::topology::Topology;
 
 /// Captures every site of `model` on `samples`: inputs, pre-activations and the
@@ -74,6 +74,7 @@ pub(crate) fn sites(
         .map(|((name, spec), (_, neurons))| {
             Ok(Site {
                 name: name.to_owned(),
+                channels: topology.channels_of(name).unwrap_or(name).to_owned(),
                 neurons,
                 dim: spec.dim,
                 added_costs: std::array::from_fn(|index| {
@@ -93,6 +94,8 @@ pub(crate) struct Pass<'a, M: Growable> {
     topology: Topology,
     objective: &'a dyn Objective,
     batches: Vec<Samples<M::Input>>,
+    /// Of all batches.
+    targets: Targets,
     batch_size: usize,
     samples: usize,
     backend: &'a dyn SplitBackend,
@@ -111,6 +114,7 @@ impl<'a, M: Growable> Pass<'a, M> {
             frozen: crate::surgery::detached(model).freeze(),
             objective,
             batches: samples.batches(batch_size).collect(),
+            targets: samples.targets().clone(),
             batch_size,
             samples: samples.len(),
             backend,
@@ -142,10 +146,10 @@ impl<'a, M: Growable> Pass<'a, M> {
     pub fn run(&self, batch: usize, keeps: bool) -> Result<CapturedBatch, NnError> {
         let share = self.share(batch);
         let samples = self.batches[batch].to_autodiff();
-        let (output, passages) =
-            recording::record(|| self.frozen.predict(samples.inputs().clone()));
+        let (output, passages) = recording::record(|| predict_batch(&self.frozen, &samples));
+        let output = output?;
         if batch == 0 {
-            check_output(&output, self.objective, &samples)?;
+            check_targets(&output, self.objective, &self.targets)?;
         }
         // The shares turn the means over batches into one mean over all samples.
         let mean = self.objective.loss(output, samples.targets());

@@ -6,6 +6,7 @@ use burgeon_core::CoreError;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
+use crate::checkpointing;
 use crate::error::NnError;
 use crate::mode::plainly;
 use crate::objective::Objective;
@@ -61,9 +62,9 @@ pub fn evaluate<M: Growable>(
     let model = inference(model);
     let (mut loss, mut right) = (0.0, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
-        let output = plainly(|| model.predict(batch.inputs().clone()));
+        let output = plainly(|| predict_batch(&model, &batch))?;
         if index == 0 {
-            check_output(&output, objective, &batch)?;
+            check_targets(&output, objective, samples.targets())?;
         }
         if let Targets::Classes(classes) = batch.targets() {
             let guess = output.clone().argmax(1).squeeze_dim::<1>(1);
@@ -108,20 +109,102 @@ pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<Ten
     })
 }
 
-/// Checks a batch's outputs `[b, k]` against its size and the objective.
-pub(crate) fn check_output<I: Rows>(
-    output: &Tensor<2>,
+/// Outputs `[b, k]` of `model` for `batch`.
+///
+/// # Errors
+/// [`NnError::Data`] if the model cannot read as many samples as the batch has, or answers with
+/// another number of rows.
+pub(crate) fn predict_batch<M: Growable>(
+    model: &M,
+    batch: &Samples<M::Input>,
+) -> Result<Tensor<2>, NnError> {
+    let output = try_predict(model, batch.inputs().clone()).map_err(|said| {
+        NnError::Data(format!(
+            "the model cannot read a batch of {} samples: {FREE_BATCH} ({said})",
+            batch.len()
+        ))
+    })?;
+    check_rows(&output, batch)?;
+    Ok(output)
+}
+
+/// What `predict` must do about its batch.
+const FREE_BATCH: &str = "`predict` must take any number of samples, which a `reshape` to a \
+                          number of its own or a `squeeze` of all axes does not";
+
+/// Checks that `model` reads `samples`, in batches of any size, and that the objective can score
+/// its answers.
+///
+/// # Errors
+/// [`NnError::Data`] that says what does not fit, a batch size that `predict` fixes included.
+pub(crate) fn check_reads<M: Growable>(
+    model: &M,
     objective: &dyn Objective,
-    batch: &Samples<I>,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
 ) -> Result<(), NnError> {
-    let [rows, outputs] = output.dims();
+    let mut read = None;
+    let mut refused = None;
+    for size in [1, 2, batch_size] {
+        if size > 2 && refused.is_none() {
+            break;
+        }
+        let few: Vec<usize> = (0..size.min(samples.len())).collect();
+        let few = samples.subset(&few)?;
+        match try_predict(model, few.inputs().clone()) {
+            Ok(output) => {
+                check_rows(&output, &few)?;
+                check_targets(&output, objective, samples.targets())?;
+                read.get_or_insert(few.len());
+            }
+            Err(said) => {
+                refused.get_or_insert((few.len(), said));
+            }
+        }
+    }
+    let Some((size, said)) = refused else {
+        return Ok(());
+    };
+    Err(NnError::Data(match read {
+        Some(other) => format!(
+            "the model reads a batch of {other} but not of {size} samples: `predict` fixes the \
+             batch size; {FREE_BATCH} ({said})"
+        ),
+        None => format!("the model cannot read inputs of this shape: {said}"),
+    }))
+}
+
+/// Checks that a batch's outputs `[b, k]` have a row for each of its samples.
+pub(crate) fn check_rows<I: Rows>(output: &Tensor<2>, batch: &Samples<I>) -> Result<(), NnError> {
+    let [rows, _] = output.dims();
     if rows != batch.len() {
         return Err(NnError::Data(format!(
             "the model answers {} samples with {rows} rows: `predict` must keep the batch axis",
             batch.len()
         )));
     }
-    objective.check(outputs, batch.targets())
+    Ok(())
+}
+
+/// Checks that the objective can score outputs like `output` `[b, k]` against `targets`: those of
+/// all samples, before any loss is computed, since a label out of range or values of another type
+/// panic there.
+pub(crate) fn check_targets(
+    output: &Tensor<2>,
+    objective: &dyn Objective,
+    targets: &Targets,
+) -> Result<(), NnError> {
+    let [_, outputs] = output.dims();
+    if let Targets::Values(values) = targets
+        && values.dtype() != output.dtype()
+    {
+        return Err(NnError::Data(format!(
+            "the target values are in {:?}, the model answers in {:?}: cast one of them",
+            values.dtype(),
+            output.dtype()
+        )));
+    }
+    objective.check(outputs, targets)
 }
 
 pub(crate) fn inference<M: Module>(model: &M) -> M {
@@ -179,7 +262,8 @@ pub fn cast<M: Module>(model: &M, dtype: DType) -> M {
             Param::from_mapped_value(id, cast, mapper)
         }
     }
-    crate::surgery::detached(model).map(&mut Caster(dtype))
+    let cast = crate::surgery::detached(model).map(&mut Caster(dtype));
+    checkpointing::as_in(cast, model)
 }
 
 /// Whether all parameters and statistics of `model` are numbers.

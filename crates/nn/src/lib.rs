@@ -76,8 +76,10 @@
 
 pub mod capture;
 mod checkpoint;
+mod checkpointing;
 pub mod cost;
 pub mod error;
+mod fit;
 pub mod growable;
 pub mod grower;
 pub mod layers;

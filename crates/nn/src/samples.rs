@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burgeon_core::curvature::is_finite;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -32,6 +32,17 @@ pub trait Rows: Clone + Send + Sync + 'static {
     /// The same rows where gradients are recorded.
     fn to_autodiff(self) -> Self;
 
+    /// Rows that record gradients, with this gradient checkpointing; the same rows where they are
+    /// not tensors.
+    fn with_checkpointing(self, _strategy: GradientCheckpointingStrategy) -> Self {
+        self
+    }
+
+    /// The device that they are on, where they are on one.
+    fn device(&self) -> Option<Device> {
+        None
+    }
+
     /// Whether all values are numbers.
     fn all_finite(&self) -> bool;
 }
@@ -52,6 +63,14 @@ impl<const D: usize> Rows for Tensor<D> {
 
     fn to_autodiff(self) -> Self {
         Tensor::from_inner(self)
+    }
+
+    fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self {
+        self.with_gradient_checkpointing_strategy(strategy)
+    }
+
+    fn device(&self) -> Option<Device> {
+        Some(Tensor::device(self))
     }
 
     fn all_finite(&self) -> bool {
@@ -105,6 +124,15 @@ impl Targets {
         match self {
             Self::Classes(classes) => Self::Classes(Tensor::from_inner(classes.clone())),
             Self::Values(values) => Self::Values(values.clone().to_autodiff()),
+        }
+    }
+
+    fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self {
+        match self {
+            Self::Classes(classes) => {
+                Self::Classes(classes.with_gradient_checkpointing_strategy(strategy))
+            }
+            Self::Values(values) => Self::Values(values.with_checkpointing(strategy)),
         }
     }
 }
@@ -287,6 +315,19 @@ impl<I: Rows> Samples<I> {
         Self {
             inputs: self.inputs.clone().to_autodiff(),
             targets: self.targets.to_autodiff(),
+        }
+    }
+
+    /// The same samples where gradients are recorded as on `device`, the model's: with its
+    /// gradient checkpointing.
+    pub fn to_autodiff_of(&self, device: &Device) -> Self {
+        let Self { inputs, targets } = self.to_autodiff();
+        match device.gradient_checkpointing_strategy() {
+            Some(strategy) => Self {
+                inputs: inputs.with_checkpointing(strategy),
+                targets: targets.with_checkpointing(strategy),
+            },
+            None => Self { inputs, targets },
         }
     }
 

@@ -192,6 +192,13 @@ impl Topology {
         })
     }
 
+    /// The name of the channels that `site` forms: that of the first layer of its group.
+    pub fn channels_of(&self, site: &str) -> Option<&str> {
+        let (group, _) = self.group_of(site)?;
+        let first = group.members.first()?;
+        Some(&self.nodes[*first].name)
+    }
+
     pub(crate) fn site_name(&self, weight: ParamId) -> Option<&str> {
         let found = self.sites().find(|(_, site)| site.weight == weight);
         found.map(|(name, _)| name)

@@ -1,13 +1,16 @@
 //! A model's weights by name, whatever their widths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::checkpointing;
 use crate::error::NnError;
+use crate::fit;
+use crate::growable::Growable;
 use crate::layers::InnerOrSelf;
 
 /// A parameter or running statistic.
@@ -59,7 +62,7 @@ pub(crate) fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, Stri
     struct Restorer<'a> {
         path: Vec<String>,
         weights: &'a Weights,
-        used: usize,
+        used: HashSet<String>,
         problem: Option<String>,
     }
     impl ModuleMapper for Restorer<'_> {
@@ -84,7 +87,7 @@ pub(crate) fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, Stri
                 self.problem.get_or_insert(problem);
                 return param;
             }
-            self.used += 1;
+            self.used.insert(path);
             let (_, tensor, mapper) = param.consume();
             let requires_grad = tensor.is_require_grad();
             let is_autodiff = tensor.is_autodiff();
@@ -101,16 +104,17 @@ pub(crate) fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, Stri
     let mut restorer = Restorer {
         path: Vec::new(),
         weights,
-        used: 0,
+        used: HashSet::new(),
         problem: None,
     };
     let restored = crate::surgery::detached(model).map(&mut restorer);
+    let restored = checkpointing::as_in(restored, model);
     match restorer.problem {
         Some(problem) => Err(problem),
-        None if restorer.used < weights.len() => {
-            Err("it holds weights that the model does not have".into())
-        }
-        None => Ok(restored),
+        None => match weights.keys().find(|name| !restorer.used.contains(*name)) {
+            Some(name) => Err(format!("it holds `{name}`, which the model does not have")),
+            None => Ok(restored),
+        },
     }
 }
 
@@ -125,24 +129,40 @@ pub fn save_weights<M: Module>(model: &M, path: &Path) -> Result<(), NnError> {
     write_atomically(path, &bytes)
 }
 
-/// `model` with the weights of a file that [`save_weights`] wrote, at whatever
-/// widths they have.
+/// `model` with the weights of a file that [`save_weights`] wrote, in the model's types, at
+/// whatever widths growing can have given them.
 ///
 /// # Errors
 /// [`NnError::Io`] if the file cannot be read, [`NnError::File`] if it does not hold
-/// this model's weights.
-pub fn load_weights<M: Module>(model: &M, path: &Path) -> Result<M, NnError> {
+/// this model's weights: the message names the first parameter that is missing, unknown, of a
+/// shape that the model or the other parameters do not allow, or too large for its type.
+pub fn load_weights<M: Growable>(model: &M, path: &Path) -> Result<M, NnError> {
+    let topology = model.topology()?;
     let bytes = std::fs::read(path).map_err(NnError::io(path))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| NnError::file(path, format!("not a safetensors file: {error}")))?;
-    let mut weights = decode(&file).map_err(|error| NnError::file(path, error))?;
-    // The file names parameters by path; ids stay the model's own.
-    for (name, own) in collect(model) {
-        if let Some(weight) = weights.get_mut(&name) {
-            weight.id = own.id;
+    let own = collect(model);
+    let weights = fitted(&file, &own).map_err(|error| NnError::file(path, error))?;
+    fit::check_shapes(&topology, &own, &weights).map_err(|error| NnError::file(path, error))?;
+    restore(model, &weights).map_err(|error| NnError::file(path, error))
+}
+
+/// The floats of a file with the ids and types of the model's `own`: files name parameters by
+/// path.
+fn fitted(file: &SafeTensors, own: &Weights) -> Result<Weights, String> {
+    for (name, view) in file.tensors() {
+        if own.contains_key(&name) && float(view.dtype()).is_none() {
+            return Err(format!("`{name}` is in {:?}, not in floats", view.dtype()));
         }
     }
-    restore(model, &weights).map_err(|error| NnError::file(path, error))
+    let fit = |(name, mut weight): (String, Weight)| {
+        if let Some(own) = own.get(&name) {
+            weight.id = own.id;
+            weight = fit::cast(&name, weight, own.data.dtype())?;
+        }
+        Ok((name, weight))
+    };
+    decode(file)?.into_iter().map(fit).collect()
 }
 
 /// Serialises weights, further byte strings and metadata as safetensors.
@@ -181,18 +201,25 @@ pub(crate) fn encode(
 pub(crate) fn decode(file: &SafeTensors) -> Result<Weights, String> {
     let mut weights = Weights::new();
     for (name, view) in file.tensors() {
-        let dtype = match view.dtype() {
-            Dtype::F64 => DType::F64,
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            _ => continue,
+        let Some(dtype) = float(view.dtype()) else {
+            continue;
         };
         let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
         let id = ParamId::new();
         weights.insert(name, Weight { id, data });
     }
     Ok(weights)
+}
+
+/// The type of a file's floats; `None` for what is no float.
+fn float(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        _ => return None,
+    })
 }
 
 /// Writes `bytes` beside `path` and renames, so that the file is either old or new.

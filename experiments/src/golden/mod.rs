@@ -286,6 +286,7 @@ impl Checker<'_> {
                 "golden",
                 vec![Candidate {
                     site: site.clone(),
+                    channels: site.clone(),
                     neuron,
                     scheme,
                     offspring: scheme.offspring(&spectrum.min.vector, &spectrum.max.vector, bound),

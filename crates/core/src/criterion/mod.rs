@@ -28,6 +28,8 @@ use crate::scheme::{Offspring, Scheme, WeightBound};
 pub struct Candidate {
     /// The site it grows.
     pub site: String,
+    /// The channels of the site ([`Site::channels`]): a channel is split at one of its sites.
+    pub channels: String,
     /// The neuron that is split.
     pub neuron: usize,
     /// How the copies are placed.
@@ -69,6 +71,7 @@ impl Candidate {
     fn split(site: &Site, neuron: usize, scheme: Scheme, offspring: Vec<Offspring>) -> Self {
         Self {
             site: site.name.clone(),
+            channels: site.channels.clone(),
             neuron,
             scheme,
             cost: match offspring.len() {

@@ -35,8 +35,8 @@ pub trait Selector: Debug + Send + Sync {
     /// The selector's name.
     fn name(&self) -> &'static str;
 
-    /// The chosen candidates, best first: at most one for a neuron, none with a
-    /// score that is not a number, together never above the budget.
+    /// The chosen candidates, best first: at most one for a channel whatever sites it has, none
+    /// with a score that is not a number, together never above the budget.
     ///
     /// # Errors
     /// [`CoreError::Solver`] where an optimisation fails.
@@ -45,6 +45,24 @@ pub trait Selector: Debug + Send + Sync {
         candidates: Vec<Candidate>,
         budget: Budget,
     ) -> Result<Vec<Candidate>, CoreError>;
+}
+
+/// The channel that a candidate splits. Copies are centred at one site; a second split of the
+/// channel at another site would move its copies by different amounts, at order ε.
+fn channel(candidate: &Candidate) -> (&str, usize) {
+    (&candidate.channels, candidate.neuron)
+}
+
+/// The channels that are split already.
+#[derive(Default)]
+struct Taken(HashSet<(String, usize)>);
+
+impl Taken {
+    /// Takes the channel of `candidate`; `false` if it is taken.
+    fn take(&mut self, candidate: &Candidate) -> bool {
+        let (channels, neuron) = channel(candidate);
+        self.0.insert((channels.to_owned(), neuron))
+    }
 }
 
 /// What a candidate is worth: its predicted gain, or its score where none is predicted.
@@ -64,13 +82,12 @@ fn most_valuable(mut candidates: Vec<Candidate>, budget: Budget) -> Vec<Candidat
     candidates
 }
 
-/// Those of `candidates`, in their order, that still fit, one for each neuron.
+/// Those of `candidates`, in their order, that still fit, one for each channel.
 fn within(candidates: impl Iterator<Item = Candidate>, budget: Budget) -> Vec<Candidate> {
     let mut room = budget.room.unwrap_or(u64::MAX);
-    let mut taken = HashSet::new();
+    let mut taken = Taken::default();
     let fits = |candidate: &Candidate| {
-        let fits =
-            candidate.cost <= room && taken.insert((candidate.site.clone(), candidate.neuron));
+        let fits = candidate.cost <= room && taken.take(candidate);
         if fits {
             room -= candidate.cost;
         }
@@ -80,7 +97,7 @@ fn within(candidates: impl Iterator<Item = Candidate>, budget: Budget) -> Vec<Ca
 }
 
 /// `max Σ β_j value_j` with `Σ β_j cost_j ≤ room`, `Σ β_j ≤ cap` over the members of each of
-/// `caps`, and at most one candidate for a neuron; each β as `definition` has it.
+/// `caps`, and at most one candidate for a channel; each β as `definition` has it.
 fn programme(
     candidates: &[Candidate],
     room: u64,
@@ -111,12 +128,11 @@ fn programme(
     for (members, cap) in caps {
         model = model.with(of(members).leq(*cap));
     }
-    let mut neurons: HashMap<(&str, usize), Vec<usize>> = HashMap::new();
+    let mut channels: HashMap<(&str, usize), Vec<usize>> = HashMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
-        let neuron = (candidate.site.as_str(), candidate.neuron);
-        neurons.entry(neuron).or_default().push(index);
+        channels.entry(channel(candidate)).or_default().push(index);
     }
-    let mut several: Vec<Vec<usize>> = neurons.into_values().filter(|all| all.len() > 1).collect();
+    let mut several: Vec<Vec<usize>> = channels.into_values().filter(|all| all.len() > 1).collect();
     several.sort_unstable();
     for members in several {
         model = model.with(of(&members).leq(1.0));
@@ -134,14 +150,14 @@ fn best(mut candidates: Vec<Candidate>, count: usize, budget: Budget) -> Vec<Can
     candidates.retain(|candidate| candidate.score.is_finite());
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut room = budget.room;
-    let mut taken = HashSet::new();
+    let mut taken = Taken::default();
     let mut chosen = Vec::new();
     for candidate in candidates {
         if chosen.len() == count {
             break;
         }
         let fits = room.is_none_or(|room| candidate.cost <= room);
-        if fits && taken.insert((candidate.site.clone(), candidate.neuron)) {
+        if fits && taken.take(&candidate) {
             room = room.map(|room| room - candidate.cost);
             chosen.push(candidate);
         }

@@ -1,5 +1,6 @@
 //! The grower: train, capture, score, select, operate, line-search, repeat.
 
+mod checks;
 mod config;
 mod growth;
 mod state;
@@ -22,7 +23,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use crate::checkpoint;
 use crate::cost::layer_shapes;
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, evaluate, parameter_count, scalar, try_predict};
+use crate::growable::{Growable, check_reads, evaluate, parameter_count, scalar};
 use crate::mode::{Mode, PRODUCT, in_mode};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
@@ -113,6 +114,7 @@ impl<M: Growable> Grower<M> {
                     .into(),
             ));
         }
+        let dtype = checks::check_types(&model)?;
         config.check(parameter_count(&model))?;
         if config.values.mixed_precision && !backend.device().supports_dtype(PRODUCT) {
             return Err(NnError::Settings(format!(
@@ -120,17 +122,15 @@ impl<M: Growable> Grower<M> {
                 backend.name()
             )));
         }
+        checks::check_devices(&model, backend.as_ref(), &task)?;
         model.topology()?;
         step::check_finite(&model)?;
         for samples in [&task.train, &task.held] {
-            let probe = samples.subset(&[0])?;
-            let output = try_predict(&model.valid(), probe.inputs().clone()).map_err(|said| {
-                NnError::Data(format!(
-                    "the model cannot read inputs of this shape: {said}"
-                ))
-            })?;
-            check_output(&output, task.objective.as_ref(), &probe)?;
-            task.objective.check(output.dims()[1], samples.targets())?;
+            let batch_size = config.values.batch_size;
+            check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
+        }
+        if let Some(dtype) = dtype {
+            checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
         }
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&layer_shapes(&model, &task.train)?);
@@ -250,13 +250,15 @@ impl<M: Growable> Grower<M> {
         if self.config.values.seeds_device {
             self.backend.device().seed(stream(seed, "device", epoch));
         }
+        let device = self.model.devices().into_iter().next();
+        let device = device.unwrap_or_else(|| self.backend.device().autodiff());
         let mut losses = Vec::new();
         for batch in self.task.train.shuffled_batches(batch_size, order) {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             let size = batch.len();
-            let batch = batch.to_autodiff();
+            let batch = batch.to_autodiff_of(&device);
             let mode = match self.config.values.mixed_precision {
                 true => Mode::Mixed,
                 false => Mode::Plain,

@@ -25,7 +25,7 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_output, predict, scalar};
+use crate::growable::{Growable, check_targets, predict, predict_batch, scalar};
 use crate::mode::{Mode, in_mode};
 use crate::objective::Objective;
 use crate::passes::{Answer, ForwardPasses};
@@ -100,10 +100,8 @@ pub(crate) fn rehearse<M: Growable>(
         .enumerate()
         .map(|(index, batch)| {
             let rehearsal = Rehearsal::new(sites.clone(), passes.answers(index));
-            let outputs = run(model, rehearsal, grid, batch.inputs());
-            if index == 0 {
-                check_output(&outputs[0], objective, batch)?;
-            }
+            let outputs = run(model, rehearsal, grid, batch)?;
+            check_targets(&outputs[0], objective, batch.targets())?;
             let loss = |output| {
                 let mean = objective.loss(output, batch.targets());
                 Ok(scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64)
@@ -138,8 +136,8 @@ fn is_faithful<M: Growable>(
     let few: Vec<usize> = (0..COMPARED.min(samples.len())).collect();
     let few = samples.subset(&few)?;
     let mut rehearsal = Rehearsal::new(sites.clone(), &[]);
-    let before = rehearsal.pass(None, || model.predict(few.inputs().clone()));
-    let after = rehearsal.pass(Some(largest), || model.predict(few.inputs().clone()));
+    let before = rehearsal.pass(None, || predict_batch(model, &few))?;
+    let after = rehearsal.pass(Some(largest), || predict_batch(model, &few))?;
     if rehearsal.strayed || !sites.ids().all(|id| rehearsal.met.contains(&id)) {
         return Ok(false);
     }
@@ -160,11 +158,11 @@ fn run<M: Growable>(
     model: &M,
     mut rehearsal: Rehearsal,
     grid: &[f64],
-    inputs: &M::Input,
-) -> Vec<Tensor<2>> {
+    batch: &Samples<M::Input>,
+) -> Result<Vec<Tensor<2>>, NnError> {
     std::iter::once(None)
         .chain(grid.iter().copied().map(Some))
-        .map(|epsilon| rehearsal.pass(epsilon, || model.predict(inputs.clone())))
+        .map(|epsilon| rehearsal.pass(epsilon, || predict_batch(model, batch)))
         .collect()
 }
 

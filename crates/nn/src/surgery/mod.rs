@@ -6,6 +6,7 @@ mod prune;
 
 pub use edit::ParamEdits;
 pub use optimizer::carry_optimizer;
+pub(crate) use optimizer::optimizer_tensors;
 pub use prune::keep_channels;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use burgeon_core::Plan;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
+use crate::checkpointing;
 use crate::error::NnError;
 use crate::layers::{FanInLayout, SiteSpec};
 use crate::topology::{Group, Topology};
@@ -27,7 +29,7 @@ use edit::{AxisEdit, Offset};
 /// optimizer's state. `model` is not changed, running statistics included.
 ///
 /// # Errors
-/// [`NnError::Plan`] if the plan does not fit the topology.
+/// [`NnError::Plan`] if the plan does not fit the topology, or splits one channel twice.
 pub fn apply_plan<M: Module>(
     model: &M,
     topology: &Topology,
@@ -40,10 +42,10 @@ pub fn apply_plan<M: Module>(
 
 fn apply_edits<M: Module>(model: &M, edits: &ParamEdits) -> Result<M, NnError> {
     let mut surgeon = Surgeon { edits, error: None };
-    let model = detached(model).map(&mut surgeon);
+    let grown = checkpointing::as_in(detached(model).map(&mut surgeon), model);
     match surgeon.error {
         Some(error) => Err(error),
-        None => Ok(model),
+        None => Ok(grown),
     }
 }
 
@@ -90,6 +92,7 @@ struct ChannelMap {
 
 fn plan_edits(topology: &Topology, plan: &Plan, epsilon: f64) -> Result<ParamEdits, NnError> {
     plan.validate()?;
+    check_channels(topology, plan)?;
     if !epsilon.is_finite() {
         return Err(NnError::Plan(format!("the step ε is {epsilon}")));
     }
@@ -147,6 +150,24 @@ fn plan_edits(topology: &Topology, plan: &Plan, epsilon: f64) -> Result<ParamEdi
         widen(&mut edits, topology, &topology.groups[index], &map);
     }
     Ok(edits)
+}
+
+/// Refuses a plan that splits a channel twice, at one site or at two that share it: the copies of
+/// the second split would not be centred, and the loss would move at order ε.
+fn check_channels(topology: &Topology, plan: &Plan) -> Result<(), NnError> {
+    let mut split: HashMap<(&str, usize), &str> = HashMap::new();
+    for growth in &plan.growths {
+        let channels = topology.channels_of(&growth.site).unwrap_or(&growth.site);
+        if let Some(other) = split.insert((channels, growth.neuron), &growth.site) {
+            return Err(NnError::Plan(format!(
+                "`{other}` neuron {neuron} and `{site}` neuron {neuron} are one channel, which a \
+                 plan may split once: drop one of them",
+                site = growth.site,
+                neuron = growth.neuron,
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn add_offset(

@@ -50,6 +50,18 @@ pub fn carry_optimizer(
     Ok(optimizer.load_record(record))
 }
 
+/// How many tensors `optimizer` keeps.
+pub(crate) fn optimizer_tensors(optimizer: &ModuleOptimizer) -> Result<usize, NnError> {
+    let failed = |error: &dyn std::fmt::Display| NnError::OptimizerState(error.to_string());
+    let bytes = optimizer
+        .to_record()
+        .into_bytes()
+        .map_err(|error| failed(&error))?;
+    let reader = Reader::from_bytes(bytes).map_err(|error| failed(&error))?;
+    let tensors = reader.into_tensors().map_err(|error| failed(&error))?;
+    Ok(tensors.len())
+}
+
 /// The power of the gradient whose running mean the state `name` is.
 fn gradient_power(name: &str) -> Result<i32, NnError> {
     match name.rsplit('.').next() {

@@ -1,8 +1,13 @@
 //! The grower: growth on real data, checkpoints, journals, and what it refuses.
 
+mod channels;
+mod checkpointing;
 mod checkpoints;
+mod data;
 mod growth;
 mod input;
 mod mixed_precision;
 mod network;
 mod optimizer;
+mod types;
+mod weights;

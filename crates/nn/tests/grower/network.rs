@@ -40,26 +40,35 @@ impl Mlp {
 
     /// The same weights every time, whatever other tests draw meanwhile.
     pub fn fixed(width: usize) -> Self {
-        let mut index = 0.0_f32;
-        struct Fix<'a>(&'a mut f32);
-        impl burn::module::ModuleMapper for Fix<'_> {
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                let (id, tensor, mapper) = param.consume();
-                let shape = tensor.dims();
-                let values: Vec<f32> = (0..shape.iter().product())
-                    .map(|_| {
-                        *self.0 += 1.0;
-                        let wave = (*self.0 * 12.9898).sin() * 0.3;
-                        if D == 1 { wave.abs() + 0.5 } else { wave }
-                    })
-                    .collect();
-                let plain = Tensor::from_data(TensorData::new(values, shape), &FLEX.device());
-                let leaf = Tensor::from_inner(plain).set_require_grad(tensor.is_require_grad());
-                Param::from_mapped_value(id, leaf, mapper)
-            }
-        }
-        Self::new(64, width, &FLEX.device().autodiff()).map(&mut Fix(&mut index))
+        Self::on(&FLEX.device().autodiff(), width)
     }
+
+    /// As [`fixed`](Self::fixed), on a training device of its own.
+    pub fn on(device: &Device, width: usize) -> Self {
+        fixed(Self::new(64, width, device))
+    }
+}
+
+/// `model` with the same weights every time.
+pub fn fixed<M: Module>(model: M) -> M {
+    struct Fix(f32);
+    impl burn::module::ModuleMapper for Fix {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, tensor, mapper) = param.consume();
+            let shape = tensor.dims();
+            let values: Vec<f32> = (0..shape.iter().product())
+                .map(|_| {
+                    self.0 += 1.0;
+                    let wave = (self.0 * 12.9898).sin() * 0.3;
+                    if D == 1 { wave.abs() + 0.5 } else { wave }
+                })
+                .collect();
+            let leaf = Tensor::from_data(TensorData::new(values, shape), &tensor.device());
+            let leaf = leaf.set_require_grad(tensor.is_require_grad());
+            Param::from_mapped_value(id, leaf, mapper)
+        }
+    }
+    model.map(&mut Fix(0.0))
 }
 
 impl Growable for Mlp {

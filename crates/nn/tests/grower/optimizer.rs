@@ -85,6 +85,7 @@ fn both_layers(topology: &Topology) -> Plan {
         direction[0] = 1.0;
         Candidate {
             site: name.to_owned(),
+            channels: name.to_owned(),
             neuron: 1,
             scheme: Scheme::Positive2,
             offspring: Scheme::Positive2.offspring(&direction, &direction, WeightBound::POSITIVE),

@@ -188,6 +188,7 @@ pub fn plan(
         "test",
         vec![Candidate {
             site: site.to_owned(),
+            channels: site.to_owned(),
             neuron,
             scheme,
             offspring: scheme.offspring(min, max, bound),

@@ -10,8 +10,9 @@ use burgeon_backend_flex::FLEX;
 use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::criterion::{Criterion, SignedSteepestDescent, SteepestDescent};
 use burgeon_core::eigen::dense_spectra;
+use burgeon_core::select::{Selector, TopK};
 use burgeon_core::{
-    Activation, Eigenpair, Method, Plan, Scheme, SpectrumSolver, SplitBackend, WeightBound,
+    Activation, Budget, Eigenpair, Method, Plan, Scheme, SpectrumSolver, SplitBackend, WeightBound,
 };
 use burgeon_nn::capture::capture;
 use burgeon_nn::growable::{cast, evaluate, parameter_count};
@@ -120,7 +121,13 @@ fn solved_plans(net: &Net, data: &Samples<Tensor<4>>, backend: &dyn SplitBackend
         let plan = |criterion: &dyn Criterion| {
             let mut rng = ChaCha8Rng::seed_from_u64(0);
             let candidates = criterion.candidates(&captured, backend, &mut rng);
-            Plan::new(criterion.name(), candidates.expect("computed"))
+            let budget = Budget {
+                neurons: captured.neurons(),
+                room: None,
+            };
+            let all = TopK::new(usize::MAX).expect("in range");
+            let chosen = all.select(candidates.expect("computed"), budget);
+            Plan::new(criterion.name(), chosen.expect("selects"))
         };
         criteria
             .iter()
@@ -134,8 +141,7 @@ fn solved_plans(net: &Net, data: &Samples<Tensor<4>>, backend: &dyn SplitBackend
         .collect()
 }
 
-/// One growth at each site, and further ones: several sites and the same channel
-/// through two of its layers.
+/// One growth at each site, and several together.
 fn plans(net: &Net, seed: u64) -> Vec<Plan> {
     let topology = net.topology().expect("the topology fits");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -157,7 +163,7 @@ fn plans(net: &Net, seed: u64) -> Vec<Plan> {
         plans.extend(schemes.iter().map(|scheme| one(site, *scheme)));
     }
     let mut all = one("conv1", Scheme::Positive2);
-    for site in ["depthwise", "conv1", "conv2", "linear1", "linear2"] {
+    for site in ["conv2", "linear1", "linear2"] {
         all.growths.extend(one(site, Scheme::Positive2).growths);
     }
     plans.push(all);

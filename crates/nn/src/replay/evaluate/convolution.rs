@@ -41,7 +41,7 @@ pub(super) fn conv2d(op: &Conv2dOpIr, frame: &Frame, read: &mut Read) -> Value {
         dilation: options.dilation,
     };
     let bias = bias.map(Tensor::<1>::from_dispatch);
-    burgeon_kernels::conv2d(x, weight, bias, window, options.groups).into_dispatch()
+    burgeon_ops::conv2d(x, weight, bias, window, options.groups).into_dispatch()
 }
 
 pub(super) fn conv3d(op: &Conv3dOpIr, read: &mut Read) -> Value {

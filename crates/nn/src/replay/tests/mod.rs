@@ -9,7 +9,7 @@ mod widths;
 
 use std::collections::{BTreeSet, HashMap};
 
-use burgeon_backend_ndarray::NdArray;
+use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::SplitBackend;
 use burn::backend::TensorMetadata;
 use burn::backend::capture::{CaptureBackend, CapturedGraph};
@@ -266,7 +266,7 @@ fn a_replay_at_another_batch_size_is_the_function_to_the_last_bit() {
 #[test]
 fn a_replay_is_the_function_on_another_device_too() {
     for (name, function) in functions() {
-        check(name, function, &NdArray.device(), DType::F32);
-        check(name, function, &NdArray.device(), DType::F64);
+        check(name, function, &NDARRAY.device(), DType::F32);
+        check(name, function, &NDARRAY.device(), DType::F64);
     }
 }

@@ -140,7 +140,7 @@ fn our_layers_run_on_our_kernels() {
         padding: [[1, 1], [0, 0]],
         dilation: [1, 1],
     };
-    let kernels = burgeon_kernels::conv2d(x.clone() / 3.0, weight, None, window, 1).into_data();
+    let kernels = burgeon_ops::conv2d(x.clone() / 3.0, weight, None, window, 1).into_data();
     assert_same("ours", &run(true), &kernels);
     assert_same("Burn's", &run(false), &function(x).into_data());
     assert_ne!(run(true), run(false));
