@@ -19,6 +19,25 @@ pub enum NnError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// The model is not what can be grown.
+    #[error("model: {0}")]
+    Model(String),
+    /// A forward pass that cannot be traced.
+    #[error("the model cannot be traced: {0}")]
+    Trace(String),
+    /// An operation of the model that cannot be run again.
+    #[error("`{operation}` at `{layer}`: {problem}")]
+    Operation {
+        /// Its name.
+        operation: String,
+        /// The layer that it belongs to, or follows.
+        layer: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// What the graph says of a site.
+    #[error(transparent)]
+    Graph(#[from] burgeon_graph::GraphError),
     /// The topology does not describe the model.
     #[error("topology: {0}")]
     Topology(String),

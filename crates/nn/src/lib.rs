@@ -78,6 +78,7 @@ pub mod capture;
 mod checkpoint;
 mod checkpointing;
 pub mod cost;
+mod edits;
 pub mod error;
 mod fit;
 pub mod growable;
@@ -87,18 +88,20 @@ mod mode;
 pub mod objective;
 pub mod observer;
 mod passes;
+pub mod ports;
 mod recording;
 mod rehearsal;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "traces are to be replayed by it")
-)]
-pub(crate) mod replay;
+mod replay;
 pub mod samples;
+mod sites;
 mod spectra;
 pub mod surgery;
 pub mod topology;
+mod trace;
 pub mod weights;
+#[cfg(test)]
+#[path = "../tests/zoo/mod.rs"]
+mod zoo;
 
 pub use error::NnError;
 pub use growable::{Evaluation, Growable};
@@ -109,6 +112,8 @@ pub use layers::{
 };
 pub use objective::{CrossEntropy, MeanSquaredError, Objective};
 pub use passes::ForwardPasses;
+pub use replay::Network;
 pub use samples::{Rows, Samples, Targets};
 pub use spectra::{SpectrumConfig, capture_spectra, capture_with_passes};
 pub use topology::Topology;
+pub use trace::Trace;

@@ -4,11 +4,13 @@
 //! operation again, at another batch size, with other widths or in another float type.
 
 mod evaluate;
+mod jet;
 mod kind;
+mod network;
 #[cfg(test)]
 mod tests;
 
-use burn::backend::ir::{SliceAssignOpIr, SliceOpIr, TensorId, TensorIr};
+use burn::backend::ir::{OperationIr, SliceAssignOpIr, SliceOpIr, TensorId, TensorIr};
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{
     Dispatch, DispatchDevice, DispatchTensor, TensorMetadata, get_or_init_device_settings,
@@ -17,7 +19,10 @@ use burn::tensor::{BoolDType, DType, FloatDType, IntDType, Shape, Slice, TensorD
 use thiserror::Error;
 
 pub(crate) use evaluate::evaluate;
+pub(crate) use jet::{Jet, jet};
 pub(crate) use kind::kind;
+pub use network::Network;
+pub(crate) use network::{NoProbe, Parameters, Probes, Values, output_of};
 
 /// A tensor on its device, its rank known at run time only.
 pub(crate) type Value = DispatchTensor;
@@ -104,5 +109,15 @@ impl Frame<'_> {
 
     fn shape(&self, tensor: &TensorIr) -> Shape {
         Shape::from((self.shapes)(tensor))
+    }
+}
+
+/// How exact the curvature through an operation is.
+pub(crate) fn smoothness(operation: &OperationIr) -> burgeon_graph::Smoothness {
+    use burgeon_graph::Smoothness;
+    match jet::smoothness(operation) {
+        jet::Smoothness::Exact => Smoothness::Exact,
+        jet::Smoothness::Selection => Smoothness::Selection,
+        jet::Smoothness::Surrogate => Smoothness::Surrogate,
     }
 }

@@ -1,0 +1,359 @@
+//! A model's operations and parameters.
+
+use burn::module::ParamId;
+
+use crate::error::GraphError;
+use crate::flow;
+use crate::layout::{ChannelMap, GroupId, IndexMap};
+use crate::operation::{Operation, Smoothness};
+use crate::site::{FanIn, Site};
+
+/// A tensor in a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub(crate) usize);
+
+/// The length of an axis: `per_sample · batch + fixed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// What each sample adds.
+    pub per_sample: usize,
+    /// What is there without any.
+    pub fixed: isize,
+}
+
+impl Size {
+    /// A length that does not depend on the batch.
+    pub fn fixed(length: usize) -> Self {
+        Self {
+            per_sample: 0,
+            fixed: isize::try_from(length).unwrap_or(isize::MAX),
+        }
+    }
+
+    /// The length at a batch size; 0 where it would be negative.
+    pub fn at(&self, batch: usize) -> usize {
+        let all = (self.per_sample * batch) as isize + self.fixed;
+        usize::try_from(all).unwrap_or(0)
+    }
+}
+
+/// What an axis of a parameter is to the channels that lie along it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It makes them: one slice is a neuron's fan-in.
+    Producer,
+    /// One number of it is added to each of them where they are made.
+    Bias,
+    /// One slice is the kernel through which one of them goes (a depthwise convolution).
+    Kernel,
+    /// It belongs to them otherwise (a normalisation).
+    Member,
+    /// It reads them: one slice is a channel's outgoing weight.
+    Reader,
+}
+
+/// A parameter or running statistic.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its id.
+    pub id: ParamId,
+    /// Its path in the model.
+    pub path: String,
+    /// The kind of the layer that holds it.
+    pub container: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Whether it is trained (running statistics and frozen parameters are not).
+    pub trained: bool,
+    /// Which channels lie along each axis.
+    pub axes: Vec<IndexMap>,
+    /// What each axis is to them.
+    pub roles: Vec<Option<Role>>,
+    pub(crate) value: ValueId,
+}
+
+impl Parameter {
+    /// The layer's path: that of the parameter without its own name.
+    pub fn layer(&self) -> &str {
+        self.path.rsplit_once('.').map_or("", |(layer, _)| layer)
+    }
+
+    /// Numbers in it once groups have these widths.
+    pub fn size_with(&self, width: &dyn Fn(GroupId) -> Option<usize>) -> u64 {
+        let lengths = self.axes.iter().map(|axis| axis.length_with(width) as u64);
+        lengths.product()
+    }
+}
+
+/// An operation of a graph.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The operation's name.
+    pub name: String,
+    /// What it does to channels.
+    pub operation: Operation,
+    /// Whether the curvature through it is exact.
+    pub smoothness: Smoothness,
+    /// What it reads.
+    pub inputs: Vec<ValueId>,
+    /// What it gives.
+    pub output: ValueId,
+    /// The path of the layer that it belongs to, or that it follows.
+    pub layer: String,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Node(usize),
+    Parameter(usize),
+    Input,
+    /// Data that the model holds, or one number everywhere.
+    Constant {
+        uniform: bool,
+    },
+}
+
+/// A tensor.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub shape: Vec<Size>,
+    pub axes: Vec<IndexMap>,
+    pub origin: Origin,
+}
+
+/// What a model computes: operations in their order, parameters, and the sites at which it may
+/// grow.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub(crate) values: Vec<Value>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) batch: usize,
+}
+
+impl Graph {
+    /// The operations, in their order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Parameters and running statistics.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// All sites, frozen ones too.
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The sites that may grow.
+    pub fn growable(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter().filter(|site| site.frozen.is_none())
+    }
+
+    /// The site of this name.
+    ///
+    /// # Errors
+    /// [`GraphError::UnknownSite`] that names those there are, [`GraphError::Frozen`] with the
+    /// reason.
+    pub fn site(&self, name: &str) -> Result<&Site, GraphError> {
+        let found = self.sites.iter().find(|site| site.name == name);
+        let site = found.ok_or_else(|| GraphError::UnknownSite {
+            site: name.to_owned(),
+            known: self.growable().map(|site| site.name.clone()).collect(),
+        })?;
+        match &site.frozen {
+            Some(reason) => Err(GraphError::Frozen {
+                site: name.to_owned(),
+                reason: reason.clone(),
+            }),
+            None => Ok(site),
+        }
+    }
+
+    /// The parameter of this id.
+    pub fn parameter(&self, id: ParamId) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.id == id)
+    }
+
+    /// Which channels lie along each axis of a value.
+    pub fn axes(&self, value: ValueId) -> &[IndexMap] {
+        &self.values[value.0].axes
+    }
+
+    /// The shape of a value for a batch, once groups have these widths.
+    pub fn shape(
+        &self,
+        value: ValueId,
+        batch: usize,
+        width: &dyn Fn(GroupId) -> Option<usize>,
+    ) -> Vec<usize> {
+        let Value { shape, axes, .. } = &self.values[value.0];
+        let lengths = shape.iter().zip(axes);
+        lengths
+            .map(|(size, axis)| match axis.has_channels() {
+                true => axis.length_with(width),
+                false => size.at(batch),
+            })
+            .collect()
+    }
+
+    /// Where the numbers of one channel of `site` lie in the parameter of `part`, in θ's order.
+    pub fn slice(&self, site: &Site, part: &FanIn, channel: usize) -> Vec<usize> {
+        let parameter = &self.parameters[part.parameter];
+        let (axis, shape) = (part.axis, &parameter.shape);
+        let length = shape[axis];
+        let outer: usize = shape[..axis].iter().product();
+        let inner: usize = shape[axis + 1..].iter().product();
+        let places = parameter.axes[axis].places(site.group(), channel);
+        let mut numbers = Vec::with_capacity(part.size);
+        for place in places {
+            for block in 0..outer {
+                let first = (block * length + place) * inner;
+                numbers.extend(first..first + inner);
+            }
+        }
+        numbers
+    }
+
+    /// Trained parameters once groups have these widths.
+    pub fn parameter_count(&self, width: &dyn Fn(GroupId) -> Option<usize>) -> u64 {
+        let trained = self.parameters.iter().filter(|p| p.trained);
+        trained.map(|parameter| parameter.size_with(width)).sum()
+    }
+
+    /// For each axis of a parameter that changes: its number, and for each new place the old one
+    /// with the factor that its channel has where it is read.
+    pub fn selections(
+        &self,
+        parameter: &Parameter,
+        map: &dyn Fn(GroupId) -> Option<ChannelMap>,
+    ) -> Vec<(usize, Vec<(usize, f64)>)> {
+        let changes = |axis: &IndexMap| axis.groups().into_iter().any(|g| map(g).is_some());
+        let axes = parameter.axes.iter().enumerate();
+        axes.filter(|(_, axis)| changes(axis))
+            .map(|(index, axis)| (index, axis.selected(map)))
+            .collect()
+    }
+}
+
+/// Builds a [`Graph`] operation by operation, in their order.
+#[derive(Debug, Default)]
+pub struct GraphBuilder {
+    values: Vec<Value>,
+    nodes: Vec<Node>,
+    parameters: Vec<Parameter>,
+    held: Vec<(ValueId, Option<usize>, String)>,
+    batch: usize,
+}
+
+impl GraphBuilder {
+    /// A graph whose shapes are looked at for a batch of this size.
+    pub fn new(batch: usize) -> Self {
+        Self {
+            batch,
+            ..Self::default()
+        }
+    }
+
+    /// A parameter or running statistic, at `path` in the model, held by a layer of the kind
+    /// `container`.
+    pub fn parameter(
+        &mut self,
+        id: ParamId,
+        path: &str,
+        container: &str,
+        shape: &[usize],
+        trained: bool,
+    ) -> ValueId {
+        let origin = Origin::Parameter(self.parameters.len());
+        let sizes = shape.iter().map(|&length| Size::fixed(length)).collect();
+        let value = self.value(sizes, origin);
+        self.parameters.push(Parameter {
+            id,
+            path: path.to_owned(),
+            container: container.to_owned(),
+            shape: shape.to_vec(),
+            trained,
+            axes: Vec::new(),
+            roles: vec![None; shape.len()],
+            value,
+        });
+        value
+    }
+
+    /// An input of the model.
+    pub fn input(&mut self, shape: Vec<Size>) -> ValueId {
+        self.value(shape, Origin::Input)
+    }
+
+    /// A tensor that the model holds besides its parameters; `uniform` if it is one number
+    /// everywhere, so that it can have any shape.
+    pub fn constant(&mut self, shape: Vec<Size>, uniform: bool) -> ValueId {
+        self.value(shape, Origin::Constant { uniform })
+    }
+
+    /// The next operation; gives its output.
+    pub fn node(
+        &mut self,
+        name: &str,
+        operation: Operation,
+        smoothness: Smoothness,
+        inputs: Vec<ValueId>,
+        shape: Vec<Size>,
+    ) -> ValueId {
+        let output = self.value(shape, Origin::Node(self.nodes.len()));
+        let own = inputs
+            .iter()
+            .find_map(|input| match self.values[input.0].origin {
+                Origin::Parameter(index) => Some(self.parameters[index].layer().to_owned()),
+                _ => None,
+            });
+        let before = || self.nodes.last().map(|node| node.layer.clone());
+        let layer = own.or_else(before).unwrap_or_default();
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            operation,
+            smoothness,
+            inputs,
+            output,
+            layer,
+        });
+        output
+    }
+
+    /// Says that the channels along `axis` of a value (all axes for `None`) keep their number,
+    /// and why.
+    pub fn hold(&mut self, value: ValueId, axis: Option<usize>, reason: impl Into<String>) {
+        self.held.push((value, axis, reason.into()));
+    }
+
+    /// Finds which channels belong together, and the sites.
+    pub fn build(self, outputs: &[ValueId]) -> Graph {
+        let mut graph = Graph {
+            values: self.values,
+            nodes: self.nodes,
+            parameters: self.parameters,
+            sites: Vec::new(),
+            batch: self.batch,
+        };
+        flow::analyse(&mut graph, outputs, &self.held);
+        graph
+    }
+
+    fn value(&mut self, shape: Vec<Size>, origin: Origin) -> ValueId {
+        let axes = shape
+            .iter()
+            .map(|size| IndexMap::fixed(size.at(self.batch)));
+        let axes = axes.collect();
+        self.values.push(Value {
+            shape,
+            axes,
+            origin,
+        });
+        ValueId(self.values.len() - 1)
+    }
+}

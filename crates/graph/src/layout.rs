@@ -1,0 +1,246 @@
+//! How channels lie along an axis.
+
+use std::collections::BTreeSet;
+
+/// Channels that are widened together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(pub(crate) usize);
+
+impl GroupId {
+    /// Its place in [`Graph::sites`](crate::Graph::sites) once the graph is built.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A stretch of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segment {
+    /// `width` channels of a group, each of `spread` places side by side.
+    Channels {
+        /// The group.
+        group: GroupId,
+        /// Number of channels.
+        width: usize,
+        /// Places that one channel takes (positions after flattening).
+        spread: usize,
+    },
+    /// Places of no channel.
+    Fixed(usize),
+}
+
+impl Segment {
+    /// Places.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Channels { width, spread, .. } => width * spread,
+            Self::Fixed(length) => *length,
+        }
+    }
+
+    /// Its group.
+    pub fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::Channels { group, .. } => Some(*group),
+            Self::Fixed(_) => None,
+        }
+    }
+
+    /// The same with each place repeated `times` side by side.
+    pub(crate) fn spread_by(self, times: usize) -> Self {
+        match self {
+            Self::Channels {
+                group,
+                width,
+                spread,
+            } => Self::Channels {
+                group,
+                width,
+                spread: spread * times,
+            },
+            Self::Fixed(length) => Self::Fixed(length * times),
+        }
+    }
+}
+
+/// What becomes of one group's channels: new channel i is a copy of the old channel
+/// `source[i]`, and counts `factor[i]` times as much where it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelMap {
+    /// For each new channel, the old one.
+    pub source: Vec<usize>,
+    /// For each new channel, its share of the old one's outgoing weight.
+    pub factor: Vec<f64>,
+}
+
+impl ChannelMap {
+    /// All of `width` channels as they are.
+    pub fn identity(width: usize) -> Self {
+        Self {
+            source: (0..width).collect(),
+            factor: vec![1.0; width],
+        }
+    }
+}
+
+/// An index map: which channel each place of an axis belongs to. Concatenation makes several
+/// segments, flattening a spread, channel-last flattening, groups and heads make the same
+/// segment come back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IndexMap {
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl IndexMap {
+    pub(crate) fn fixed(length: usize) -> Self {
+        Self {
+            segments: vec![Segment::Fixed(length)],
+        }
+    }
+
+    pub(crate) fn new(segments: Vec<Segment>) -> Self {
+        let mut joined: Vec<Segment> = Vec::with_capacity(segments.len());
+        for segment in segments {
+            match (joined.last_mut(), segment) {
+                (_, segment) if segment.length() == 0 => {}
+                (Some(Segment::Fixed(length)), Segment::Fixed(more)) => *length += more,
+                (_, segment) => joined.push(segment),
+            }
+        }
+        Self { segments: joined }
+    }
+
+    /// The segments, in order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Places of the axis.
+    pub fn length(&self) -> usize {
+        self.segments.iter().map(Segment::length).sum()
+    }
+
+    /// Whether any place belongs to a channel.
+    pub fn has_channels(&self) -> bool {
+        self.segments.iter().any(|s| s.group().is_some())
+    }
+
+    /// The groups that lie along the axis.
+    pub fn groups(&self) -> BTreeSet<GroupId> {
+        self.segments.iter().filter_map(Segment::group).collect()
+    }
+
+    /// The group, if the axis holds its channels one by one and nothing else.
+    pub fn plain(&self) -> Option<GroupId> {
+        match self.segments[..] {
+            [
+                Segment::Channels {
+                    group, spread: 1, ..
+                },
+            ] => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Places of the axis once each group has as many channels as `width` says.
+    pub fn length_with(&self, width: &dyn Fn(GroupId) -> Option<usize>) -> usize {
+        let segments = self.segments.iter();
+        segments.map(|segment| grown_length(segment, width)).sum()
+    }
+
+    /// Where `place`, the edge of a segment or a place within one, lies once groups have other
+    /// widths: edges go with their segments.
+    pub fn moved(&self, place: usize, width: &dyn Fn(GroupId) -> Option<usize>) -> usize {
+        let (mut before, mut after) = (0, 0);
+        for segment in &self.segments {
+            if place <= before {
+                break;
+            }
+            let length = segment.length();
+            if place < before + length {
+                return after + (place - before);
+            }
+            before += length;
+            after += grown_length(segment, width);
+        }
+        after
+    }
+
+    /// The places of one channel of `group`, in order.
+    pub fn places(&self, group: GroupId, channel: usize) -> Vec<usize> {
+        let (mut start, mut places) = (0, Vec::new());
+        for segment in &self.segments {
+            if let Segment::Channels {
+                group: found,
+                width,
+                spread,
+            } = *segment
+                && found == group
+                && channel < width
+            {
+                let first = start + channel * spread;
+                places.extend(first..first + spread);
+            }
+            start += segment.length();
+        }
+        places
+    }
+
+    /// As [`places`](Self::places), once groups have these widths.
+    pub fn places_with(
+        &self,
+        group: GroupId,
+        channel: usize,
+        width: &dyn Fn(GroupId) -> Option<usize>,
+    ) -> Vec<usize> {
+        let grown = self.segments.iter().map(|segment| match *segment {
+            Segment::Channels {
+                group,
+                width: old,
+                spread,
+            } => Segment::Channels {
+                group,
+                width: width(group).unwrap_or(old),
+                spread,
+            },
+            fixed => fixed,
+        });
+        let grown = Self {
+            segments: grown.collect(),
+        };
+        grown.places(group, channel)
+    }
+
+    /// For each place after `maps` (of the groups that change) the old place and the channel's
+    /// factor; 1 where nothing changes.
+    pub fn selected(&self, map: &dyn Fn(GroupId) -> Option<ChannelMap>) -> Vec<(usize, f64)> {
+        let (mut start, mut places) = (0, Vec::new());
+        for segment in &self.segments {
+            let changed = segment.group().and_then(map);
+            match (*segment, changed) {
+                (Segment::Channels { spread, .. }, Some(map)) => {
+                    for (source, factor) in map.source.iter().zip(&map.factor) {
+                        let first = start + source * spread;
+                        places.extend((first..first + spread).map(|place| (place, *factor)));
+                    }
+                }
+                (segment, _) => {
+                    places.extend((start..start + segment.length()).map(|place| (place, 1.0)));
+                }
+            }
+            start += segment.length();
+        }
+        places
+    }
+}
+
+fn grown_length(segment: &Segment, width: &dyn Fn(GroupId) -> Option<usize>) -> usize {
+    match *segment {
+        Segment::Channels {
+            group,
+            width: old,
+            spread,
+        } => width(group).unwrap_or(old) * spread,
+        Segment::Fixed(length) => length,
+    }
+}

@@ -1,0 +1,54 @@
+//! Edits of arrays on the host: what an optimizer's record holds.
+
+use burn::tensor::{DType, TensorData};
+
+use super::Select;
+use crate::error::NnError;
+
+/// A dense array on the host.
+pub(crate) struct Array {
+    shape: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl Array {
+    pub fn read(data: TensorData) -> Result<Self, NnError> {
+        let shape = data.shape().to_vec();
+        let values = data
+            .convert_dtype(DType::F64)
+            .try_to_vec::<f64>()
+            .map_err(|error| NnError::Plan(format!("a parameter cannot be read: {error}")))?;
+        Ok(Self { shape, values })
+    }
+
+    pub fn into_data(self, dtype: DType) -> TensorData {
+        TensorData::new(self.values, self.shape).convert_dtype(dtype)
+    }
+
+    /// Slices `edit.source` along `edit.axis`, multiplied by `factor^power`.
+    pub fn select(&self, edit: &Select, power: Option<i32>) -> Result<Self, NnError> {
+        let length = self.shape.get(edit.axis).copied().ok_or_else(|| {
+            NnError::Plan(format!(
+                "a parameter of shape {:?} has no axis {}",
+                self.shape, edit.axis
+            ))
+        })?;
+        if edit.source.iter().any(|&source| source >= length) {
+            return Err(NnError::Plan(format!(
+                "the plan copies a channel that an axis of {length} does not have"
+            )));
+        }
+        let inner: usize = self.shape[edit.axis + 1..].iter().product();
+        let mut values = Vec::with_capacity(self.values.len() / length * edit.source.len());
+        for block in self.values.chunks_exact(length * inner) {
+            for (&source, factor) in edit.source.iter().zip(&edit.factor) {
+                let slice = &block[source * inner..(source + 1) * inner];
+                let factor = power.map_or(1.0, |power| factor.powi(power));
+                values.extend(slice.iter().map(|value| value * factor));
+            }
+        }
+        let mut shape = self.shape.clone();
+        shape[edit.axis] = edit.source.len();
+        Ok(Self { shape, values })
+    }
+}

@@ -1,0 +1,316 @@
+//! Tracing: a model's own forward pass as a graph.
+
+mod hold;
+mod lower;
+mod record;
+
+use std::collections::{HashMap, HashSet};
+
+use burgeon_graph::{Graph, GraphBuilder, Size, ValueId};
+use burn::backend::capture::TensorId;
+use burn::backend::ir::{ModuleOperationIr, OperationIr, TensorIr};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Tensor, TensorData};
+
+pub(crate) use record::{Leaf, said};
+
+use crate::error::NnError;
+use crate::growable::inference;
+use crate::ports::{Input, Output};
+use crate::replay::{kind, smoothness};
+use record::{Recording, record};
+
+/// Layers whose convolutions are this project's.
+const OURS: [&str; 2] = ["FastConv2d", "DepthwiseConv2d"];
+
+fn is_ours(leaf: &Leaf) -> bool {
+    let kind = leaf.containers.last();
+    kind.is_some_and(|kind| OURS.contains(&kind.as_str()))
+}
+
+/// Batch sizes at which a model is looked at, each with the next. A linear layer folds its batch
+/// or not by a rule on sizes, so two are looked for at which it does the same.
+const BATCHES: [usize; 4] = [2, 16, 128, 1024];
+
+/// A model's forward pass in inference mode: what it computes, for any batch.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    graph: Graph,
+    /// As many as the graph has nodes.
+    pub(crate) operations: Vec<OperationIr>,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) output: TensorId,
+    pub(crate) constants: HashMap<TensorId, TensorData>,
+    pub(crate) parameters: HashMap<TensorId, ParamId>,
+    pub(crate) values: HashMap<TensorId, ValueId>,
+    /// Tensors that depend on the input.
+    data: HashSet<TensorId>,
+    /// Weights of layers whose convolutions are this project's.
+    pub(crate) fast: HashSet<TensorId>,
+    /// For each operation the tensors that no later one reads.
+    pub(crate) last_uses: Vec<Vec<TensorId>>,
+}
+
+impl Trace {
+    /// Traces `forward` of `model`, in inference mode, for inputs like `example`, of which at
+    /// least one row is needed. The model is not changed, and nothing is computed.
+    ///
+    /// # Errors
+    /// [`NnError::Trace`] where the forward pass reads values, depends on the batch size, draws
+    /// numbers, or makes data of its own for each batch; with what to do.
+    pub fn of<M: Module, I: Input, O: Output>(
+        model: &M,
+        example: &I,
+        forward: impl Fn(&M, I) -> O,
+    ) -> Result<Self, NnError> {
+        if example.is_empty() {
+            return Err(NnError::Data(
+                "tracing needs an example of at least one row, and as many rows of each input"
+                    .into(),
+            ));
+        }
+        let trained = Trained::of(model);
+        let mut refused = None;
+        for batch in BATCHES {
+            let at = |rows: usize| {
+                let indices: Vec<usize> = (0..rows).map(|row| row % example.len()).collect();
+                record(inference(model), example.select_rows(&indices), &forward)
+            };
+            let (first, second) = (at(batch)?, at(batch + 1)?);
+            match sizes(&first, &second, batch) {
+                Ok(sizes) => return Self::new(first, &sizes, batch, &trained),
+                Err(difference) => refused.get_or_insert(difference),
+            };
+        }
+        Err(NnError::Trace(format!(
+            "`predict` computes something else for another batch size: {}",
+            refused.unwrap_or_default()
+        )))
+    }
+
+    /// Whether a tensor depends on the input.
+    pub(crate) fn is_data(&self, tensor: TensorId) -> bool {
+        self.data.contains(&tensor)
+    }
+
+    /// Number of axes.
+    pub(crate) fn rank(&self, tensor: TensorId) -> Option<usize> {
+        let value = self.values.get(&tensor)?;
+        Some(self.graph.axes(*value).len())
+    }
+
+    /// What the model computes.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn new(
+        recording: Recording,
+        sizes: &HashMap<TensorId, Vec<Size>>,
+        batch: usize,
+        trained: &Trained,
+    ) -> Result<Self, NnError> {
+        let Recording {
+            operations,
+            inputs,
+            outputs,
+            constants,
+            leaves,
+        } = recording;
+        let Some(&output) = outputs.first() else {
+            return Err(NnError::Trace("the model answers nothing".into()));
+        };
+        let operations = reached(operations, output);
+        let mut builder = GraphBuilder::new(batch);
+        let mut values: HashMap<TensorId, ValueId> = HashMap::new();
+        let size = |tensor: &TensorIr| {
+            let fixed = || tensor.shape.iter().map(|&n| Size::fixed(n)).collect();
+            sizes.get(&tensor.id).cloned().unwrap_or_else(fixed)
+        };
+        // Parameters by path, so that the graph does not depend on a map's order.
+        let mut named: Vec<(&TensorId, &Leaf)> = leaves.iter().collect();
+        named.sort_by(|a, b| a.1.path.cmp(&b.1.path));
+        for (tensor, leaf) in named {
+            let Some(data) = constants.get(tensor) else {
+                continue;
+            };
+            let shape: Vec<usize> = data.shape().iter().copied().collect();
+            let container = leaf.containers.last().map_or("", String::as_str);
+            let is_trained = trained.contains(leaf.id);
+            let value = builder.parameter(leaf.id, &leaf.path, container, &shape, is_trained);
+            values.insert(*tensor, value);
+            hold::parameter(&mut builder, value, leaf);
+        }
+        let mut fast = HashSet::new();
+        for operation in &operations {
+            for tensor in operation.inputs() {
+                if values.contains_key(&tensor.id) {
+                    continue;
+                }
+                let value = if inputs.contains(&tensor.id) {
+                    builder.input(size(tensor))
+                } else {
+                    let per_batch = size(tensor).iter().any(|size| size.per_sample != 0);
+                    if per_batch {
+                        return Err(NnError::Trace(format!(
+                            "`predict` makes data of shape {:?} for each batch, which `{}` reads: \
+                             keep it in the model, or make it of the input by tensor operations",
+                            tensor.shape,
+                            kind(operation)
+                        )));
+                    }
+                    builder.constant(
+                        size(tensor),
+                        constants.get(&tensor.id).is_some_and(is_uniform),
+                    )
+                };
+                values.insert(tensor.id, value);
+            }
+            let (operation_kind, operands) = lower::lower(operation);
+            let made = operation.outputs().collect::<Vec<_>>();
+            let [out] = made[..] else {
+                return Err(NnError::Trace(format!(
+                    "`{}` gives several tensors at once, which a replay does not know",
+                    kind(operation)
+                )));
+            };
+            let operand = operands.iter().map(|tensor| values[&tensor.id]).collect();
+            hold::operands(&mut builder, operation, &values, &leaves);
+            let (name, smooth) = (kind(operation), smoothness(operation));
+            let value = builder.node(&name, operation_kind, smooth, operand, size(out));
+            values.insert(out.id, value);
+            if let OperationIr::Module(ModuleOperationIr::Conv2d(o)) = operation
+                && leaves.get(&o.weight.id).is_some_and(is_ours)
+            {
+                fast.insert(o.weight.id);
+            }
+        }
+        let graph = builder.build(&[values[&output]]);
+        let last_uses = last_uses(&operations, output);
+        let mut data: HashSet<TensorId> = inputs.iter().copied().collect();
+        for operation in &operations {
+            if operation.inputs().any(|tensor| data.contains(&tensor.id)) {
+                data.extend(operation.outputs().map(|tensor| tensor.id));
+            }
+        }
+        let parameters = leaves.iter().map(|(tensor, leaf)| (*tensor, leaf.id));
+        Ok(Self {
+            graph,
+            inputs,
+            output,
+            parameters: parameters.collect(),
+            constants,
+            values,
+            data,
+            fast,
+            last_uses,
+            operations,
+        })
+    }
+}
+
+/// Which parameters are trained.
+struct Trained(HashSet<ParamId>);
+
+impl Trained {
+    fn of<M: Module>(model: &M) -> Self {
+        struct Visitor(HashSet<ParamId>);
+        impl ModuleVisitor for Visitor {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if param.is_require_grad() {
+                    self.0.insert(param.id);
+                }
+            }
+        }
+        let on_tape = model.devices().iter().any(|device| device.is_autodiff());
+        let model = match on_tape {
+            true => model.clone(),
+            // What would be trained cannot be told of a model that is not: all of it.
+            false => model.clone().train(),
+        };
+        let mut visitor = Visitor(HashSet::new());
+        model.visit(&mut visitor);
+        Self(visitor.0)
+    }
+
+    fn contains(&self, id: ParamId) -> bool {
+        self.0.contains(&id)
+    }
+}
+
+/// The operations on which `output` depends, in their order.
+fn reached(operations: Vec<OperationIr>, output: TensorId) -> Vec<OperationIr> {
+    let mut wanted = HashSet::from([output]);
+    let mut kept: Vec<OperationIr> = Vec::with_capacity(operations.len());
+    for operation in operations.into_iter().rev() {
+        if operation
+            .outputs()
+            .any(|tensor| wanted.contains(&tensor.id))
+        {
+            wanted.extend(operation.inputs().map(|tensor| tensor.id));
+            kept.push(operation);
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+/// For each operation the tensors that no later one reads, the output left out.
+fn last_uses(operations: &[OperationIr], output: TensorId) -> Vec<Vec<TensorId>> {
+    let mut seen = HashSet::from([output]);
+    let mut uses: Vec<Vec<TensorId>> = operations
+        .iter()
+        .rev()
+        .map(|operation| {
+            let read = operation.inputs().map(|tensor| tensor.id);
+            read.filter(|id| seen.insert(*id)).collect()
+        })
+        .collect();
+    uses.reverse();
+    uses
+}
+
+/// Whether `data` is one number everywhere.
+fn is_uniform(data: &TensorData) -> bool {
+    if !data.dtype().is_float() {
+        return false;
+    }
+    let mut values = data.iter::<f64>();
+    let first = values.next();
+    values.all(|value| Some(value) == first)
+}
+
+/// The sizes of all tensors by two recordings at `batch` and one more; what differs otherwise
+/// where something does.
+fn sizes(
+    first: &Recording,
+    second: &Recording,
+    batch: usize,
+) -> Result<HashMap<TensorId, Vec<Size>>, String> {
+    let pairs = || first.operations.iter().zip(&second.operations);
+    if let Some((a, b)) = pairs().find(|(a, b)| kind(a) != kind(b)) {
+        return Err(format!("`{}` becomes `{}`", kind(a), kind(b)));
+    }
+    if first.operations.len() != second.operations.len() {
+        return Err(format!(
+            "{} operations become {}",
+            first.operations.len(),
+            second.operations.len()
+        ));
+    }
+    let mut sizes = HashMap::new();
+    for (a, b) in pairs() {
+        for (s, t) in a.nodes().into_iter().zip(b.nodes()) {
+            let lengths = s.shape.iter().zip(t.shape.iter());
+            let size = lengths.map(|(&now, &next)| {
+                let per_sample = next.saturating_sub(now);
+                Size {
+                    per_sample,
+                    fixed: now as isize - (per_sample * batch) as isize,
+                }
+            });
+            sizes.insert(s.id, size.collect());
+        }
+    }
+    Ok(sizes)
+}

@@ -1,0 +1,148 @@
+//! Recording a model's forward pass. All use of Burn's capture device is in this file.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::backend::capture::{CaptureBackend, TensorId};
+use burn::backend::ir::{GraphIr, OperationIr};
+use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use crate::error::NnError;
+use crate::ports::{Input, Output};
+
+/// A parameter or running statistic as it was recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf {
+    pub id: ParamId,
+    pub path: String,
+    /// The kind of the layer that holds it, and the kinds of those around it.
+    pub containers: Vec<String>,
+}
+
+/// One forward pass.
+pub(super) struct Recording {
+    pub operations: Vec<OperationIr>,
+    pub inputs: Vec<TensorId>,
+    pub outputs: Vec<TensorId>,
+    /// The data of parameters, of constants and of the inputs.
+    pub constants: HashMap<TensorId, TensorData>,
+    pub leaves: HashMap<TensorId, Leaf>,
+}
+
+#[derive(Default)]
+struct Names {
+    path: Vec<String>,
+    containers: Vec<String>,
+    leaves: HashMap<TensorId, Leaf>,
+}
+
+impl Names {
+    fn leaf(&mut self, id: ParamId, tensor: Option<TensorId>) {
+        let Some(tensor) = tensor else {
+            return;
+        };
+        let kinds = self.containers.iter();
+        let structs = kinds.filter_map(|kind| kind.strip_prefix("Struct:"));
+        let leaf = Leaf {
+            id,
+            path: self.path.join("."),
+            containers: structs.map(str::to_owned).collect(),
+        };
+        self.leaves.insert(tensor, leaf);
+    }
+}
+
+impl ModuleVisitor for Names {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push(name.to_owned());
+        self.containers.push(container.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+        self.containers.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val().try_into_primitive::<CaptureBackend>();
+        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()));
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        let tensor = param.val().try_into_primitive::<CaptureBackend>();
+        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()));
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        let tensor = param.val().try_into_primitive::<CaptureBackend>();
+        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()));
+    }
+}
+
+fn recorded_id(value: DispatchTensor) -> Option<TensorId> {
+    // Nothing is read of the tensor but its id, so its rank does not matter.
+    let recorded = match value.dtype() {
+        dtype if dtype.is_float() => {
+            Tensor::<1>::from_dispatch(value).try_into_primitive::<CaptureBackend>()
+        }
+        dtype if dtype.is_bool() => {
+            Tensor::<1, Bool>::from_dispatch(value).try_into_primitive::<CaptureBackend>()
+        }
+        _ => Tensor::<1, Int>::from_dispatch(value).try_into_primitive::<CaptureBackend>(),
+    };
+    recorded.ok().map(|tensor| tensor.id())
+}
+
+/// Records `forward`. `model` must be `valid()`, and be used for nothing else: moving a clone of
+/// a training model would move its running statistics too.
+///
+/// # Errors
+/// [`NnError::Trace`] with what the forward pass said where it panics, as it does where it reads
+/// a value.
+pub(super) fn record<M: Module, I: Input, O: Output>(
+    model: M,
+    input: I,
+    forward: &dyn Fn(&M, I) -> O,
+) -> Result<Recording, NnError> {
+    let device = Device::capture();
+    let mut names = Names::default();
+    let captured = catch_unwind(AssertUnwindSafe(|| {
+        device.capture_scope(|scope| {
+            let model = model.to_device(&device);
+            model.visit(&mut names);
+            let input = input.to_device(&device);
+            let inputs: Vec<_> = input.clone().into_values();
+            let inputs = inputs
+                .into_iter()
+                .filter_map(recorded_id)
+                .collect::<Vec<_>>();
+            let output = recorded_id(forward(&model, input).into_value());
+            scope.complete(inputs, output)
+        })
+    }));
+    let captured = captured.map_err(|payload| NnError::Trace(said(payload.as_ref())))?;
+    let captured = captured.map_err(|error| NnError::Trace(format!("{error:?}")))?;
+    let GraphIr {
+        operations,
+        inputs,
+        outputs,
+    } = captured.graph;
+    let computes = |o: &OperationIr| !matches!(o, OperationIr::Init(_) | OperationIr::Drop(_));
+    Ok(Recording {
+        operations: operations.into_iter().filter(computes).collect(),
+        inputs,
+        outputs,
+        constants: captured.values.into_iter().collect(),
+        leaves: names.leaves,
+    })
+}
+
+/// What a panic said.
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("a shape does not fit")
+        .to_owned()
+}
