@@ -213,10 +213,11 @@ fn read(path: &Path, backend: &dyn SplitBackend) -> Result<CurvatureBlock, Exper
     let weights_dtype = weights.dtype();
     if file.names().contains(&"x") {
         let (x_shape, x) = array("x")?;
-        if x_shape.len() != 2 || shape.len() != 2 {
+        if x_shape.len() != 2 || shape.len() != 2 || shape[0] != x_shape[0] {
             let text = format!("`x` is {x_shape:?} and `w` {shape:?}, not [n, d] and [n, M]");
             return Err(problem(text));
         }
+        not_empty([("x", &x_shape), ("w", &shape)]).map_err(problem)?;
         let dtype = x.dtype();
         return Ok(CurvatureBlock {
             input: SiteInput::Rows(Tensor::from_data(x, (&device, dtype))),
@@ -231,8 +232,16 @@ fn read(path: &Path, backend: &dyn SplitBackend) -> Result<CurvatureBlock, Exper
         );
         return Err(problem(text));
     }
+    not_empty([("input", &input_shape), ("w", &shape)]).map_err(problem)?;
     let window = window(&metadata).map_err(problem)?;
-    let [oh, ow] = window.output_size([input_shape[2], input_shape[3]]);
+    let size = [input_shape[2], input_shape[3]];
+    let unfit = |error| {
+        problem(format!(
+            "its window does not fit an input of {size:?}: {error}"
+        ))
+    };
+    window.check(size).map_err(unfit)?;
+    let [oh, ow] = window.output_size(size);
     if [shape[0], shape[2], shape[3]] != [input_shape[0], oh, ow] {
         return Err(problem(format!(
             "`w` is {shape:?}, but an input {input_shape:?} has outputs [{}, M, {oh}, {ow}]",
@@ -247,6 +256,16 @@ fn read(path: &Path, backend: &dyn SplitBackend) -> Result<CurvatureBlock, Exper
         bias: false,
         weights: weights.permute([0, 2, 3, 1]).reshape([rows, shape[1]]),
     })
+}
+
+/// Refuses arrays without an entry: no rows, no fan-in or no neurons.
+fn not_empty(arrays: [(&str, &[usize]); 2]) -> Result<(), String> {
+    match arrays.iter().find(|(_, shape)| shape.contains(&0)) {
+        Some((name, shape)) => Err(format!(
+            "`{name}` is {shape:?}: rows, fan-in and neurons are at least 1"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn window(metadata: &HashMap<String, String>) -> Result<Window, String> {

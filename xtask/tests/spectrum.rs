@@ -103,7 +103,7 @@ fn unsound_files_are_refused_with_what_is_wrong() {
     write(&path, &[x()], &[]);
     refused(&[], "no array `w`");
     write(&path, &[x(), ("w", &[5, 2], values(10, 0.0))], &[]);
-    refused(&[], "expected shape");
+    refused(&[], "not [n, d] and [n, M]");
     let nan = f32::NAN.to_le_bytes().repeat(8);
     write(&path, &[x(), ("w", &[4, 2], nan)], &[]);
     refused(&[], "NaN");
@@ -121,9 +121,54 @@ fn unsound_files_are_refused_with_what_is_wrong() {
     let window = [("kernel", "3"), ("stride", "1"), ("padding", "0")];
     write(&path, &[input(), w()], &window);
     refused(&[], "has outputs [1, M, 2, 2]");
-    let no_columns = ("x", &[4, 0][..], Vec::new());
-    write(&path, &[no_columns, ("w", &[4, 2], values(8, 0.0))], &[]);
-    refused(&["--method", "krylov"], "fan-in");
-    write(&path, &[x(), ("w", &[0, 2], Vec::new())], &[]);
-    refused(&[], "site");
+}
+
+/// Shapes and windows that no method can answer for: the same error for each, and soon.
+#[test]
+fn absurd_shapes_are_refused_by_every_method() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("file.safetensors");
+    let refused = |arrays: [(&str, &[usize]); 2], window: [&str; 3], expected: &str| {
+        let arrays = arrays.map(|(name, shape)| {
+            let count = shape.iter().product();
+            (name, shape, values(count, 0.0))
+        });
+        let [kernel, stride, padding] = window;
+        let metadata = [("kernel", kernel), ("stride", stride), ("padding", padding)];
+        write(&path, &arrays, &metadata);
+        let said = ["auto", "dense", "krylov", "rayleigh"].map(|method| {
+            let output = spectrum(&path, &["--method", method]);
+            assert_eq!(output.status.code(), Some(1), "{method}");
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        });
+        assert!(said[0].contains(expected), "{}", said[0]);
+        assert!(!said[0].contains("panicked"), "{}", said[0]);
+        assert!(said.iter().all(|text| *text == said[0]), "{said:?}");
+    };
+    let rows = |x: &[usize; 2], w: &[usize; 2], expected: &str| {
+        refused([("x", x), ("w", w)], ["1", "1", "0"], expected);
+    };
+    rows(&[4, 3], &[5, 2], "not [n, d] and [n, M]");
+    rows(&[4, 0], &[4, 2], "at least 1");
+    rows(&[4, 3], &[4, 0], "at least 1");
+    rows(&[0, 3], &[0, 2], "at least 1");
+    let maps = |w: [usize; 4], window: [&str; 3], expected: &str| {
+        refused([("input", &[1, 1, 4, 4]), ("w", &w)], window, expected);
+    };
+    maps([1, 2, 0, 0], ["3", "1", "1"], "at least 1");
+    maps([1, 2, 1, 1], ["9", "1", "0"], "kernel size = 9");
+    maps([1, 2, 1, 1], ["3", "1000000", "1"], "stride = 1000000");
+    maps(
+        [1, 2, 3, 3],
+        ["3", "1", "4000000000"],
+        "padding = 4000000000",
+    );
+    let most = usize::MAX.to_string();
+    maps([1, 2, 1, 1], [&most, "1", "0"], "kernel size");
+    maps([1, 2, 1, 1], ["3", "1", &most], "kernel size");
+    refused(
+        [("input", &[1, 0, 4, 4]), ("w", &[1, 2, 4, 4])],
+        ["3", "1", "1"],
+        "at least 1",
+    );
 }

@@ -298,16 +298,22 @@ impl<I: Rows> Samples<I> {
         })
     }
 
-    /// Batches of at most `size` samples in the order that `seed` draws.
+    /// Batches of at most `size` samples in the order that `seed` draws. A last sample that would
+    /// be alone joins the batch before it: batch statistics of one sample are no statistics.
     pub(crate) fn shuffled_batches(
         &self,
         size: usize,
         seed: u64,
     ) -> impl Iterator<Item = Self> + '_ {
         let (order, size) = (self.shuffled(seed), size.max(1));
-        (0..order.len())
-            .step_by(size)
-            .map(move |start| self.rows(&order[start..(start + size).min(order.len())]))
+        let count = order.len();
+        let lone = size > 1 && count > size && count % size == 1;
+        let end = if lone { count - 1 } else { count };
+        (0..end).step_by(size).map(move |start| {
+            let stop = start + size;
+            let stop = if stop >= end { count } else { stop };
+            self.rows(&order[start..stop])
+        })
     }
 
     /// The same samples where gradients are recorded.

@@ -72,4 +72,4 @@ pub use layers::{
 };
 pub use max_pool2d::{max_pool2d, max_pool2d_padded};
 pub use probe::probed;
-pub use window::Window;
+pub use window::{Window, WindowError};

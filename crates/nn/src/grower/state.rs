@@ -28,7 +28,8 @@ pub struct EpochRecord {
 pub struct Trial {
     /// The step.
     pub epsilon: f64,
-    /// The loss under it; `None` if it is not finite.
+    /// The loss under it; `None` if it is not finite, or the type of the weights does not
+    /// resolve the step.
     pub loss: Option<f64>,
 }
 

@@ -10,7 +10,7 @@ use crate::objective::Objective;
 use crate::passes::ForwardPasses;
 use crate::rehearsal::{Losses, rehearse};
 use crate::samples::Samples;
-use crate::surgery::apply_plan;
+use crate::surgery::{Resolution, apply_plan};
 use crate::topology::Topology;
 
 /// The held loss and accuracy that `model` would have under `plan` with step
@@ -50,14 +50,22 @@ impl LineSearch {
         grid: &[f64],
         objective: &dyn Objective,
     ) -> Result<Self, NnError> {
-        let Losses { baseline, grown } = match rehearse(passes, plan, grid, objective)? {
+        let is_resolved = resolved(passes, plan, grid)?;
+        let steps = grid.iter().copied().zip(&is_resolved);
+        let sound: Vec<f64> = steps
+            .filter(|(_, sound)| **sound)
+            .map(|(step, _)| step)
+            .collect();
+        let Losses { baseline, grown } = match rehearse(passes, plan, &sound, objective)? {
             Some(losses) => losses,
-            None => by_surgery(passes, plan, grid, objective)?,
+            None => by_surgery(passes, plan, &sound, objective)?,
         };
         let mut trials = Vec::with_capacity(grid.len());
         let mut best: Option<(f64, f64)> = None;
-        for (&epsilon, loss) in grid.iter().zip(grown) {
-            let loss = loss.is_finite().then_some(loss);
+        let mut grown = grown.into_iter();
+        for (&epsilon, sound) in grid.iter().zip(is_resolved) {
+            let loss = if sound { grown.next() } else { None };
+            let loss = loss.filter(|loss| loss.is_finite());
             trials.push(Trial { epsilon, loss });
             if let Some(loss) = loss
                 && best.is_none_or(|(_, least)| loss < least)
@@ -73,11 +81,12 @@ impl LineSearch {
     }
 }
 
-/// Tries each step of `grid` on `held` samples. Over samples that were captured,
+/// Tries each step of `grid` on `held` samples; one below what the type of the weights resolves
+/// has no loss. Over samples that were captured,
 /// [`ForwardPasses::line_search`] does the same for less.
 ///
 /// # Errors
-/// As [`preview`].
+/// As [`preview`]; [`NnError::Plan`] if no step is resolved.
 pub fn line_search<M: Growable>(
     model: &M,
     plan: &Plan,
@@ -87,6 +96,31 @@ pub fn line_search<M: Growable>(
     batch_size: usize,
 ) -> Result<LineSearch, NnError> {
     ForwardPasses::new(model, held, batch_size)?.line_search(plan, grid, objective)
+}
+
+/// Which steps of `grid` the type of the weights resolves.
+///
+/// # Errors
+/// [`NnError::Plan`] if it resolves none.
+fn resolved<M: Growable>(
+    passes: &ForwardPasses<M>,
+    plan: &Plan,
+    grid: &[f64],
+) -> Result<Vec<bool>, NnError> {
+    let resolution = Resolution::new(&passes.model, &passes.topology, plan);
+    let mut problem = None;
+    let mut is_resolved = |epsilon: &f64| match resolution.check(*epsilon) {
+        Ok(()) => true,
+        Err(error) => {
+            problem.get_or_insert(error);
+            false
+        }
+    };
+    let found: Vec<bool> = grid.iter().map(&mut is_resolved).collect();
+    match problem {
+        Some(problem) if !found.contains(&true) => Err(problem),
+        _ => Ok(found),
+    }
 }
 
 /// The losses of the grown networks themselves.

@@ -3,11 +3,13 @@
 mod edit;
 mod optimizer;
 mod prune;
+mod resolution;
 
 pub use edit::ParamEdits;
 pub use optimizer::carry_optimizer;
 pub(crate) use optimizer::optimizer_tensors;
 pub use prune::keep_channels;
+pub(crate) use resolution::Resolution;
 
 use std::collections::HashMap;
 
@@ -29,7 +31,8 @@ use edit::{AxisEdit, Offset};
 /// optimizer's state. `model` is not changed, running statistics included.
 ///
 /// # Errors
-/// [`NnError::Plan`] if the plan does not fit the topology, or splits one channel twice.
+/// [`NnError::Plan`] if the plan does not fit the topology, or splits one channel twice, or
+/// if the type of the weights does not resolve a step that is not 0.
 pub fn apply_plan<M: Module>(
     model: &M,
     topology: &Topology,
@@ -37,6 +40,7 @@ pub fn apply_plan<M: Module>(
     epsilon: f64,
 ) -> Result<(M, ParamEdits), NnError> {
     let edits = plan_edits(topology, plan, epsilon)?;
+    Resolution::new(model, topology, plan).check(epsilon)?;
     Ok((apply_edits(model, &edits)?, edits))
 }
 

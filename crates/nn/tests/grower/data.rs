@@ -8,7 +8,8 @@ use burgeon_nn::capture::capture;
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::grower::line_search;
 use burgeon_nn::{
-    CrossEntropy, Growable, Grower, NnError, Samples, SpectrumConfig, Topology, capture_spectra,
+    CrossEntropy, Growable, Grower, LearningRate, NnError, Samples, SpectrumConfig, Task, Topology,
+    capture_spectra,
 };
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -117,4 +118,30 @@ fn a_batch_size_that_predict_fixes_is_named() {
         64,
     );
     refused(found, "cannot read a batch of");
+}
+
+/// A last batch of one sample has no variance to normalise by.
+#[test]
+fn a_lone_last_sample_joins_the_batch_before_it() {
+    let variances = |count: usize| {
+        let task = Task {
+            objective: Box::new(CrossEntropy),
+            train: digits(129)
+                .subset(&(0..count).collect::<Vec<_>>())
+                .expect("there"),
+            held: digits(64),
+        };
+        let still = config()
+            .with_learning_rate(LearningRate::Constant(0.0))
+            .with_max_epochs(1);
+        let grower = Grower::new(still, FLEX, task, Mlp::fixed(2), adam());
+        let mut grower = grower.expect("sound");
+        grower.run().expect("runs");
+        let norm = grower.model().hidden1.norm.clone().expect("with one");
+        let variances = norm.running_var.value().into_data();
+        variances.try_to_vec::<f32>().expect("f32")
+    };
+    for (even, odd) in variances(128).into_iter().zip(variances(129)) {
+        assert!((odd / even - 1.0).abs() < 0.1, "{even} becomes {odd}");
+    }
 }

@@ -9,5 +9,6 @@ mod input;
 mod mixed_precision;
 mod network;
 mod optimizer;
+mod resolution;
 mod types;
 mod weights;

@@ -2,13 +2,15 @@
 
 use burgeon_backend_flex::FLEX;
 use burgeon_backend_ndarray::NDARRAY;
-use burgeon_core::criterion::SteepestDescent;
+use burgeon_core::criterion::RandomSplit;
 use burgeon_core::select::Fraction;
 use burgeon_core::{Activation, SplitBackend};
 use burgeon_nn::growable::cast;
+use burgeon_nn::grower::Accept;
 use burgeon_nn::{
     Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig, LearningRate,
-    MeanSquaredError, NnError, Samples, Task, Topology, Trigger,
+    MeanSquaredError, NnError, Samples, SpectrumConfig, StepSize, Task, Topology, Trigger,
+    capture_spectra,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -96,19 +98,25 @@ fn recurrent_task(inputs: DType, values: DType) -> Task<Tensor<3>> {
 }
 
 fn short() -> GrowerConfig {
-    GrowerConfig::new(SteepestDescent, Fraction::new(0.5).expect("in range"))
+    GrowerConfig::new(RandomSplit, Fraction::new(0.5).expect("in range"))
         .with_trigger(Trigger::Every { epochs: 1 })
         .with_max_epochs(3)
         .with_learning_rate(LearningRate::Constant(0.02))
         .with_batch_size(7)
-        .with_max_refusals(10)
+        .with_step_size(StepSize::Fixed {
+            epsilon: 0.1,
+            accept: Accept::Always,
+        })
 }
 
 #[test]
 fn a_recurrence_by_hand_grows_in_f64() {
     let task = recurrent_task(DType::F64, DType::F64);
+    let model = Recurrent::new(true);
+    let spectra = SpectrumConfig::default();
+    capture_spectra(&model, &MeanSquaredError, &task.train, 7, &spectra, &FLEX).expect("captured");
     let stateless = SgdConfig::new().init();
-    let grower = Grower::new(short(), FLEX, task, Recurrent::new(true), stateless);
+    let grower = Grower::new(short(), FLEX, task, model, stateless);
     let mut grower = grower.expect("sound");
     grower.run().expect("runs");
     assert!(grower.model().cell.neurons() > 3, "nothing has grown");

@@ -100,7 +100,7 @@ fn pad(step: &Step, o: &PadOpIr) -> Result<Jet, Unsupported> {
     }
     let zero = PadMode::Constant(0.0);
     Ok(map(&step.read(&o.input), step.value()?, |part| {
-        Dispatch::float_pad(part, &o.padding, zero.clone())
+        Dispatch::float_pad(part, &o.padding, zero)
     }))
 }
 

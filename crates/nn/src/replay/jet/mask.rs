@@ -58,9 +58,7 @@ pub(super) fn comparison(
 
 fn compared(step: &Step, difference: OperationIr, above: bool) -> Result<Jet, Unsupported> {
     let truth = step.value()?;
-    let Some(mask) = step.operation.outputs().next().map(|out| out.id) else {
-        return Err(step.unsupported());
-    };
+    let mask = step.output()?;
     let difference = jet(&difference, step.frame, None, step.read)?;
     let comparison = Comparison {
         mask,
@@ -137,8 +135,11 @@ pub(super) fn choose(
         Some(Jump::Compared(comparison)) => {
             let base = Node::new(tensor.id, &base);
             let chosen = match value {
-                Chosen::Tensor(value) => Branch::Node(Node::new(value.id, &chosen)),
-                Chosen::Number(number) => Branch::Number(number.elem()),
+                Chosen::Tensor(value) => Node::new(value.id, &chosen),
+                Chosen::Number(number) => {
+                    let number = plus(&zeros_like(&base.value), number.elem());
+                    Node::new(step.output()?, &Jet::still(number))
+                }
             };
             Some(joint(step, comparison, base, chosen)?)
         }
@@ -171,23 +172,15 @@ pub(super) enum Chosen<'a> {
     Number(&'a ScalarIr),
 }
 
-enum Branch {
-    Node(Node),
-    Number(f64),
-}
-
 /// The mask, and the second derivative that the choice's kink gives (`None`: a smooth joint).
 fn joint(
     step: &Step,
     comparison: &Comparison,
     base: Node,
-    chosen: Branch,
+    chosen: Node,
 ) -> Result<(TensorId, Option<Value>), Unsupported> {
     let difference = Node::new(comparison.mask, &comparison.difference);
-    let branches: Vec<Node> = match &chosen {
-        Branch::Node(node) => vec![base.clone(), node.clone()],
-        Branch::Number(_) => vec![base.clone()],
-    };
+    let branches = [base, chosen];
     let root = common_root(&difference, &branches);
     let place = boundary(step, &root, &difference)?;
     let side = |mask: bool| {
@@ -199,18 +192,10 @@ fn joint(
             known,
         }
     };
-    let below = side(false).jet(&base)?;
-    let (value, slope) = match chosen {
-        Branch::Node(node) => {
-            let above = side(true).jet(&node)?;
-            let slope = sum([above.first, below.first.map(|first| times(&first, -1.0))]);
-            (sub(&above.value, &below.value), slope)
-        }
-        Branch::Number(number) => (
-            plus(&times(&below.value, -1.0), number),
-            below.first.map(|first| times(&first, -1.0)),
-        ),
-    };
+    let [base, chosen] = &branches;
+    let (below, above) = (side(false).jet(base)?, side(true).jet(chosen)?);
+    let slope = sum([above.first, below.first.map(|first| times(&first, -1.0))]);
+    let value = sub(&above.value, &below.value);
     let scale = largest(&below.value).max(1.0);
     let apart = largest(&mul(&value, &place.counts));
     if apart.is_nan() || apart > TOLERANCE * scale {

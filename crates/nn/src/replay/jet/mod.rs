@@ -18,6 +18,7 @@ mod tests;
 mod trail;
 
 use super::{Frame, Unsupported, Value, evaluate, kind};
+use burn::backend::capture::TensorId;
 use burn::backend::ir::{
     ActivationOperationIr, BaseOperationIr, FloatOperationIr, ModuleOperationIr,
     NumericOperationIr, OperationIr, TensorIr,
@@ -200,6 +201,11 @@ struct Step<'a> {
 impl Step<'_> {
     fn read(&self, t: &TensorIr) -> Jet {
         (self.read)(t)
+    }
+
+    fn output(&self) -> Result<TensorId, Unsupported> {
+        let output = self.operation.outputs().next();
+        output.map(|t| t.id).ok_or_else(|| self.unsupported())
     }
 
     /// The operation's own value.

@@ -1,18 +1,9 @@
 //! Kinks: the closed form of the surrogate, `3 s (1 - s)` with `s = sigmoid(3 z)`.
 
 use super::super::{Smoothness, smoothness};
-use super::{Traced, against_closed_form, close, noise, numbers};
+use super::{Traced, against_closed_form, close, noise, numbers, step, surrogate};
 use burn::tensor::Tensor;
 use burn::tensor::activation as act;
-
-fn surrogate(z: f64) -> f64 {
-    let s = 1.0 / (1.0 + (-3.0 * z).exp());
-    3.0 * s * (1.0 - s)
-}
-
-fn step(z: f64) -> f64 {
-    if z > 0.0 { 1.0 } else { 0.0 }
-}
 
 fn points() -> Vec<f64> {
     noise(40, 5).iter().map(|u| 4.0 * u).collect()
@@ -116,8 +107,8 @@ fn products_with_kinks() {
 fn a_slope_that_moves() {
     // y = prelu(x, a), both moving
     let traced = Traced::new(7, |p| {
-        let slope = p.clone().slice([6..7]);
-        act::prelu(p.slice([0..6]).reshape([2, 3]), slope).reshape([6])
+        let slope = p.clone().slice_dim(0, 6..7);
+        act::prelu(p.slice_dim(0, 0..6).reshape([2, 3]), slope).reshape([6])
     });
     let x = [-1.5, 0.3, -0.2, 1.0, -0.7, 0.1, 0.25];
     let (d, e) = (noise(7, 1), noise(7, 2));

@@ -21,7 +21,7 @@ struct Cut {
 impl Cut {
     fn next<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
         let len = shape.iter().product::<usize>();
-        let piece = self.from.clone().slice([self.at..self.at + len]);
+        let piece = self.from.clone().slice_dim(0, self.at..self.at + len);
         self.at += len;
         piece.reshape(shape)
     }
@@ -251,7 +251,7 @@ fn shapes_and_selections() {
     check("unfold", 12, |p| wave(p).unfold::<3, _>(1, 2, 1));
     check("sums", 12, |p| wave(p).sum() * 2.0);
     check("means", 12, |p| {
-        wave(p).mean_dim(1) + p.from.clone().slice([0..3]).reshape([3, 1])
+        wave(p).mean_dim(1) + p.from.clone().slice_dim(0, 0..3).reshape([3, 1])
     });
     check("cumsum", 12, |p| wave(p).cumsum(1));
     check("broadcast sum", 7, |p| {

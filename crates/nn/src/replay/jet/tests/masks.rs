@@ -1,18 +1,11 @@
 //! Choices by masks: kinks of any height, smooth joints, and refusals.
 
-use super::{Traced, against_closed_form, close, noise, numbers};
+use super::{Traced, against_closed_form, close, noise, numbers, step, surrogate};
 use burn::tensor::DType;
 use burn::tensor::Tensor;
 use burn::tensor::activation as act;
 
-fn surrogate(z: f64) -> f64 {
-    let s = 1.0 / (1.0 + (-3.0 * z).exp());
-    3.0 * s * (1.0 - s)
-}
-
-fn step(z: f64) -> f64 {
-    if z > 0.0 { 1.0 } else { 0.0 }
-}
+type Case = (&'static str, fn(Tensor<1>) -> Tensor<1>);
 
 fn points() -> Vec<f64> {
     noise(40, 6).iter().map(|u| 3.0 * u).collect()
@@ -21,7 +14,7 @@ fn points() -> Vec<f64> {
 #[test]
 fn hand_made_relus_have_the_curvature_of_relu() {
     let x = points();
-    let table: [(&str, fn(Tensor<1>) -> Tensor<1>); 7] = [
+    let table: [Case; 7] = [
         ("mask_fill", |x| {
             x.clone().mask_fill(x.lower_equal_elem(0.0), 0.0)
         }),
@@ -119,7 +112,7 @@ fn kinks_of_other_heights() {
 #[test]
 fn a_choice_between_two_moving_values() {
     let traced = Traced::new(4, |x| {
-        let (a, b) = (x.clone().slice([0..2]), x.slice([2..4]));
+        let (a, b) = (x.clone().slice_dim(0, 0..2), x.slice_dim(0, 2..4));
         a.max_pair(b)
     });
     let jet = traced.jet(
@@ -137,7 +130,7 @@ fn a_choice_between_two_moving_values() {
 fn a_slope_that_is_not_the_masks_own() {
     // x · u where x > 0: the kink's height is u
     let traced = Traced::new(2, |p| {
-        let (x, u) = (p.clone().slice([0..1]), p.slice([1..2]));
+        let (x, u) = (p.clone().slice_dim(0, 0..1), p.slice_dim(0, 1..2));
         (x.clone() * u).mask_fill(x.lower_equal_elem(0.0), 0.0)
     });
     let second = |x: f64| {
@@ -234,7 +227,7 @@ fn jumps_are_refused() {
 
 #[test]
 fn single_precision_finds_the_same_joints() {
-    let table: [(&str, fn(Tensor<1>) -> Tensor<1>); 6] = [
+    let table: [Case; 6] = [
         ("elu", |x| act::elu(x, 1.0)),
         ("celu", |x| act::celu(x, 0.7)),
         ("selu", act::selu),

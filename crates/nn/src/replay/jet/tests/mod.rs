@@ -220,6 +220,16 @@ fn gradient(name: &str, traced: &Traced, x: &[f64], d: &[f64]) {
     );
 }
 
+/// What a kink of unit height at `z = 0` is given: `3 s (1 - s)` with `s = sigmoid(3 z)`.
+fn surrogate(z: f64) -> f64 {
+    let s = 1.0 / (1.0 + (-3.0 * z).exp());
+    3.0 * s * (1.0 - s)
+}
+
+fn step(z: f64) -> f64 {
+    if z > 0.0 { 1.0 } else { 0.0 }
+}
+
 /// A pointwise function against its derivatives.
 fn against_closed_form(
     name: &str,

@@ -118,7 +118,10 @@ fn pointwise_functions() {
 
 fn halves(x: Tensor<1>) -> [Tensor<1>; 2] {
     let half = x.dims()[0] / 2;
-    [x.clone().slice([0..half]), x.slice([half..2 * half])]
+    [
+        x.clone().slice_dim(0, 0..half),
+        x.slice_dim(0, half..2 * half),
+    ]
 }
 
 #[test]
