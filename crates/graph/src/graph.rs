@@ -174,9 +174,30 @@ impl Graph {
         }
     }
 
+    /// Says that the site of `group` cannot grow, and why; a reason that it has already stays.
+    pub fn freeze(&mut self, group: GroupId, reason: impl Into<String>) {
+        if let Some(site) = self.sites.get_mut(group.0) {
+            site.frozen.get_or_insert_with(|| reason.into());
+        }
+    }
+
+    /// The sites that may grow with their number of channels.
+    pub fn widths(&self) -> Vec<(String, usize)> {
+        let sites = self.growable();
+        sites.map(|site| (site.name.clone(), site.width)).collect()
+    }
+
     /// The parameter of this id.
     pub fn parameter(&self, id: ParamId) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.id == id)
+    }
+
+    /// The parameter that a value is.
+    pub fn parameter_of(&self, value: ValueId) -> Option<&Parameter> {
+        match self.values[value.0].origin {
+            Origin::Parameter(index) => self.parameters.get(index),
+            _ => None,
+        }
     }
 
     /// Which channels lie along each axis of a value.

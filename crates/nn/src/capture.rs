@@ -1,26 +1,32 @@
 //! One instrumented forward-backward pass over data.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
 use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
+use burgeon_graph::Graph;
 
+use crate::cost::cost_per_neuron;
 use crate::error::NnError;
-use crate::growable::{Growable, check_targets, evaluate, predict_batch, scalar};
+use crate::growable::{Growable, check_targets, evaluate};
 use crate::objective::Objective;
-use crate::passes::Answer;
-use crate::recording::{self, Outputs, Passage};
+use crate::ports::{Input, Output};
+use crate::replay::{Network, Values};
 use crate::samples::{Samples, Targets};
-use crate::topology::Topology;
+use crate::sites::{CapturedSite, SiteForm, capture as capture_sites};
+use crate::trace::{Trace, traced};
 
-/// Captures every site of `model` on `samples`: inputs, pre-activations and the
-/// gradient at the post-activation, joined to curvature weights.
+/// Captures every site of `model` that is `σ(θᵀx)` on `samples`: inputs, pre-activations and the
+/// gradient at the post-activation, joined to curvature weights. Sites of other forms have no
+/// curvature to keep; [`capture_spectra`](crate::capture_spectra) solves for theirs.
 ///
-/// The model runs in inference mode (running statistics are used and not
+/// The model is replayed in inference mode (running statistics are used and not
 /// updated), and only the probes require gradients. The weights are computed by `backend`;
 /// without one nothing is run but the loss.
 ///
 /// # Errors
-/// [`NnError::Topology`] if a site's layer was not used by `predict`,
+/// [`NnError::Trace`] or [`NnError::Operation`] for a model that cannot be traced or replayed,
 /// [`NnError::Core`] for a NaN, [`NnError::Data`] if outputs do not fit targets.
 pub fn capture<M: Growable>(
     model: &M,
@@ -29,32 +35,53 @@ pub fn capture<M: Growable>(
     batch_size: usize,
     backend: Option<&dyn SplitBackend>,
 ) -> Result<Capture, NnError> {
+    let trace = traced(model, samples)?;
+    capture_of(model, &trace, objective, samples, batch_size, backend)
+}
+
+/// [`capture`] of a model of which the trace is known.
+pub(crate) fn capture_of<M: Growable>(
+    model: &M,
+    trace: &Arc<Trace>,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+    backend: Option<&dyn SplitBackend>,
+) -> Result<Capture, NnError> {
     let Some(backend) = backend else {
         return Ok(Capture {
-            sites: sites(&model.topology()?, |_| None)?,
+            sites: sites(trace.graph()),
             samples: samples.len(),
             loss: evaluate(model, objective, samples, batch_size)?.loss,
             bytes: 0,
         });
     };
-    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
+    let pass = Pass::new(
+        model,
+        trace.clone(),
+        objective,
+        samples,
+        batch_size,
+        backend,
+    )?;
     let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
     let (mut loss, mut bytes) = (0.0, 0);
     for batch in 0..pass.batches() {
         let captured = pass.run(batch, false)?;
         loss += captured.loss;
-        for (site, block) in captured.blocks {
-            bytes += block.bytes();
-            blocks.entry(site).or_default().push(block);
+        for (form, site) in pass.forms.iter().zip(captured.sites) {
+            if let CapturedSite::Block(block) = site {
+                bytes += block.bytes();
+                blocks.entry(form.name.clone()).or_default().push(block);
+            }
         }
     }
-    let sites = sites(pass.topology(), |name| {
-        let blocks = blocks.remove(name);
-        Some(match blocks {
-            Some(blocks) => Curvature::new(name, blocks).map_err(NnError::from),
-            None => Err(pass.unused(name)),
-        })
-    })?;
+    let mut sites = sites(trace.graph());
+    for site in &mut sites {
+        if let Some(blocks) = blocks.remove(&site.name) {
+            site.curvature = Some(Curvature::new(&site.name, blocks)?);
+        }
+    }
     Ok(Capture {
         sites,
         samples: samples.len(),
@@ -63,35 +90,26 @@ pub fn capture<M: Growable>(
     })
 }
 
-/// The sites of `topology` with the curvature that `curvature` has for them.
-pub(crate) fn sites(
-    topology: &Topology,
-    mut curvature: impl FnMut(&str) -> Option<Result<Curvature, NnError>>,
-) -> Result<Vec<Site>, NnError> {
-    let widths = topology.widths();
-    let sites = topology.sites().zip(widths);
-    sites
-        .map(|((name, spec), (_, neurons))| {
-            Ok(Site {
-                name: name.to_owned(),
-                channels: topology.channels_of(name).unwrap_or(name).to_owned(),
-                neurons,
-                dim: spec.dim,
-                added_costs: std::array::from_fn(|index| {
-                    let cost = topology.cost_per_neuron(name).unwrap_or(0);
-                    cost * (index as u64 + 1)
-                }),
-                curvature: curvature(name).transpose()?,
-                spectra: None,
-            })
-        })
-        .collect()
+/// The sites of `graph` that may grow, without curvature.
+pub(crate) fn sites(graph: &Graph) -> Vec<Site> {
+    let site = |site: &burgeon_graph::Site| Site {
+        name: site.name().to_owned(),
+        channels: site.name().to_owned(),
+        neurons: site.width(),
+        dim: site.dim(),
+        added_costs: std::array::from_fn(|index| {
+            cost_per_neuron(graph, site.name()) * (index as u64 + 1)
+        }),
+        curvature: None,
+        spectra: None,
+    };
+    graph.growable().map(site).collect()
 }
 
 /// An instrumented forward-backward pass over samples, batch by batch.
 pub(crate) struct Pass<'a, M: Growable> {
-    frozen: M,
-    topology: Topology,
+    pub network: Network,
+    pub forms: Vec<SiteForm>,
     objective: &'a dyn Objective,
     batches: Vec<Samples<M::Input>>,
     /// Of all batches.
@@ -99,30 +117,37 @@ pub(crate) struct Pass<'a, M: Growable> {
     batch_size: usize,
     samples: usize,
     backend: &'a dyn SplitBackend,
+    model: PhantomData<fn() -> M>,
 }
 
 impl<'a, M: Growable> Pass<'a, M> {
     pub fn new(
         model: &M,
+        trace: Arc<Trace>,
         objective: &'a dyn Objective,
         samples: &Samples<M::Input>,
         batch_size: usize,
         backend: &'a dyn SplitBackend,
     ) -> Result<Self, NnError> {
+        let sites = trace.graph().growable();
+        let forms = sites
+            .map(|site| SiteForm::of(&trace, site, false))
+            .collect();
         Ok(Self {
-            topology: model.topology()?,
-            frozen: crate::surgery::detached(model).freeze(),
+            forms,
+            network: Network::of(trace, model)?,
             objective,
             batches: samples.batches(batch_size).collect(),
             targets: samples.targets().clone(),
             batch_size,
             samples: samples.len(),
             backend,
+            model: PhantomData,
         })
     }
 
-    pub fn topology(&self) -> &Topology {
-        &self.topology
+    pub fn graph(&self) -> &Graph {
+        self.network.trace.graph()
     }
 
     pub fn backend(&self) -> &'a dyn SplitBackend {
@@ -142,40 +167,37 @@ impl<'a, M: Growable> Pass<'a, M> {
         self.batches[batch].len() as f64 / self.samples as f64
     }
 
-    /// Runs a batch; the layers' answers are kept where `keeps` says so.
+    /// Runs a batch; its tensors are kept where `keeps` says so.
     pub fn run(&self, batch: usize, keeps: bool) -> Result<CapturedBatch, NnError> {
         let share = self.share(batch);
-        let samples = self.batches[batch].to_autodiff();
-        let (output, passages) = recording::record(|| predict_batch(&self.frozen, &samples));
-        let output = output?;
-        if batch == 0 {
-            check_targets(&output, self.objective, &self.targets)?;
-        }
-        // The shares turn the means over batches into one mean over all samples.
-        let mean = self.objective.loss(output, samples.targets());
-        let mean = mean.mul_scalar(share);
-        let gradients = mean.backward();
-        let loss = scalar::<f64>(mean.inner().try_into_scalar())?;
-        let mut answers = Vec::new();
-        if keeps {
-            answers.extend(passages.iter().map(Answer::of));
-        }
-        let named = passages.into_iter().filter_map(|passage| {
-            let site = self.topology.site_name(passage.weight)?.to_owned();
-            Some((site, block(passage, &gradients, self.backend)?))
-        });
+        let samples = &self.batches[batch];
+        let targets = samples.to_autodiff();
+        let inputs = samples.inputs().clone().into_values();
+        let loss = |output| {
+            let output = M::Output::from_value(output).into_rows();
+            if batch == 0 {
+                check_targets(&output, self.objective, &self.targets)?;
+            }
+            // The shares turn the means over batches into one mean over all samples.
+            let mean = self.objective.loss(output, targets.targets());
+            Ok(mean.mul_scalar(share))
+        };
+        let parameters = &self.network.trace.parameters;
+        let keep = |id| keeps && !parameters.contains_key(&id);
+        let found = capture_sites(
+            &self.network,
+            &self.forms,
+            &inputs,
+            samples.len(),
+            &loss,
+            self.backend,
+            &keep,
+        )?;
         Ok(CapturedBatch {
-            loss,
-            blocks: named.collect(),
-            answers,
+            loss: found.loss,
+            sites: found.sites,
+            values: found.values,
         })
-    }
-
-    /// The error for a site of which a pass found nothing.
-    pub fn unused(&self, site: &str) -> NnError {
-        NnError::Topology(format!(
-            "`predict` does not use the layer `{site}`, or no gradient reaches it"
-        ))
     }
 }
 
@@ -183,33 +205,8 @@ impl<'a, M: Growable> Pass<'a, M> {
 pub(crate) struct CapturedBatch {
     /// The share of the mean loss.
     pub loss: f64,
-    /// The curvature of each site, with its name.
-    pub blocks: Vec<(String, CurvatureBlock)>,
-    /// What the layers answered, in the order of their use, if it is kept.
-    pub answers: Vec<Answer>,
-}
-
-/// `W = g ∘ σ″(z) ∘ c²` with the input it belongs to.
-fn block(
-    passage: Passage,
-    gradients: &burn::tensor::Gradients,
-    backend: &dyn SplitBackend,
-) -> Option<CurvatureBlock> {
-    let Passage {
-        activation, scale, ..
-    } = passage;
-    let weights = match (passage.pre_activation, (passage.gradient)(gradients)?) {
-        (Outputs::Rows(z), Outputs::Rows(gradient)) => {
-            backend.curvature_weights(activation, z, gradient, scale)
-        }
-        (Outputs::Maps(z), Outputs::Maps(gradient)) => {
-            backend.curvature_weights_of_maps(activation, z, gradient, scale)
-        }
-        _ => return None,
-    };
-    Some(CurvatureBlock {
-        input: passage.input,
-        bias: passage.bias,
-        weights,
-    })
+    /// Each site, in the order of the pass's forms.
+    pub sites: Vec<CapturedSite>,
+    /// The pass's tensors, if they are kept.
+    pub values: Values,
 }

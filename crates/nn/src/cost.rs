@@ -1,187 +1,182 @@
-//! A model's layers as cost models see them, and what growths add.
+//! What a model's layers, and growing them, cost.
 
-use std::collections::HashMap;
-
-use burgeon_core::{CostModel, LayerKind, LayerShape, MAX_ADDED, Plan, SiteInput};
-use burn::module::ParamId;
+use burgeon_core::{CostModel, LayerKind, LayerShape, MAX_ADDED, Plan};
+use burgeon_graph::{Graph, GroupId, Node, Operation, Parameter, Role, Smoothness, ValueId};
 
 use crate::error::NnError;
-use crate::growable::{Growable, try_predict};
-use crate::recording::{self, Passage};
+use crate::growable::Growable;
 use crate::samples::Samples;
-use crate::surgery::detached;
-use crate::topology::{Group, Node, Topology};
+use crate::trace::traced;
 
-/// The layers of `model`'s topology, in its order, for inputs like those of `samples`.
-///
-/// Growable layers tell at how many positions they work in a forward pass of one sample. A
-/// linear layer works at one; a normalisation where the channels that it joins are made; a plain
-/// convolution like the growable layers that share its input and its output.
+/// The widths that groups have; `None` where a group is as it was traced.
+type Widths<'a> = &'a dyn Fn(GroupId) -> Option<usize>;
+
+/// The layers of `model` for one sample like those of `samples`, in the order in which they are
+/// used: whatever has parameters. A layer that is used several times (shared, or over time) is
+/// one layer that works at more positions.
 ///
 /// # Errors
-/// [`NnError::Topology`] for a plain convolution, of which no position is known, or a growable
-/// layer that `predict` does not use; [`NnError::Data`] if the model cannot read the samples.
+/// As [`trace`](crate::trace()).
 pub fn layer_shapes<M: Growable>(
     model: &M,
     samples: &Samples<M::Input>,
 ) -> Result<Vec<LayerShape>, NnError> {
-    let topology = model.topology()?;
-    let one = samples.subset(&[0])?;
-    try_predict(&crate::growable::inference(model), one.inputs().clone()).map_err(|said| {
-        NnError::Data(format!(
-            "the model cannot read inputs of this shape: {said}"
-        ))
-    })?;
-    let inputs = one.to_autodiff().inputs().clone();
-    let frozen = detached(model).freeze();
-    let (_, passages) = recording::record(|| frozen.predict(inputs));
-    let positions: HashMap<ParamId, [usize; 2]> = passages
-        .iter()
-        .map(|passage| (passage.weight, positions(passage)))
-        .collect();
-    let found = topology.nodes.iter().enumerate();
-    found
-        .map(|(index, node)| layer_shape(&topology, index, node, &positions))
-        .collect()
+    Ok(graph_layers(traced(model, samples)?.graph()))
 }
 
-/// Input and output positions of one sample.
-fn positions(passage: &Passage) -> [usize; 2] {
-    let outputs = passage.pre_activation.count();
-    match &passage.input {
-        SiteInput::Rows(rows) => [rows.dims()[0], outputs],
-        SiteInput::Maps(maps, _) | SiteInput::ChannelMaps(maps, _) => {
-            let [_, _, height, width] = maps.dims();
-            [height * width, outputs]
+/// [`layer_shapes`] of a model of which the graph is known.
+pub fn graph_layers(graph: &Graph) -> Vec<LayerShape> {
+    shapes(graph, &|_| None)
+}
+
+fn shapes(graph: &Graph, width: Widths<'_>) -> Vec<LayerShape> {
+    let mut layers: Vec<LayerShape> = Vec::new();
+    for node in graph.nodes() {
+        let Some(shape) = layer_shape(graph, node, width) else {
+            continue;
+        };
+        match layers.iter_mut().find(|layer| layer.name == shape.name) {
+            Some(known) if known.taps == shape.taps && known.kind == shape.kind => {
+                known.input_positions += shape.input_positions;
+                known.output_positions += shape.output_positions;
+            }
+            // A layer of several weights (attention) has a shape for each.
+            Some(_) => layers.push(LayerShape {
+                name: format!("{}#{}", shape.name, layers.len()),
+                ..shape
+            }),
+            None => layers.push(shape),
         }
     }
+    layers
 }
 
-fn layer_shape(
-    topology: &Topology,
-    index: usize,
-    node: &Node,
-    positions: &HashMap<ParamId, [usize; 2]>,
-) -> Result<LayerShape, NnError> {
-    let spec = &node.spec;
-    let weight = spec.channel_params.first();
-    let known = |node: &Node| {
-        let site = node.spec.site.as_ref()?;
-        positions.get(&site.weight).copied()
+fn layer_shape(graph: &Graph, node: &Node, width: Widths<'_>) -> Option<LayerShape> {
+    let shape = |value: ValueId| graph.shape(value, 1, width);
+    let numbers = |value: ValueId| shape(value).iter().product::<usize>();
+    let own: Vec<&Parameter> = node
+        .inputs
+        .iter()
+        .filter_map(|v| graph.parameter_of(*v))
+        .collect();
+    let weight = *own.first()?;
+    let lengths: Vec<usize> = weight
+        .axes
+        .iter()
+        .map(|axis| axis.length_with(width))
+        .collect();
+    let biases = |name: &str| {
+        let of_layer = graph.parameters().iter().filter(|p| p.layer() == name);
+        of_layer
+            .filter(|p| p.trained && p.roles.contains(&Some(Role::Bias)))
+            .count()
     };
-    let unknown = |why: &str| NnError::Topology(format!("`{}` {why}", node.name));
-    let (kind, inputs, taps) = match (spec.mixing, weight) {
-        (Some(mixing), Some(weight)) => {
-            let taps = weight.size / mixing.inputs.max(1);
-            (LayerKind::Mixing, mixing.inputs, taps)
+    let output = numbers(node.output);
+    let input = numbers(*node.inputs.first()?);
+    let (kind, inputs, outputs, taps, extra) = match &node.operation {
+        Operation::Linear | Operation::MatMul => {
+            let extra = biases(weight.layer());
+            (LayerKind::Mixing, lengths[0], *lengths.get(1)?, 1, extra)
         }
-        (None, Some(weight)) if spec.site.is_some() => {
-            (LayerKind::ChannelWise, spec.outputs, weight.size)
+        Operation::Convolution { groups, transposed } => {
+            let taps = lengths.get(2..)?.iter().product();
+            let extra = biases(weight.layer());
+            match (groups, transposed) {
+                (2.., false) if lengths[1] == 1 => {
+                    (LayerKind::ChannelWise, lengths[0], lengths[0], taps, extra)
+                }
+                (_, false) => (LayerKind::Mixing, lengths[1], lengths[0], taps, extra),
+                (_, true) => (LayerKind::Mixing, lengths[0], lengths[1], taps, extra),
+            }
         }
-        _ => (LayerKind::ChannelWise, spec.outputs, 0),
+        // A table is read, not multiplied.
+        Operation::Embedding => (LayerKind::ChannelWise, 1, *lengths.get(1)?, 0, lengths[0]),
+        Operation::Elementwise { .. } if weight.roles.contains(&Some(Role::Bias)) => return None,
+        _ => {
+            let trained = own.iter().filter(|p| p.trained);
+            let all: u64 = trained.map(|p| p.size_with(width)).sum();
+            let channels = weight.axes.iter().zip(&lengths);
+            let channels = channels.filter(|(axis, _)| axis.has_channels());
+            let channels: usize = channels.map(|(_, n)| *n).product::<usize>().max(1);
+            let channels = match weight.axes.iter().any(|axis| axis.has_channels()) {
+                true => channels,
+                false => lengths.iter().product::<usize>().max(1),
+            };
+            let extra = usize::try_from(all).unwrap_or(usize::MAX) / channels;
+            (LayerKind::ChannelWise, channels, channels, 0, extra)
+        }
     };
-    let is_linear = spec.mixing.is_some_and(|mixing| mixing.input_axis == 0);
-    let [input_positions, output_positions] = match (spec.site, known(node)) {
-        (_, Some(positions)) => positions,
-        (Some(_), None) => return Err(unknown("is not used by `predict`")),
-        (None, None) if is_linear => [1, 1],
-        (None, None) if spec.mixing.is_none() => {
-            let group = topology.groups.iter().find(|g| g.members.contains(&index));
-            let maker = group.and_then(|group| known(&topology.nodes[group.members[0]]));
-            let [_, made] = maker.unwrap_or([1, 1]);
-            [made, made]
-        }
-        (None, None) => beside(topology, index, &known).ok_or_else(|| {
-            unknown(
-                "is a plain convolution, and no growable layer beside it tells its positions: \
-                 put a GrowableConv2d in its place",
-            )
-        })?,
-    };
-    let weights = usize::from(taps > 0);
-    let extra = spec.channel_params.iter().skip(weights);
-    Ok(LayerShape {
-        name: node.name.clone(),
+    Some(LayerShape {
+        name: match weight.layer() {
+            "" => weight.path.clone(),
+            layer => layer.to_owned(),
+        },
         kind,
         inputs,
-        outputs: spec.outputs,
+        outputs,
         taps,
-        extra: extra.filter(|param| param.trained).map(|p| p.size).sum(),
-        input_positions,
-        output_positions,
+        extra,
+        input_positions: input / inputs.max(1),
+        output_positions: output / outputs.max(1),
     })
 }
 
-/// Positions of a plain convolution: it reads what other consumers of its input read, or what
-/// the makers of its input give, and gives what is added to it, or what it reads if its window
-/// keeps all positions.
-fn beside(
-    topology: &Topology,
-    index: usize,
-    known: &impl Fn(&Node) -> Option<[usize; 2]>,
-) -> Option<[usize; 2]> {
-    let at = |node: &usize| known(&topology.nodes[*node]);
-    let reads = |group: &&Group| group.consumers.iter().any(|c| c.node == index);
-    let input = topology.groups.iter().find(reads)?;
-    let others = input.consumers.iter().find_map(|c| Some(at(&c.node)?[0]));
-    let read = others.or_else(|| input.members.iter().find_map(|m| Some(at(m)?[1])))?;
-    let tied = topology.groups.iter().find(|g| g.members.contains(&index));
-    let given = tied.and_then(|group| group.members.iter().find_map(|m| Some(at(m)?[1])));
-    let keeps = topology.nodes[index]
-        .spec
-        .mixing
-        .is_some_and(|m| m.keeps_positions);
-    Some([read, given.or(keeps.then_some(read))?])
+/// The layers of a model of `graph` after the growths of `plan`.
+pub fn grown_shapes(graph: &Graph, plan: &Plan) -> Vec<LayerShape> {
+    let widths = grown_widths(graph, plan);
+    shapes(graph, &|group| widths.get(group.index()).copied())
 }
 
-impl Topology {
-    /// `layers`, which are this topology's as [`layer_shapes`] gives them, after the growths of
-    /// `plan`.
-    pub fn grown_shapes(&self, layers: &[LayerShape], plan: &Plan) -> Vec<LayerShape> {
-        self.widened_shapes(layers, &self.added_channels(plan))
-    }
+/// What one, two and three more channels at `site` add to the cost by `model`.
+pub fn added_costs(graph: &Graph, model: &dyn CostModel, site: &str) -> [u64; MAX_ADDED] {
+    let before = model.cost(&graph_layers(graph));
+    std::array::from_fn(|index| {
+        let after = match graph.site(site) {
+            Ok(site) => shapes(graph, &|group| {
+                (group == site.group()).then(|| site.width() + index + 1)
+            }),
+            Err(_) => return 0,
+        };
+        model.cost(&after).saturating_sub(before)
+    })
+}
 
-    /// What one, two and three more channels at `site` add to the cost of `layers`.
-    pub fn added_costs(
-        &self,
-        layers: &[LayerShape],
-        model: &dyn CostModel,
-        site: &str,
-    ) -> [u64; MAX_ADDED] {
-        let group = self
-            .groups
-            .iter()
-            .position(|group| group.members.iter().any(|&m| self.nodes[m].name == site));
-        let before = model.cost(layers);
-        std::array::from_fn(|index| {
-            let mut added = vec![0; self.groups.len()];
-            if let Some(group) = group {
-                added[group] = index + 1;
-            }
-            let after = model.cost(&self.widened_shapes(layers, &added));
-            after.saturating_sub(before)
-        })
-    }
+/// Trained parameters that one more channel at `site` adds: its own slices,
+/// those of all that belongs to it, and what reads it. 0 where there is no such site.
+pub fn cost_per_neuron(graph: &Graph, site: &str) -> u64 {
+    let Ok(site) = graph.site(site) else {
+        return 0;
+    };
+    let wider = |group| (group == site.group()).then(|| site.width() + 1);
+    graph
+        .parameter_count(&wider)
+        .saturating_sub(graph.parameter_count(&|_| None))
+}
 
-    /// `layers` with so many more channels in each group.
-    fn widened_shapes(&self, layers: &[LayerShape], added: &[usize]) -> Vec<LayerShape> {
-        let widened = layers
-            .iter()
-            .cloned()
-            .enumerate()
-            .map(|(index, mut layer)| {
-                for (group, added) in self.groups.iter().zip(added) {
-                    if group.members.contains(&index) {
-                        layer.outputs += added;
-                        if layer.kind == LayerKind::ChannelWise {
-                            layer.inputs += added;
-                        }
-                    }
-                    let reads = group.consumers.iter().filter(|c| c.node == index);
-                    layer.inputs += reads.map(|c| c.spread * added).sum::<usize>();
-                }
-                layer
-            });
-        widened.collect()
+/// Trained parameters that `plan` adds, exactly: layers that widen on both
+/// sides are counted with their new corner.
+pub fn parameters_added(graph: &Graph, plan: &Plan) -> u64 {
+    let widths = grown_widths(graph, plan);
+    let after = graph.parameter_count(&|group| widths.get(group.index()).copied());
+    after.saturating_sub(graph.parameter_count(&|_| None))
+}
+
+/// Whether the predicted gain of a split at `site` is exact to O(ε³): all that lies between its
+/// producers and what mixes its channels is differentiated exactly. Behind max pooling it is exact
+/// below the gap between the largest values only, and behind a kink (ReLU) a surrogate stands for
+/// the curvature: neither counts as exact.
+pub fn predicts_exactly(graph: &Graph, site: &str) -> bool {
+    let site = graph.site(site);
+    site.is_ok_and(|site| site.smoothness() == Smoothness::Exact)
+}
+
+/// The widths of all groups after `plan`.
+pub(crate) fn grown_widths(graph: &Graph, plan: &Plan) -> Vec<usize> {
+    let mut widths: Vec<usize> = graph.sites().iter().map(|site| site.width()).collect();
+    for growth in &plan.growths {
+        if let Ok(site) = graph.site(&growth.site) {
+            widths[site.group().index()] += growth.offspring.len().saturating_sub(1);
+        }
     }
+    widths
 }

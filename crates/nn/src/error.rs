@@ -11,14 +11,6 @@ pub enum NnError {
     /// The splitting mathematics refused its input.
     #[error(transparent)]
     Core(#[from] CoreError),
-    /// A layer was configured with a value it cannot have.
-    #[error("{layer}: {problem}")]
-    Layer {
-        /// The layer's kind.
-        layer: &'static str,
-        /// What is wrong, and what would be right.
-        problem: String,
-    },
     /// The model is not what can be grown.
     #[error("model: {0}")]
     Model(String),
@@ -38,9 +30,6 @@ pub enum NnError {
     /// What the graph says of a site.
     #[error(transparent)]
     Graph(#[from] burgeon_graph::GraphError),
-    /// The topology does not describe the model.
-    #[error("topology: {0}")]
-    Topology(String),
     /// A data set cannot be trained on.
     #[error("data: {0}")]
     Data(String),

@@ -3,92 +3,92 @@
 
 use std::collections::HashMap;
 
-use burn::module::ParamId;
+use burgeon_graph::{Graph, GroupId, Parameter};
 use burn::tensor::{DType, TensorData};
 
-use crate::topology::Topology;
 use crate::weights::{Weight, Weights};
 
-/// How an axis may differ from the model's.
-#[derive(Clone, Copy)]
-struct Widened {
-    /// The group of channels that it counts.
-    group: usize,
-    /// Entries for each channel.
-    spread: usize,
-}
-
-/// Checks the shapes of `weights` against those that `own`, the model's, may be grown to.
+/// Checks the shapes of `weights` against those that a model of `graph` may be grown to.
 ///
 /// # Errors
 /// A sentence that names the first parameter that does not fit. Parameters that are missing are
 /// left to the restoring.
-pub(crate) fn check_shapes(
-    topology: &Topology,
-    own: &Weights,
-    weights: &Weights,
-) -> Result<(), String> {
-    let widened = widened_axes(topology);
+pub(crate) fn check_shapes(graph: &Graph, weights: &Weights) -> Result<(), String> {
     // The width of each group of channels and the parameter that gave it.
-    let mut widths: HashMap<usize, (usize, &str)> = HashMap::new();
-    for (name, own) in own {
-        let Some(weight) = weights.get(name) else {
+    let mut widths: HashMap<GroupId, (usize, &str)> = HashMap::new();
+    let known = |parameter: &Parameter| {
+        let found = weights.get(&parameter.path)?.data.shape().to_vec();
+        (found.len() == parameter.shape.len()).then_some(found)
+    };
+    // Axes of one group alone tell its width.
+    for parameter in graph.parameters() {
+        let Some(found) = known(parameter) else {
             continue;
         };
-        let (expected, found) = (own.data.shape().to_vec(), weight.data.shape().to_vec());
-        if found.len() != expected.len() {
-            continue;
-        }
-        for (axis, (&expected_length, &length)) in expected.iter().zip(&found).enumerate() {
-            let Some(&Widened { group, spread }) = widened.get(&(own.id, axis)) else {
-                if length == expected_length {
-                    continue;
+        let name = &parameter.path;
+        for (axis, (map, &length)) in parameter.axes.iter().zip(&found).enumerate() {
+            let groups: Vec<GroupId> = map.groups().into_iter().collect();
+            let expected = &parameter.shape;
+            match groups[..] {
+                [] if length != expected[axis] => {
+                    return Err(format!(
+                        "`{name}` has the shape {found:?}, the model's has {expected:?}: growing \
+                         does not change axis {axis}"
+                    ));
                 }
-                return Err(format!(
-                    "`{name}` has the shape {found:?}, the model's has {expected:?}: growing does \
-                     not change axis {axis}"
-                ));
-            };
-            if length == 0 || length % spread != 0 {
-                return Err(format!(
-                    "`{name}` has the shape {found:?}: axis {axis} must hold {spread} entries for \
-                     each of its channels, as the model's {expected:?} does"
-                ));
+                [group] => {
+                    let of_channels = map.places(group, 0).len();
+                    let site = &graph.sites()[group.index()];
+                    let fixed = expected[axis] - of_channels * site.width();
+                    let places = length.checked_sub(fixed);
+                    let places = places.filter(|n| *n > 0 && n % of_channels == 0);
+                    let Some(places) = places else {
+                        return Err(format!(
+                            "`{name}` has the shape {found:?}: axis {axis} must hold \
+                             {of_channels} entries for each of its channels, as the model's \
+                             {expected:?} does"
+                        ));
+                    };
+                    let width = places / of_channels;
+                    let (known, other) = *widths.entry(group).or_insert((width, name));
+                    if known != width {
+                        return Err(format!(
+                            "`{name}` has the shape {found:?} and so {width} channels on axis \
+                             {axis}, but `{other}` has {known} of the same channels"
+                        ));
+                    }
+                }
+                _ => {}
             }
-            let width = length / spread;
-            let (known, other) = *widths.entry(group).or_insert((width, name));
-            if known != width {
+        }
+    }
+    for (group, (width, name)) in &widths {
+        let site = &graph.sites()[group.index()];
+        if let (true, Some(reason)) = (*width != site.width(), site.frozen()) {
+            return Err(format!(
+                "`{name}` has {width} channels, the model's `{}` has {}, and keeps them: {reason}",
+                site.name(),
+                site.width()
+            ));
+        }
+    }
+    let width = |group: GroupId| widths.get(&group).map(|(width, _)| *width);
+    for parameter in graph.parameters() {
+        let Some(found) = known(parameter) else {
+            continue;
+        };
+        for (axis, (map, &length)) in parameter.axes.iter().zip(&found).enumerate() {
+            let expected = map.length_with(&width);
+            if expected != length {
                 return Err(format!(
-                    "`{name}` has the shape {found:?} and so {width} channels on axis {axis}, but \
-                     `{other}` has {known} of the same channels"
+                    "`{}` has the shape {found:?}: the layers before it give {expected} entries \
+                     on axis {axis}",
+                    parameter.path
                 ));
             }
         }
     }
     Ok(())
-}
-
-/// The axes of parameters that growing and pruning change.
-fn widened_axes(topology: &Topology) -> HashMap<(ParamId, usize), Widened> {
-    let mut axes = HashMap::new();
-    let groups = topology.groups.iter().enumerate();
-    for (index, group) in groups.filter(|(_, group)| !group.consumers.is_empty()) {
-        let mut widen = |id, axis, spread| {
-            let group = index;
-            axes.insert((id, axis), Widened { group, spread });
-        };
-        for &member in &group.members {
-            for param in &topology.nodes[member].spec.channel_params {
-                widen(param.id, param.axis, 1);
-            }
-        }
-        for consumer in &group.consumers {
-            if let Some(mixing) = topology.nodes[consumer.node].spec.mixing {
-                widen(mixing.weight, mixing.input_axis, consumer.spread.max(1));
-            }
-        }
-    }
-    axes
 }
 
 /// `weight` in the type of the model's parameter `name`.

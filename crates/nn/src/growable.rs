@@ -8,29 +8,44 @@ use burn::tensor::{DType, Tensor};
 
 use crate::checkpointing;
 use crate::error::NnError;
-use crate::mode::plainly;
 use crate::objective::Objective;
+use crate::ports::{Input, Output};
+use crate::samples::{Samples, Targets};
+use crate::trace::said;
 
-use crate::samples::{Rows, Samples, Targets};
-use crate::topology::Topology;
-
-/// A Burn model that can grow.
+/// A Burn model that can grow: any, as it is.
 ///
-/// The model keeps its `#[derive(Module)]` struct and its `forward`; it has
-/// growable layers in place of the plain ones where it may grow.
+/// ```
+/// use burgeon_nn::Growable;
+/// use burn::module::Module;
+/// use burn::nn::Linear;
+/// use burn::tensor::Tensor;
+/// use burn::tensor::activation::relu;
+///
+/// #[derive(Module, Debug)]
+/// struct Mlp {
+///     hidden: Linear,
+///     output: Linear,
+/// }
+///
+/// impl Growable for Mlp {
+///     type Input = Tensor<2>;
+///     type Output = Tensor<2>;
+///
+///     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+///         self.output.forward(relu(self.hidden.forward(input)))
+///     }
+/// }
+/// ```
 pub trait Growable: Module + Sync + 'static {
-    /// What `predict` reads: a tensor with one row for each sample.
-    type Input: Rows;
+    /// What `predict` reads: tensors with one row for each sample.
+    type Input: Input;
 
-    /// Outputs `[b, k]` for a batch.
-    fn predict(&self, input: Self::Input) -> Tensor<2>;
+    /// What it answers: one row for each sample.
+    type Output: Output;
 
-    /// Which layer feeds which.
-    ///
-    /// # Errors
-    /// [`NnError`] where the layers do not fit; that of
-    /// [`Chain::build`](crate::topology::Chain::build).
-    fn topology(&self) -> Result<Topology, NnError>;
+    /// The forward pass, for any number of samples.
+    fn predict(&self, input: Self::Input) -> Self::Output;
 
     /// A regulariser `[1]` of the parameters that training adds to the loss, such as the L1
     /// norm of the BatchNorm scales. Evaluation, capture and line search leave it out.
@@ -62,7 +77,7 @@ pub fn evaluate<M: Growable>(
     let model = inference(model);
     let (mut loss, mut right) = (0.0, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
-        let output = plainly(|| predict_batch(&model, &batch))?;
+        let output = predict_batch(&model, &batch)?;
         if index == 0 {
             check_targets(&output, objective, samples.targets())?;
         }
@@ -90,7 +105,7 @@ pub fn predict<M: Growable>(
     let model = inference(model);
     let outputs = samples
         .batches(batch_size)
-        .map(|batch| plainly(|| model.predict(batch.inputs().clone())));
+        .map(|batch| model.predict(batch.inputs().clone()).into_rows());
     Tensor::cat(outputs.collect(), 0)
 }
 
@@ -99,14 +114,10 @@ pub fn predict<M: Growable>(
 ///
 /// # Errors
 /// What Burn said.
-pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<Tensor<2>, String> {
+pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<M::Output, String> {
     // Model and input are not used again if this fails.
-    catch_unwind(AssertUnwindSafe(|| model.predict(input))).map_err(|payload| {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        text.or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or("a shape does not fit")
-            .to_owned()
-    })
+    catch_unwind(AssertUnwindSafe(|| model.predict(input)))
+        .map_err(|payload| said(payload.as_ref()))
 }
 
 /// Outputs `[b, k]` of `model` for `batch`.
@@ -125,7 +136,7 @@ pub(crate) fn predict_batch<M: Growable>(
         ))
     })?;
     check_rows(&output, batch)?;
-    Ok(output)
+    Ok(output.into_rows())
 }
 
 /// What `predict` must do about its batch.
@@ -154,7 +165,7 @@ pub(crate) fn check_reads<M: Growable>(
         match try_predict(model, few.inputs().clone()) {
             Ok(output) => {
                 check_rows(&output, &few)?;
-                check_targets(&output, objective, samples.targets())?;
+                check_targets(&output.into_rows(), objective, samples.targets())?;
                 read.get_or_insert(few.len());
             }
             Err(said) => {
@@ -174,13 +185,16 @@ pub(crate) fn check_reads<M: Growable>(
     }))
 }
 
-/// Checks that a batch's outputs `[b, k]` have a row for each of its samples.
-pub(crate) fn check_rows<I: Rows>(output: &Tensor<2>, batch: &Samples<I>) -> Result<(), NnError> {
-    let [rows, _] = output.dims();
-    if rows != batch.len() {
+/// Checks that a batch's outputs have a row for each of its samples.
+pub(crate) fn check_rows<I: Input, O: Output>(
+    output: &O,
+    batch: &Samples<I>,
+) -> Result<(), NnError> {
+    if output.len() != batch.len() {
         return Err(NnError::Data(format!(
-            "the model answers {} samples with {rows} rows: `predict` must keep the batch axis",
-            batch.len()
+            "the model answers {} samples with {} rows: `predict` must keep the batch axis",
+            batch.len(),
+            output.len()
         )));
     }
     Ok(())

@@ -83,20 +83,15 @@ pub mod error;
 mod fit;
 pub mod growable;
 pub mod grower;
-pub mod layers;
-mod mode;
 pub mod objective;
 pub mod observer;
 mod passes;
 pub mod ports;
-mod recording;
-mod rehearsal;
 mod replay;
 pub mod samples;
 mod sites;
 mod spectra;
 pub mod surgery;
-pub mod topology;
 mod trace;
 pub mod weights;
 #[cfg(test)]
@@ -106,14 +101,10 @@ mod zoo;
 pub use error::NnError;
 pub use growable::{Evaluation, Growable};
 pub use grower::{Grower, GrowerConfig, LearningRate, StepSize, Task, Trigger};
-pub use layers::{
-    GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d, GrowableDepthwiseConv2dConfig,
-    GrowableLinear, GrowableLinearConfig,
-};
 pub use objective::{CrossEntropy, MeanSquaredError, Objective};
 pub use passes::ForwardPasses;
+pub use ports::{Input, Output};
 pub use replay::Network;
-pub use samples::{Rows, Samples, Targets};
+pub use samples::{Samples, Targets};
 pub use spectra::{SpectrumConfig, capture_spectra, capture_with_passes};
-pub use topology::Topology;
-pub use trace::Trace;
+pub use trace::{Trace, trace};

@@ -1,66 +1,78 @@
 //! A network's forward passes over samples, from which line searches start.
 
+use std::marker::PhantomData;
+use std::sync::Arc;
+
 use burgeon_core::Plan;
-use burn::module::ParamId;
+use burn::backend::TensorMetadata;
+use rayon::prelude::*;
 
 use crate::error::NnError;
-use crate::growable::{Growable, inference};
+use crate::growable::{Growable, check_targets, scalar};
 use crate::grower::LineSearch;
 use crate::objective::Objective;
-use crate::recording::{Outputs, Passage};
+use crate::ports::{Input, Output};
+use crate::replay::{Network, NoProbe, Value, Values};
 use crate::samples::Samples;
-use crate::topology::Topology;
+use crate::sites::Grown;
+use crate::trace::{Trace, traced};
 
-/// A network in inference mode, samples, and what its growable layers answer to them, as far
-/// as that was kept.
+/// A network in inference mode, samples, and the tensors of its passes over them, as far
+/// as they were kept.
 pub struct ForwardPasses<M: Growable> {
-    pub(crate) model: M,
-    pub(crate) topology: Topology,
-    pub(crate) samples: Samples<M::Input>,
-    pub(crate) batch_size: usize,
+    network: Network,
+    samples: Samples<M::Input>,
+    batch_size: usize,
     /// Of each batch, or of none.
-    kept: Vec<Vec<Answer>>,
+    kept: Vec<Values>,
+    model: PhantomData<fn() -> M>,
 }
 
-/// What a layer answered in one forward pass before its activation, off the graph.
-#[derive(Clone)]
-pub(crate) struct Answer {
-    /// The id of the layer's weight.
-    pub weight: ParamId,
-    pub pre_activation: Outputs,
+/// Losses of a model on samples.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Losses {
+    /// As it is.
+    pub baseline: f64,
+    /// Under each step.
+    pub grown: Vec<f64>,
 }
 
 impl<M: Growable> ForwardPasses<M> {
     /// The passes of `model` over `samples`, of which nothing is kept yet.
     ///
     /// # Errors
-    /// That of [`Growable::topology`].
+    /// As [`trace`](crate::trace()).
     pub fn new(model: &M, samples: &Samples<M::Input>, batch_size: usize) -> Result<Self, NnError> {
+        Self::of(model, traced(model, samples)?, samples, batch_size)
+    }
+
+    pub(crate) fn of(
+        model: &M,
+        trace: Arc<Trace>,
+        samples: &Samples<M::Input>,
+        batch_size: usize,
+    ) -> Result<Self, NnError> {
         Ok(Self {
-            model: inference(model),
-            topology: model.topology()?,
+            network: Network::of(trace, model)?,
             samples: samples.clone(),
             batch_size,
             kept: Vec::new(),
+            model: PhantomData,
         })
     }
 
-    pub(crate) fn with_answers(mut self, kept: Vec<Vec<Answer>>) -> Self {
+    pub(crate) fn with_values(mut self, kept: Vec<Values>) -> Self {
         self.kept = kept;
         self
     }
 
-    /// What was kept of a batch.
-    pub(crate) fn answers(&self, batch: usize) -> &[Answer] {
-        self.kept.get(batch).map_or(&[], Vec::as_slice)
-    }
-
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
-        self.kept.iter().flatten().map(Answer::bytes).sum()
+        self.kept.iter().map(bytes_of).sum()
     }
 
-    /// Tries each step of `grid` under `plan`: the losses are means over the samples.
+    /// Tries each step of `grid` under `plan`: the losses are means over the samples. The network
+    /// is replayed from the plan's first site on; nothing is operated on.
     ///
     /// # Errors
     /// As [`line_search`](crate::grower::line_search).
@@ -72,17 +84,76 @@ impl<M: Growable> ForwardPasses<M> {
     ) -> Result<LineSearch, NnError> {
         LineSearch::of(self, plan, grid, objective)
     }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The losses under `plan` with each ε of `grid`.
+    pub(crate) fn losses(
+        &self,
+        plan: &Plan,
+        grid: &[f64],
+        objective: &dyn Objective,
+    ) -> Result<Losses, NnError> {
+        let grown = match grid {
+            [] => None,
+            _ => Some(Grown::new(&self.network, plan)?),
+        };
+        let steps: Vec<Network> = grown
+            .iter()
+            .flat_map(|g| grid.iter().map(|e| g.at(*e)))
+            .collect();
+        let changed = grown.as_ref().map(Grown::changed).unwrap_or_default();
+        // Batches side by side: what each costs besides products would else run on one thread.
+        let batches: Vec<Samples<M::Input>> = self.samples.batches(self.batch_size).collect();
+        let of_batch = |(index, batch): (usize, &Samples<M::Input>)| {
+            let loss = |output: Value| -> Result<f64, NnError> {
+                let output = M::Output::from_value(output).into_rows();
+                if index == 0 {
+                    check_targets(&output, objective, self.samples.targets())?;
+                }
+                let mean = objective.loss(output, batch.targets());
+                Ok(scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64)
+            };
+            let inputs = batch.inputs().clone().into_values();
+            let rows = batch.len();
+            let (mut found, keeps) = (Values::new(), !steps.is_empty());
+            let values = match self.kept.get(index) {
+                Some(values) => values,
+                None => {
+                    let run = self.network.run(&inputs, rows, &|_| keeps, &mut NoProbe)?;
+                    found = run.1;
+                    found.insert(self.network.trace.output, run.0);
+                    &found
+                }
+            };
+            let mut losses = Vec::with_capacity(1 + steps.len());
+            let before = values.get(&self.network.trace.output).cloned();
+            let before = before.ok_or_else(|| NnError::Trace("it answers nothing".into()))?;
+            losses.push(loss(before)?);
+            for network in &steps {
+                losses.push(loss(network.run_from(values, &changed, rows)?)?);
+            }
+            drop(found);
+            Ok(losses)
+        };
+        let sums = batches
+            .par_iter()
+            .enumerate()
+            .map(of_batch)
+            .collect::<Result<Vec<Vec<f64>>, NnError>>()?;
+        let count = self.samples.len() as f64;
+        let mean = |k: usize| sums.iter().map(|sums| sums[k]).sum::<f64>() / count;
+        Ok(Losses {
+            baseline: mean(0),
+            grown: (1..=steps.len()).map(mean).collect(),
+        })
+    }
 }
 
-impl Answer {
-    pub fn of(passage: &Passage) -> Self {
-        Self {
-            weight: passage.weight,
-            pre_activation: passage.pre_activation.clone(),
-        }
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.pre_activation.bytes()
-    }
+/// Bytes of the tensors of a pass.
+pub(crate) fn bytes_of(values: &Values) -> usize {
+    let bytes = |value: &Value| value.shape().num_elements() * value.dtype().size();
+    values.values().map(bytes).sum()
 }

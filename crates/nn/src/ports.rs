@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burgeon_core::curvature::is_finite;
 use burn::backend::DispatchTensor;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Int, Tensor, TensorData};
 
 /// A model's input: tensors with one row for each sample. Floats, integers, and tuples of
 /// inputs are.
@@ -27,6 +27,12 @@ pub trait Input: Clone + Send + Sync + 'static {
 
     /// The same rows where gradients are recorded.
     fn to_autodiff(self) -> Self;
+
+    /// Rows that record gradients, with this gradient checkpointing.
+    fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self;
+
+    /// Floats in another type; integers as they are.
+    fn cast_floats(self, dtype: DType) -> Self;
 
     /// Whether all values are numbers.
     fn all_finite(&self) -> bool;
@@ -57,6 +63,14 @@ impl<const D: usize> Input for Tensor<D> {
 
     fn to_autodiff(self) -> Self {
         Tensor::from_inner(self)
+    }
+
+    fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self {
+        self.with_gradient_checkpointing_strategy(strategy)
+    }
+
+    fn cast_floats(self, dtype: DType) -> Self {
+        self.cast(dtype)
     }
 
     fn all_finite(&self) -> bool {
@@ -92,6 +106,14 @@ impl<const D: usize> Input for Tensor<D, Int> {
 
     fn to_autodiff(self) -> Self {
         Tensor::from_inner(self)
+    }
+
+    fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self {
+        self.with_gradient_checkpointing_strategy(strategy)
+    }
+
+    fn cast_floats(self, _dtype: DType) -> Self {
+        self
     }
 
     fn all_finite(&self) -> bool {
@@ -133,6 +155,14 @@ macro_rules! tuple_input {
 
             fn to_autodiff(self) -> Self {
                 ($(self.$index.to_autodiff(),)+)
+            }
+
+            fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self {
+                ($(self.$index.with_checkpointing(strategy),)+)
+            }
+
+            fn cast_floats(self, dtype: DType) -> Self {
+                ($(self.$index.cast_floats(dtype),)+)
             }
 
             fn all_finite(&self) -> bool {
@@ -219,4 +249,20 @@ pub(crate) fn index_tensor(indices: &[usize], device: &Device) -> Tensor<1, Int>
     let indices: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
     let count = indices.len();
     Tensor::from_data(TensorData::new(indices, [count]), device)
+}
+
+/// The plain tensor under one that may be on an autodiff device.
+pub(crate) trait InnerOrSelf {
+    /// Off the graph and off the autodiff device, if it was on one.
+    fn inner_or_self(self) -> Self;
+}
+
+impl<const D: usize> InnerOrSelf for Tensor<D> {
+    fn inner_or_self(self) -> Self {
+        if self.is_autodiff() {
+            self.inner()
+        } else {
+            self
+        }
+    }
 }

@@ -2,81 +2,13 @@
 
 use std::ops::Range;
 
-use burgeon_core::curvature::is_finite;
-use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor, TensorData};
+use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::NnError;
-use crate::layers::InnerOrSelf;
-
-/// A model's input: something with one row for each sample.
-pub trait Rows: Clone + Send + Sync + 'static {
-    /// Number of rows.
-    fn len(&self) -> usize;
-
-    /// Whether there is none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The rows at `indices`, in that order.
-    fn select_rows(&self, indices: &[usize]) -> Self;
-
-    /// The rows of `range`, in their order.
-    fn slice_rows(&self, range: Range<usize>) -> Self {
-        self.select_rows(&range.collect::<Vec<_>>())
-    }
-
-    /// The same rows where gradients are recorded.
-    fn to_autodiff(self) -> Self;
-
-    /// Rows that record gradients, with this gradient checkpointing; the same rows where they are
-    /// not tensors.
-    fn with_checkpointing(self, _strategy: GradientCheckpointingStrategy) -> Self {
-        self
-    }
-
-    /// The device that they are on, where they are on one.
-    fn device(&self) -> Option<Device> {
-        None
-    }
-
-    /// Whether all values are numbers.
-    fn all_finite(&self) -> bool;
-}
-
-impl<const D: usize> Rows for Tensor<D> {
-    fn len(&self) -> usize {
-        self.dims()[0]
-    }
-
-    fn select_rows(&self, indices: &[usize]) -> Self {
-        let device = self.device();
-        self.clone().select(0, index_tensor(indices, &device))
-    }
-
-    fn slice_rows(&self, range: Range<usize>) -> Self {
-        self.clone().narrow(0, range.start, range.len())
-    }
-
-    fn to_autodiff(self) -> Self {
-        Tensor::from_inner(self)
-    }
-
-    fn with_checkpointing(self, strategy: GradientCheckpointingStrategy) -> Self {
-        self.with_gradient_checkpointing_strategy(strategy)
-    }
-
-    fn device(&self) -> Option<Device> {
-        Some(Tensor::device(self))
-    }
-
-    fn all_finite(&self) -> bool {
-        is_finite(self.clone())
-    }
-}
+use crate::ports::{InnerOrSelf, Input, index_tensor};
 
 /// What a model should answer.
 #[derive(Debug, Clone)]
@@ -137,12 +69,6 @@ impl Targets {
     }
 }
 
-fn index_tensor(indices: &[usize], device: &Device) -> Tensor<1, Int> {
-    let indices: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
-    let count = indices.len();
-    Tensor::from_data(TensorData::new(indices, [count]), device)
-}
-
 /// Inputs with their targets, on a plain device.
 ///
 /// Construction checks everything once: as many targets as inputs, at least one,
@@ -153,7 +79,7 @@ pub struct Samples<I> {
     targets: Targets,
 }
 
-impl<I: Rows> Samples<I> {
+impl<I: Input> Samples<I> {
     /// Samples with one of `classes` labels each.
     ///
     /// # Errors
@@ -232,7 +158,7 @@ impl<I: Rows> Samples<I> {
     ///
     /// # Errors
     /// [`NnError::Data`] if they no longer fit.
-    pub fn with_inputs<J: Rows>(
+    pub fn with_inputs<J: Input>(
         &self,
         inputs: J,
         values: impl FnOnce(Tensor<2>) -> Tensor<2>,

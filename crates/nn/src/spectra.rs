@@ -1,13 +1,11 @@
 //! Captures that end in spectra, within a memory budget.
 
-use std::collections::HashMap;
-
 use burgeon_core::curvature::block_products;
-use burgeon_core::eigen::{Directions, Method, SiteShape, SplittingOperator};
+use burgeon_core::eigen::{CapturedOperator, Directions, Method, SiteShape, SplittingOperator};
 use burgeon_core::{
-    Capture, CoreError, Curvature, CurvatureBlock, RowSample, Site, SiteInput, SplitBackend,
+    Capture, CoreError, Curvature, CurvatureBlock, RowSample, SiteInput, SpectrumSolver,
+    SplitBackend,
 };
-use burgeon_core::{SiteSpectra, SpectrumSolver};
 use burn::tensor::DType;
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
@@ -19,8 +17,11 @@ use crate::capture::{CapturedBatch, Pass, sites};
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate};
 use crate::objective::Objective;
-use crate::passes::{Answer, ForwardPasses};
+use crate::passes::{ForwardPasses, bytes_of};
+use crate::replay::Values;
 use crate::samples::Samples;
+use crate::sites::{CapturedSite, JetBatch, JetOperator};
+use crate::trace::traced;
 
 /// Bytes of captured rows in a pass up to which passes run side by side.
 const SMALL: usize = 1 << 24;
@@ -84,7 +85,8 @@ pub fn capture_spectra<M: Growable>(
     config: &SpectrumConfig,
     backend: &dyn SplitBackend,
 ) -> Result<Capture, NnError> {
-    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
+    let trace = traced(model, samples)?;
+    let pass = Pass::new(model, trace, objective, samples, batch_size, backend)?;
     Ok(captured(model, &pass, objective, samples, config, false)?.0)
 }
 
@@ -102,30 +104,49 @@ pub fn capture_with_passes<M: Growable>(
     config: &SpectrumConfig,
     backend: &dyn SplitBackend,
 ) -> Result<(Capture, ForwardPasses<M>), NnError> {
-    let pass = Pass::new(model, objective, samples, batch_size, backend)?;
-    let (capture, answers) = captured(model, &pass, objective, samples, config, true)?;
-    let passes = ForwardPasses::new(model, samples, batch_size)?;
-    Ok((capture, passes.with_answers(answers)))
+    let trace = traced(model, samples)?;
+    let pass = Pass::new(model, trace, objective, samples, batch_size, backend)?;
+    spectra_with_passes(model, &pass, objective, samples, config)
 }
 
-/// The capture and, where `keeps` says so and the budget allows it, the layers' answers in each
-/// batch.
-fn captured<M: Growable>(
+/// [`capture_with_passes`] by a pass that is there.
+pub(crate) fn spectra_with_passes<M: Growable>(
+    model: &M,
+    pass: &Pass<'_, M>,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    config: &SpectrumConfig,
+) -> Result<(Capture, ForwardPasses<M>), NnError> {
+    let (capture, values) = captured(model, pass, objective, samples, config, true)?;
+    let trace = pass.network.trace.clone();
+    let passes = ForwardPasses::of(model, trace, samples, pass.batch_size())?;
+    Ok((capture, passes.with_values(values)))
+}
+
+/// What was captured of a site.
+#[derive(Default)]
+struct SiteData {
+    blocks: Vec<CurvatureBlock>,
+    jets: Vec<JetBatch>,
+}
+
+/// The capture and, where `keeps` says so and the budget allows it, the tensors of each batch.
+pub(crate) fn captured<M: Growable>(
     model: &M,
     pass: &Pass<'_, M>,
     objective: &dyn Objective,
     samples: &Samples<M::Input>,
     config: &SpectrumConfig,
     mut keeps: bool,
-) -> Result<(Capture, Vec<Vec<Answer>>), NnError> {
+) -> Result<(Capture, Vec<Values>), NnError> {
     if config.rows == Some(0) {
         let problem = "spectra need at least one row of each site";
         return Err(NnError::Settings(problem.into()));
     }
     let backend = pass.backend();
-    let mut answers = Vec::new();
+    let mut values = Vec::new();
     let mut kept = 0;
-    let mut blocks: HashMap<String, Vec<CurvatureBlock>> = HashMap::new();
+    let mut data: Vec<SiteData> = pass.forms.iter().map(|_| SiteData::default()).collect();
     let (mut loss, mut bytes, mut share) = (0.0, 0, 0.0);
     let mut side_by_side = 1;
     let mut next = 0;
@@ -144,44 +165,58 @@ fn captured<M: Growable>(
             let captured = captured.batch;
             loss += captured.loss;
             share += pass.share(batch);
-            kept += captured.answers.iter().map(Answer::bytes).sum::<usize>();
-            answers.push(captured.answers);
-            for (site, block) in captured.blocks {
-                bytes += block.bytes();
-                blocks.entry(site).or_default().push(block);
+            kept += bytes_of(&captured.values);
+            values.push(captured.values);
+            for (to, site) in data.iter_mut().zip(captured.sites) {
+                bytes += site.bytes();
+                match site {
+                    CapturedSite::Block(block) => to.blocks.push(block),
+                    CapturedSite::Jets(jets) => to.jets.push(jets),
+                }
             }
         }
         // The first batches tell what all will take.
         let budget = config.memory_budget as f64 * share;
         if bytes as f64 > budget {
-            drop((blocks, answers));
-            let capture = streamed(model, pass, objective, samples, config, backend)?;
+            drop((data, values));
+            let capture = streamed(model, pass, objective, samples, config)?;
             return Ok((capture, Vec::new()));
         }
         if (bytes + kept) as f64 > budget {
             (keeps, kept) = (false, 0);
-            answers.clear();
+            values.clear();
         }
     }
     // The stochastic method draws a block for each of its steps.
     let joins = config.rows.is_some() && config.solver.method() != Method::Rayleigh;
-    let sites = sites(pass.topology(), |name| {
-        Some(match blocks.remove(name) {
-            Some(blocks) if joins => {
-                Curvature::new(name, CurvatureBlock::joined(blocks)).map_err(NnError::from)
+    let exact = backend.accumulation_dtype();
+    let mut sites = sites(pass.graph());
+    // One site after the other: the memory of one basis is enough.
+    for ((site, form), data) in sites.iter_mut().zip(&pass.forms).zip(data) {
+        site.spectra = match data.jets.is_empty() {
+            true => {
+                let blocks = match joins {
+                    true => CurvatureBlock::joined(data.blocks),
+                    false => data.blocks,
+                };
+                let curvature = Curvature::new(&form.name, blocks)?;
+                let operator = CapturedOperator::new(vec![&curvature], backend);
+                config.solver.solve(&operator, curvature.rows(), exact)?
             }
-            Some(blocks) => Curvature::new(name, blocks).map_err(NnError::from),
-            None => Err(pass.unused(name)),
-        })
-    })?;
-    let mut capture = Capture {
+            false => {
+                let operator = JetOperator::new(&pass.network, form, data.jets);
+                config.solver.solve(&operator, samples.len(), exact)?
+            }
+        }
+        .pop();
+    }
+    let capture = Capture {
         sites,
         samples: samples.len(),
         loss,
         bytes,
     };
-    capture.solve(&config.solver, backend)?;
-    Ok((capture, if keeps { answers } else { Vec::new() }))
+    Ok((capture, if keeps { values } else { Vec::new() }))
 }
 
 /// What one pass captured.
@@ -200,17 +235,21 @@ impl SampledBatch {
         keeps: bool,
     ) -> Result<Self, NnError> {
         let mut batch = pass.run(index, keeps)?;
-        let bytes_of_all_rows = batch.blocks.iter().map(|(_, block)| block.bytes()).sum();
+        let bytes_of_all_rows = batch.sites.iter().map(CapturedSite::bytes).sum();
         if let Some(rows) = config.rows {
             let rows = (rows as f64 * pass.share(index)).round().max(1.0) as usize;
             // A stream for each batch, so that their order does not matter.
             let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
             rng.set_stream(index as u64);
-            let sampled = batch.blocks.into_iter().map(|(site, block)| {
-                let block = sampled(block, rows, pass.backend(), &mut rng)?;
-                Ok((site, block))
+            let drawn = batch.sites.into_iter().map(|site| {
+                Ok(match site {
+                    CapturedSite::Block(block) => {
+                        CapturedSite::Block(sampled(block, rows, pass.backend(), &mut rng)?)
+                    }
+                    jets => jets,
+                })
             });
-            batch.blocks = sampled.collect::<Result<_, NnError>>()?;
+            batch.sites = drawn.collect::<Result<_, NnError>>()?;
         }
         Ok(Self {
             batch,
@@ -247,43 +286,25 @@ fn streamed<M: Growable>(
     objective: &dyn Objective,
     samples: &Samples<M::Input>,
     config: &SpectrumConfig,
-    backend: &dyn SplitBackend,
 ) -> Result<Capture, NnError> {
-    let first = pass.run(0, false)?.blocks;
-    let mut shapes = Vec::new();
+    let first = pass.run(0, false)?.sites;
     let mut rows = 0;
     let mut bytes = 0;
-    for (name, block) in first {
-        rows = rows.max(block.weights.dims()[0] * pass.batches());
-        bytes += block.bytes();
-        if !shapes.iter().any(|shape: &SiteShape| shape.name == name) {
-            shapes.push(SiteShape {
-                name,
-                neurons: block.neurons(),
-                dim: block.dim(),
-            });
+    for site in &first {
+        bytes += site.bytes();
+        if let CapturedSite::Block(block) = site {
+            rows = rows.max(block.weights.dims()[0] * pass.batches());
         }
     }
-    let operator = StreamedOperator {
-        pass,
-        shapes,
-        backend,
-    };
-    let exact = backend.accumulation_dtype();
+    drop(first);
+    let operator = StreamedOperator { pass };
+    let exact = pass.backend().accumulation_dtype();
+    let rows = rows.max(samples.len());
     let solved = config.solver.solve(&operator, rows, exact)?;
-    let names = operator.shapes.into_iter().map(|shape| shape.name);
-    let mut spectra: HashMap<String, SiteSpectra> = names.zip(solved).collect();
-    let sites = sites(pass.topology(), |_| None)?;
-    let sites = sites
-        .into_iter()
-        .map(|site| match spectra.remove(&site.name) {
-            Some(spectra) => Ok(Site {
-                spectra: Some(spectra),
-                ..site
-            }),
-            None => Err(pass.unused(&site.name)),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut sites = sites(pass.graph());
+    for (site, spectra) in sites.iter_mut().zip(solved) {
+        site.spectra = Some(spectra);
+    }
     Ok(Capture {
         sites,
         samples: samples.len(),
@@ -293,14 +314,12 @@ fn streamed<M: Growable>(
 }
 
 /// Sites that are captured anew in each iteration, all in the same passes.
-struct StreamedOperator<'a, M: Growable> {
-    pass: &'a Pass<'a, M>,
-    shapes: Vec<SiteShape>,
-    backend: &'a dyn SplitBackend,
+struct StreamedOperator<'a, 'b, M: Growable> {
+    pass: &'a Pass<'b, M>,
 }
 
-impl<M: Growable> StreamedOperator<'_, M> {
-    fn captured(&self, batch: usize) -> Result<Vec<(usize, CurvatureBlock)>, CoreError> {
+impl<M: Growable> StreamedOperator<'_, '_, M> {
+    fn captured(&self, batch: usize) -> Result<Vec<CapturedSite>, CoreError> {
         let captured = self.pass.run(batch, false).map_err(|error| match error {
             NnError::Core(error) => error,
             // The same pass has run before; only the device can have failed since.
@@ -309,17 +328,17 @@ impl<M: Growable> StreamedOperator<'_, M> {
                 reason: other.to_string(),
             },
         })?;
-        let index = |name: &str| self.shapes.iter().position(|shape| shape.name == name);
-        let captured = captured.blocks.into_iter();
-        Ok(captured
-            .filter_map(|(name, block)| Some((index(&name)?, block)))
-            .collect())
+        Ok(captured.sites)
     }
 }
 
-impl<M: Growable> SplittingOperator for StreamedOperator<'_, M> {
+impl<M: Growable> SplittingOperator for StreamedOperator<'_, '_, M> {
     fn sites(&self) -> Vec<SiteShape> {
-        self.shapes.clone()
+        self.pass
+            .forms
+            .iter()
+            .map(|form| form.shape.clone())
+            .collect()
     }
 
     fn batches(&self) -> usize {
@@ -331,30 +350,50 @@ impl<M: Growable> SplittingOperator for StreamedOperator<'_, M> {
         batch: usize,
         directions: &[Directions],
     ) -> Result<Vec<Vec<DMatrix<f64>>>, CoreError> {
-        let mut sums: Vec<_> = directions.iter().map(Directions::zero_products).collect();
-        for (site, block) in self.captured(batch)? {
-            let asked = &directions[site];
-            for (sum, vectors) in sums[site].iter_mut().zip(&asked.vectors) {
-                let name = &self.shapes[site].name;
-                *sum += block_products(self.backend, name, &block, vectors, asked.dtype)?;
-            }
+        let mut sums = Vec::with_capacity(directions.len());
+        let captured = self.captured(batch)?.into_iter();
+        for ((site, form), asked) in captured.zip(&self.pass.forms).zip(directions) {
+            let products: Vec<DMatrix<f64>> = match site {
+                CapturedSite::Block(block) => {
+                    let product = |vectors: &DMatrix<f64>| {
+                        let backend = self.pass.backend();
+                        block_products(backend, &form.name, &block, vectors, asked.dtype)
+                    };
+                    asked
+                        .vectors
+                        .iter()
+                        .map(product)
+                        .collect::<Result<_, _>>()?
+                }
+                CapturedSite::Jets(jets) => {
+                    let operator = JetOperator::new(&self.pass.network, form, vec![jets]);
+                    let of_site = operator.apply_batch(0, std::slice::from_ref(asked))?;
+                    of_site.into_iter().next().unwrap_or_default()
+                }
+            };
+            sums.push(products);
         }
         Ok(sums)
     }
 
     fn dense(&self, site: usize, dtype: DType) -> Result<Vec<DMatrix<f64>>, CoreError> {
-        let SiteShape { name, neurons, dim } = &self.shapes[site];
+        let form = &self.pass.forms[site];
+        let SiteShape { name, neurons, dim } = &form.shape;
         let mut sums = vec![DMatrix::zeros(*dim, *dim); *neurons];
         for batch in 0..self.batches() {
-            for (index, block) in self.captured(batch)? {
-                if index != site {
-                    continue;
+            let Some(captured) = self.captured(batch)?.into_iter().nth(site) else {
+                continue;
+            };
+            let matrices = match captured {
+                CapturedSite::Block(block) => {
+                    Curvature::new(name, vec![block])?.dense(self.pass.backend(), dtype)?
                 }
-                let part = Curvature::new(name, vec![block])?;
-                let matrices = part.dense(self.backend, dtype)?;
-                for (sum, matrix) in sums.iter_mut().zip(matrices) {
-                    *sum += matrix;
+                CapturedSite::Jets(jets) => {
+                    JetOperator::new(&self.pass.network, form, vec![jets]).dense(0, dtype)?
                 }
+            };
+            for (sum, matrix) in sums.iter_mut().zip(matrices) {
+                *sum += matrix;
             }
         }
         Ok(sums)

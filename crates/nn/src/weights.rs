@@ -11,7 +11,8 @@ use crate::checkpointing;
 use crate::error::NnError;
 use crate::fit;
 use crate::growable::Growable;
-use crate::layers::InnerOrSelf;
+use crate::ports::{InnerOrSelf, Input};
+use crate::trace::Trace;
 
 /// A parameter or running statistic.
 #[derive(Debug, Clone)]
@@ -130,20 +131,22 @@ pub fn save_weights<M: Module>(model: &M, path: &Path) -> Result<(), NnError> {
 }
 
 /// `model` with the weights of a file that [`save_weights`] wrote, in the model's types, at
-/// whatever widths growing can have given them.
+/// whatever widths growing can have given them. `example` is an input of at least one row, by
+/// which it is found out which widths belong together.
 ///
 /// # Errors
 /// [`NnError::Io`] if the file cannot be read, [`NnError::File`] if it does not hold
 /// this model's weights: the message names the first parameter that is missing, unknown, of a
 /// shape that the model or the other parameters do not allow, or too large for its type.
-pub fn load_weights<M: Growable>(model: &M, path: &Path) -> Result<M, NnError> {
-    let topology = model.topology()?;
+pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> Result<M, NnError> {
+    let example = example.select_rows(&[0]);
+    let trace = Trace::of(model, &example, |model: &M, input| model.predict(input))?;
     let bytes = std::fs::read(path).map_err(NnError::io(path))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| NnError::file(path, format!("not a safetensors file: {error}")))?;
     let own = collect(model);
     let weights = fitted(&file, &own).map_err(|error| NnError::file(path, error))?;
-    fit::check_shapes(&topology, &own, &weights).map_err(|error| NnError::file(path, error))?;
+    fit::check_shapes(trace.graph(), &weights).map_err(|error| NnError::file(path, error))?;
     restore(model, &weights).map_err(|error| NnError::file(path, error))
 }
 

@@ -14,7 +14,7 @@ use burn::module::ParamId;
 use burn::tensor::{DType, IntDType, Shape, TensorData};
 
 pub(crate) use host::Array;
-pub(crate) use model::apply;
+pub(crate) use model::{apply, map};
 pub(crate) use plan::{compile, select_channels};
 
 use crate::error::NnError;

@@ -5,8 +5,9 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
 use super::ParamEdits;
+use crate::checkpointing;
 use crate::error::NnError;
-use crate::layers::InnerOrSelf;
+use crate::ports::InnerOrSelf;
 use crate::surgery::detached;
 
 /// `model` with `edits` made: on the same device, in the same types, and leaves of the graph where
@@ -15,8 +16,13 @@ use crate::surgery::detached;
 /// # Errors
 /// [`NnError::Plan`] where an edit does not fit its parameter.
 pub(crate) fn apply<M: Module>(model: &M, edits: &ParamEdits) -> Result<M, NnError> {
+    Ok(checkpointing::as_in(map(detached(model), edits)?, model))
+}
+
+/// As [`apply`], of a model of which nothing else is a clone.
+pub(crate) fn map<M: Module>(model: M, edits: &ParamEdits) -> Result<M, NnError> {
     let mut surgeon = Surgeon { edits, error: None };
-    let model = detached(model).map(&mut surgeon);
+    let model = model.map(&mut surgeon);
     match surgeon.error {
         Some(error) => Err(error),
         None => Ok(model),

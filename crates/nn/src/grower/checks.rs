@@ -8,14 +8,15 @@ use burn::tensor::{DType, Device, Tensor};
 use super::Task;
 use crate::error::NnError;
 use crate::growable::Growable;
-use crate::samples::{Rows, Targets};
+use crate::ports::{Input, Output};
+use crate::samples::Targets;
 use crate::surgery::{detached, optimizer_tensors};
 
 /// Checks that model, samples and backend are on one device.
 ///
 /// # Errors
 /// [`NnError::Settings`] that names two of them and their devices.
-pub(super) fn check_devices<M: Module, I: Rows>(
+pub(super) fn check_devices<M: Module, I: Input>(
     model: &M,
     backend: &dyn SplitBackend,
     task: &Task<I>,
@@ -39,12 +40,12 @@ pub(super) fn check_devices<M: Module, I: Rows>(
     }
 }
 
-fn devices_of<I: Rows>(samples: &crate::Samples<I>) -> impl Iterator<Item = Device> {
+fn devices_of<I: Input>(samples: &crate::Samples<I>) -> impl Iterator<Item = Device> {
     let targets = match samples.targets() {
         Targets::Classes(classes) => classes.device(),
         Targets::Values(values) => values.device(),
     };
-    samples.inputs().device().into_iter().chain([targets])
+    [samples.inputs().device(), targets].into_iter()
 }
 
 /// A device without its place in Burn's types.
@@ -113,7 +114,7 @@ pub(super) fn check_optimizer_type<M: Growable>(
     let model = detached(model);
     let few: Vec<usize> = (0..task.train.len().min(2)).collect();
     let few = task.train.subset(&few)?.to_autodiff();
-    let output = model.predict(few.inputs().clone());
+    let output = model.predict(few.inputs().clone()).into_rows();
     let loss = task.objective.loss(output, few.targets());
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let mut optimizer = optimizer.clone();

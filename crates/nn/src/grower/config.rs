@@ -6,6 +6,7 @@ use burgeon_core::cost::Parameters;
 use burgeon_core::{CostModel, Criterion, Selector};
 use serde::{Deserialize, Serialize};
 
+use super::widths::WidthLimits;
 use crate::error::NnError;
 use crate::spectra::SpectrumConfig;
 
@@ -230,6 +231,8 @@ pub(crate) struct Values {
     pub spectrum: SpectrumConfig,
     pub prediction_bound: f64,
     #[serde(default)]
+    pub widths: WidthLimits,
+    #[serde(default)]
     pub mixed_precision: bool,
     #[serde(default)]
     pub site_decreases: bool,
@@ -267,6 +270,7 @@ impl GrowerConfig {
             capture_samples: 2048,
             spectrum: SpectrumConfig::default(),
             prediction_bound: 10.0,
+            widths: WidthLimits::default(),
             mixed_precision: false,
             site_decreases: false,
             seeds_device: true,
@@ -379,10 +383,16 @@ impl GrowerConfig {
         self
     }
 
-    /// Whether training multiplies in bfloat16: the linear maps of growable layers, forward and
-    /// backward. Weights, activations, normalisations, the loss and the optimizer stay in the
-    /// network's type, and so do evaluation, capture, spectra and line search. Off by default;
-    /// refused on a device that does not compute in bfloat16.
+    /// What the widths of sites may become; anything unless told.
+    pub fn with_widths(mut self, widths: WidthLimits) -> Self {
+        self.values.widths = widths;
+        self
+    }
+
+    /// Whether training runs in bfloat16, forward and backward, on a narrowed copy of the weights
+    /// ([`burgeon_ops::precision`]). The weights themselves, batch normalisations, the loss and the
+    /// optimizer stay in the network's type, and so do evaluation, capture, spectra and line
+    /// search. Off by default; refused on a device that does not compute in bfloat16.
     pub fn with_mixed_precision(mut self, mixed: bool) -> Self {
         self.values.mixed_precision = mixed;
         self
@@ -413,6 +423,7 @@ impl GrowerConfig {
     pub(crate) fn check(&self, parameters: u64) -> Result<(), NnError> {
         let values = &self.values;
         values.step_size.check()?;
+        values.widths.check()?;
         values.learning_rate.check()?;
         let positive = [
             ("the batch size", values.batch_size),

@@ -1,25 +1,27 @@
 //! One growth step of the grower.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use burgeon_core::{Budget, Capture, Plan};
+use burgeon_graph::Graph;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::config::{Accept, SearchSamples, StepSize};
 use super::state::{GrowthRecord, SiteGrowth, StopReason, Verdict};
-use super::step::{LineSearch, fit_budget, fit_cost_budget, output_change_at_zero, preview};
+use super::step::{LineSearch, fit_budget, fit_cost_budget, output_change_of};
 use super::{Grower, stream};
-use crate::capture::capture;
-use crate::cost::layer_shapes;
+use crate::capture::{Pass, capture_of};
+use crate::cost::{added_costs, cost_per_neuron, graph_layers, predicts_exactly};
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate, parameter_count};
 use crate::observer::Event;
 use crate::passes::ForwardPasses;
 use crate::samples::Samples;
-use crate::spectra::{capture_spectra, capture_with_passes};
+use crate::spectra::{captured as spectra, spectra_with_passes};
 use crate::surgery::{apply_plan, carry_optimizer};
-use crate::topology::Topology;
+use crate::trace::Trace;
 
 impl<M: Growable> Grower<M> {
     /// Makes or refuses one growth, or ends the run where none is allowed.
@@ -32,18 +34,19 @@ impl<M: Growable> Grower<M> {
             self.state.stopped = Some(StopReason::GrowthLimit);
             return Ok(());
         }
-        let topology = self.model.topology()?;
+        let trace = self.trace()?;
+        let graph = trace.graph();
         let parameters = parameter_count(&self.model);
         if let Some(budget) = limits.parameter_budget {
-            let costs = topology
-                .sites()
-                .filter_map(|(name, _)| topology.cost_per_neuron(name));
+            let costs = graph
+                .growable()
+                .map(|site| cost_per_neuron(graph, site.name()));
             if costs.min().is_some_and(|least| parameters + least > budget) {
                 self.state.stopped = Some(StopReason::ParameterBudget);
                 return Ok(());
             }
         }
-        if self.cost_is_spent(&topology)? {
+        if self.cost_is_spent(graph) {
             self.state.stopped = Some(StopReason::CostBudget);
             return Ok(());
         }
@@ -54,14 +57,14 @@ impl<M: Growable> Grower<M> {
                     self.state.stopped = Some(StopReason::GrowthLimit);
                     return Ok(());
                 };
-                self.redo(&record, &topology)?;
+                self.redo(&record, graph)?;
                 record
             }
-            None => self.attempt(trigger, &topology, parameters)?,
+            None => self.attempt(trigger, &trace, parameters)?,
         };
         record.seconds = started.elapsed().as_secs_f64();
         record.parameters_after = parameter_count(&self.model);
-        record.widths_after = self.model.topology()?.widths();
+        record.widths_after = self.trace()?.graph().widths();
         self.state.phase_epoch = 0;
         self.state.best_loss = None;
         self.state.stalled = 0;
@@ -81,13 +84,14 @@ impl<M: Growable> Grower<M> {
     fn attempt(
         &mut self,
         trigger: &str,
-        topology: &Topology,
+        trace: &Arc<Trace>,
         parameters: u64,
     ) -> Result<GrowthRecord, NnError> {
+        let graph = trace.graph();
         let step = self.state.journal.len() + 1;
         let samples = self.captured_samples(step);
-        let (captured, passes, plan) = self.propose(&samples, topology, parameters, step)?;
-        let widths = topology.widths();
+        let (captured, passes, plan) = self.propose(&samples, trace, parameters, step)?;
+        let widths = graph.widths();
         let mut record = GrowthRecord {
             step,
             epoch: self.state.epoch,
@@ -112,10 +116,10 @@ impl<M: Growable> Grower<M> {
         if !record.plan.is_empty() {
             let probe = samples.sample(batch, 0);
             record.output_change_at_zero =
-                output_change_at_zero(&self.model, &record.plan, &probe, batch)?;
+                output_change_of(&self.model, graph, &record.plan, &probe, batch)?;
         }
         let unchanged = record.output_change_at_zero <= zero_bound(&self.model);
-        let search = self.search(&record.plan, unchanged, passes)?;
+        let search = self.search(trace, &record.plan, unchanged, passes)?;
         record.held_loss_before = self.held_loss(&self.model, search.baseline)?;
         record.held_loss_after = record.held_loss_before;
         record.trials.clone_from(&search.trials);
@@ -130,20 +134,20 @@ impl<M: Growable> Grower<M> {
             record.verdict = Verdict::NoDecrease;
             return Ok(record);
         };
-        let (grown, edits) = apply_plan(&self.model, topology, &record.plan, epsilon)?;
+        let (grown, edits) = apply_plan(&self.model, graph, &record.plan, epsilon)?;
         let after = evaluate(&grown, self.task.objective.as_ref(), &samples, batch)?;
         let measured = captured.loss - after.loss;
         record.measured_decrease = Some(measured);
         record.predicted_decrease = record.plan.predicted_gain().map(|g| g * epsilon * epsilon);
-        if self.contradicts(&record, topology, captured.loss) {
+        if self.contradicts(&record, graph, captured.loss) {
             record.verdict = Verdict::PredictionContradicted;
             return Ok(record);
         }
-        record.sites = self.site_growths(&record.plan, epsilon, &samples, captured.loss)?;
+        record.sites = self.site_growths(graph, &record.plan, epsilon, &samples, captured.loss)?;
         self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
         record.epsilon = epsilon;
         record.held_loss_after = self.held_loss(&grown, loss)?;
-        self.model = grown;
+        self.replace_model(grown)?;
         record.verdict = Verdict::Committed;
         Ok(record)
     }
@@ -151,7 +155,7 @@ impl<M: Growable> Grower<M> {
     fn propose(
         &self,
         samples: &Samples<M::Input>,
-        topology: &Topology,
+        trace: &Arc<Trace>,
         parameters: u64,
         step: usize,
     ) -> Result<(Capture, Option<ForwardPasses<M>>, Plan), NnError> {
@@ -161,27 +165,37 @@ impl<M: Growable> Grower<M> {
         let objective = self.task.objective.as_ref();
         let on_captured = values.search_samples == SearchSamples::Captured;
         let (spectrum, backend) = (&values.spectrum, self.backend.as_ref());
+        let graph = trace.graph();
+        let pass = || {
+            Pass::new(
+                model,
+                trace.clone(),
+                objective,
+                samples,
+                batch_size,
+                backend,
+            )
+        };
         let (mut captured, passes) = match (criterion.needs_curvature(), on_captured) {
             (true, true) => {
-                let found =
-                    capture_with_passes(model, objective, samples, batch_size, spectrum, backend);
+                let found = spectra_with_passes(model, &pass()?, objective, samples, spectrum);
                 found.map(|(captured, passes)| (captured, Some(passes)))?
             }
             (true, false) => {
-                let found =
-                    capture_spectra(model, objective, samples, batch_size, spectrum, backend);
-                (found?, None)
+                let found = spectra(model, &pass()?, objective, samples, spectrum, false)?;
+                (found.0, None)
             }
             (false, _) => {
-                let passes = on_captured.then(|| ForwardPasses::new(model, samples, batch_size));
-                let captured = capture(model, objective, samples, batch_size, None)?;
-                (captured, passes.transpose()?)
+                let passes = || ForwardPasses::of(model, trace.clone(), samples, batch_size);
+                let passes = on_captured.then(passes).transpose()?;
+                let captured = capture_of(model, trace, objective, samples, batch_size, None)?;
+                (captured, passes)
             }
         };
         let cost = self.config.cost.as_ref();
         let priced = match values.cost_budget {
             Some(budget) => {
-                let layers = layer_shapes(model, samples)?;
+                let layers = graph_layers(graph);
                 let now = cost.cost(&layers);
                 let step = values.step_share.map(|share| (now as f64 * share) as u64);
                 let most = step.map_or(budget, |step| budget.min(now.saturating_add(step)));
@@ -189,9 +203,9 @@ impl<M: Growable> Grower<M> {
             }
             None => None,
         };
-        if let Some((_, layers)) = &priced {
+        if priced.is_some() {
             for site in &mut captured.sites {
-                site.added_costs = topology.added_costs(layers, cost, &site.name);
+                site.added_costs = added_costs(graph, cost, &site.name);
             }
         }
         let mut rng = ChaCha8Rng::seed_from_u64(stream(values.seed, "criterion", step));
@@ -207,28 +221,26 @@ impl<M: Growable> Grower<M> {
         let chosen = self.config.selector.select(candidates, budget)?;
         let mut plan = Plan::new(criterion.name(), chosen);
         if let Some(budget) = limit {
-            fit_budget(topology, &mut plan, parameters, budget);
+            fit_budget(graph, &mut plan, parameters, budget);
         }
-        if let Some((budget, layers)) = &priced {
-            fit_cost_budget(topology, &mut plan, layers, cost, *budget);
+        if let Some((budget, _)) = &priced {
+            fit_cost_budget(graph, &mut plan, cost, *budget);
         }
+        values.widths.fit(graph, &mut plan);
         Ok((captured, passes, plan))
     }
 
     /// Whether no site can grow within the budget of the cost model.
-    fn cost_is_spent(&self, topology: &Topology) -> Result<bool, NnError> {
+    fn cost_is_spent(&self, graph: &Graph) -> bool {
         let Some(budget) = self.config.values.cost_budget else {
-            return Ok(false);
+            return false;
         };
         let cost = self.config.cost.as_ref();
-        let layers = layer_shapes(&self.model, &self.task.train)?;
-        let now = cost.cost(&layers);
-        let added = |(name, _)| topology.added_costs(&layers, cost, name)[0];
-        Ok(topology
-            .sites()
-            .map(added)
-            .min()
-            .is_none_or(|least| now + least > budget))
+        let now = cost.cost(&graph_layers(graph));
+        let added = graph
+            .growable()
+            .map(|site| added_costs(graph, cost, site.name())[0]);
+        added.min().is_none_or(|least| now + least > budget)
     }
 
     fn captured_samples(&self, step: usize) -> Samples<M::Input> {
@@ -241,6 +253,7 @@ impl<M: Growable> Grower<M> {
     /// `passes`, or over those held.
     fn search(
         &self,
+        trace: &Arc<Trace>,
         plan: &Plan,
         worth_it: bool,
         passes: Option<ForwardPasses<M>>,
@@ -253,7 +266,10 @@ impl<M: Growable> Grower<M> {
         };
         let passes = match passes {
             Some(passes) => passes,
-            None => ForwardPasses::new(&self.model, &self.task.held, values.batch_size)?,
+            None => {
+                let held = &self.task.held;
+                ForwardPasses::of(&self.model, trace.clone(), held, values.batch_size)?
+            }
         };
         passes.line_search(plan, &grid, self.task.objective.as_ref())
     }
@@ -285,6 +301,7 @@ impl<M: Growable> Grower<M> {
     /// The step's sites, each measured alone where the settings ask for it.
     fn site_growths(
         &self,
+        graph: &Graph,
         plan: &Plan,
         epsilon: f64,
         samples: &Samples<M::Input>,
@@ -297,7 +314,8 @@ impl<M: Growable> Grower<M> {
         let objective = self.task.objective.as_ref();
         let batch = self.config.values.batch_size;
         for (site, part) in sites.iter_mut().zip(plan.by_site().values()) {
-            let after = preview(&self.model, part, epsilon, objective, samples, batch)?;
+            let (grown, _) = apply_plan(&self.model, graph, part, epsilon)?;
+            let after = evaluate(&grown, objective, samples, batch)?;
             site.measured_decrease = Some(loss - after.loss);
         }
         Ok(sites)
@@ -305,8 +323,8 @@ impl<M: Growable> Grower<M> {
 
     /// Whether an exact prediction is missed by more than its bound and more than
     /// rounding explains.
-    fn contradicts(&self, record: &GrowthRecord, topology: &Topology, loss: f64) -> bool {
-        let exact = |site: &str| topology.predicts_exactly(site);
+    fn contradicts(&self, record: &GrowthRecord, graph: &Graph, loss: f64) -> bool {
+        let exact = |site: &str| predicts_exactly(graph, site);
         let (Some(predicted), Some(measured)) =
             (record.predicted_decrease, record.measured_decrease)
         else {
@@ -319,21 +337,20 @@ impl<M: Growable> Grower<M> {
     }
 
     /// Makes a growth of a journal again.
-    fn redo(&mut self, record: &GrowthRecord, topology: &Topology) -> Result<(), NnError> {
+    fn redo(&mut self, record: &GrowthRecord, graph: &Graph) -> Result<(), NnError> {
         if record.verdict != Verdict::Committed {
             return Ok(());
         }
-        if record.widths_before != topology.widths() {
+        if record.widths_before != graph.widths() {
             return Err(NnError::Plan(format!(
                 "step {} of the journal starts from other widths than the model's: replay it \
                  on the model, data and settings it was written with",
                 record.step
             )));
         }
-        let (grown, edits) = apply_plan(&self.model, topology, &record.plan, record.epsilon)?;
+        let (grown, edits) = apply_plan(&self.model, graph, &record.plan, record.epsilon)?;
         self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
-        self.model = grown;
-        Ok(())
+        self.replace_model(grown)
     }
 }
 

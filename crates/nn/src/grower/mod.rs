@@ -5,12 +5,14 @@ mod config;
 mod growth;
 mod state;
 mod step;
+mod widths;
 
 pub use config::{Accept, GrowerConfig, LearningRate, Limits, SearchSamples, StepSize, Trigger};
 pub use state::{EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict};
 pub use step::{
     LineSearch, fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,
 };
+pub use widths::WidthLimits;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -18,17 +20,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burgeon_core::SplitBackend;
+use burgeon_graph::Graph;
+use burgeon_ops::precision::{narrowed, widened};
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{DType, Tensor};
 
 use crate::checkpoint;
-use crate::cost::layer_shapes;
+use crate::cost::graph_layers;
 use crate::error::NnError;
 use crate::growable::{Growable, check_reads, evaluate, parameter_count, scalar};
-use crate::mode::{Mode, PRODUCT, in_mode};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
+use crate::ports::{Input, Output};
 use crate::samples::Samples;
+use crate::trace::Trace;
 use config::Values;
+
+/// The type of products in mixed precision: it has the range of f32, so that gradients need no
+/// scaling.
+const PRODUCT: DType = DType::BF16;
 
 /// What a model is trained on.
 #[derive(Debug)]
@@ -68,6 +78,8 @@ pub struct Grower<M: Growable> {
     checkpoint: Option<PathBuf>,
     interrupt: Arc<AtomicBool>,
     replay: Option<VecDeque<GrowthRecord>>,
+    /// Of the model as it stands.
+    trace: Arc<Trace>,
 }
 
 impl<M: Growable> std::fmt::Debug for Grower<M> {
@@ -123,7 +135,6 @@ impl<M: Growable> Grower<M> {
             )));
         }
         checks::check_devices(&model, backend.as_ref(), &task)?;
-        model.topology()?;
         step::check_finite(&model)?;
         for samples in [&task.train, &task.held] {
             let batch_size = config.values.batch_size;
@@ -132,8 +143,9 @@ impl<M: Growable> Grower<M> {
         if let Some(dtype) = dtype {
             checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
         }
+        let trace = config.values.widths.traced(&model, &task.train)?;
         if let Some(budget) = config.values.cost_budget {
-            let cost = config.cost.cost(&layer_shapes(&model, &task.train)?);
+            let cost = config.cost.cost(&graph_layers(trace.graph()));
             if budget < cost {
                 return Err(NnError::Settings(format!(
                     "the budget of {budget} {unit} is below the start network's {cost}: raise the \
@@ -153,6 +165,7 @@ impl<M: Growable> Grower<M> {
             checkpoint: None,
             interrupt: Arc::default(),
             replay: None,
+            trace,
         })
     }
 
@@ -181,7 +194,7 @@ impl<M: Growable> Grower<M> {
             let settings = self.settings()?;
             let optimizer = self.optimizer.clone();
             let restored = checkpoint::load(&path, &self.model, optimizer, &settings)?;
-            self.model = restored.model;
+            self.replace_model(restored.model)?;
             self.optimizer = restored.optimizer;
             self.state = restored.state;
         }
@@ -194,6 +207,22 @@ impl<M: Growable> Grower<M> {
     pub fn replay(mut self, journal: Vec<GrowthRecord>) -> Self {
         self.replay = Some(journal.into());
         self
+    }
+
+    /// What the model as it stands computes, and where it may grow.
+    pub fn graph(&self) -> &Graph {
+        self.trace.graph()
+    }
+
+    fn trace(&self) -> Result<Arc<Trace>, NnError> {
+        Ok(self.trace.clone())
+    }
+
+    /// Goes on with `model`, which is traced anew.
+    fn replace_model(&mut self, model: M) -> Result<(), NnError> {
+        self.trace = self.config.values.widths.traced(&model, &self.task.train)?;
+        self.model = model;
+        Ok(())
     }
 
     /// The model as it stands.
@@ -252,6 +281,7 @@ impl<M: Growable> Grower<M> {
         }
         let device = self.model.devices().into_iter().next();
         let device = device.unwrap_or_else(|| self.backend.device().autodiff());
+        let dtype = checks::check_types(&self.model)?.unwrap_or(DType::F32);
         let mut losses = Vec::new();
         for batch in self.task.train.shuffled_batches(batch_size, order) {
             if self.interrupt.load(Ordering::Relaxed) {
@@ -259,17 +289,22 @@ impl<M: Growable> Grower<M> {
             }
             let size = batch.len();
             let batch = batch.to_autodiff_of(&device);
-            let mode = match self.config.values.mixed_precision {
-                true => Mode::Mixed,
-                false => Mode::Plain,
+            let (loss, gradients) = match self.config.values.mixed_precision {
+                true => {
+                    let narrow = narrowed(&self.model, PRODUCT);
+                    let inputs = batch.inputs().clone().cast_floats(PRODUCT);
+                    let output = narrow.predict(inputs).into_rows().cast(dtype);
+                    let loss = self.task.objective.loss(output, batch.targets());
+                    let gradients = self.minimised(&narrow, &loss);
+                    (loss, widened(gradients, &self.model))
+                }
+                false => {
+                    let output = self.model.predict(batch.inputs().clone()).into_rows();
+                    let loss = self.task.objective.loss(output, batch.targets());
+                    let gradients = self.minimised(&self.model, &loss);
+                    (loss, gradients)
+                }
             };
-            let (output, _) = in_mode(mode, || self.model.predict(batch.inputs().clone()));
-            let loss = self.task.objective.loss(output, batch.targets());
-            let minimised = match self.model.penalty() {
-                Some(penalty) => loss.clone() + penalty,
-                None => loss.clone(),
-            };
-            let gradients = GradientsParams::from_grads(minimised.backward(), &self.model);
             self.model = self
                 .optimizer
                 .step(learning_rate, self.model.clone(), gradients);
@@ -311,6 +346,15 @@ impl<M: Growable> Grower<M> {
         self.state.epochs.push(record);
         self.notify(Event::Epoch(&record_of(&self.state)))?;
         Ok(true)
+    }
+
+    /// Gradients of `loss` and the penalty by the parameters of `model`.
+    fn minimised(&self, model: &M, loss: &Tensor<1>) -> GradientsParams {
+        let minimised = match model.penalty() {
+            Some(penalty) => loss.clone() + penalty.cast(loss.dtype()),
+            None => loss.clone(),
+        };
+        GradientsParams::from_grads(minimised.backward(), model)
     }
 
     fn track_stall(&mut self, loss: f64) {
@@ -372,8 +416,12 @@ impl<M: Growable> Grower<M> {
 
     /// What identifies the run in its checkpoints.
     fn settings(&self) -> Result<String, NnError> {
-        let topology = self.model.topology()?;
-        let sites: Vec<&str> = topology.sites().map(|(name, _)| name).collect();
+        let sites: Vec<&str> = self
+            .trace
+            .graph()
+            .growable()
+            .map(|site| site.name())
+            .collect();
         let described = (
             &self.config.values,
             self.backend.name(),

@@ -1,17 +1,17 @@
 //! The parts of one growth step after the selector: preview, line search, checks.
 
-use burgeon_core::{CostModel, LayerShape, Plan};
-use rayon::prelude::*;
+use burgeon_core::{CostModel, Plan};
+use burgeon_graph::Graph;
 
 use super::state::Trial;
+use crate::cost::{grown_shapes, parameters_added};
 use crate::error::NnError;
 use crate::growable::{Evaluation, Growable, evaluate, inference, is_finite, predict, try_predict};
 use crate::objective::Objective;
-use crate::passes::ForwardPasses;
-use crate::rehearsal::{Losses, rehearse};
+use crate::passes::{ForwardPasses, Losses};
 use crate::samples::Samples;
 use crate::surgery::{Resolution, apply_plan};
-use crate::topology::Topology;
+use crate::trace::traced;
 
 /// The held loss and accuracy that `model` would have under `plan` with step
 /// `epsilon`; the model stays as it is.
@@ -26,8 +26,8 @@ pub fn preview<M: Growable>(
     held: &Samples<M::Input>,
     batch_size: usize,
 ) -> Result<Evaluation, NnError> {
-    let topology = model.topology()?;
-    let (grown, _) = apply_plan(model, &topology, plan, epsilon)?;
+    let trace = traced(model, held)?;
+    let (grown, _) = apply_plan(model, trace.graph(), plan, epsilon)?;
     evaluate(&grown, objective, held, batch_size)
 }
 
@@ -56,10 +56,7 @@ impl LineSearch {
             .filter(|(_, sound)| **sound)
             .map(|(step, _)| step)
             .collect();
-        let Losses { baseline, grown } = match rehearse(passes, plan, &sound, objective)? {
-            Some(losses) => losses,
-            None => by_surgery(passes, plan, &sound, objective)?,
-        };
+        let Losses { baseline, grown } = passes.losses(plan, &sound, objective)?;
         let mut trials = Vec::with_capacity(grid.len());
         let mut best: Option<(f64, f64)> = None;
         let mut grown = grown.into_iter();
@@ -107,7 +104,7 @@ fn resolved<M: Growable>(
     plan: &Plan,
     grid: &[f64],
 ) -> Result<Vec<bool>, NnError> {
-    let resolution = Resolution::new(&passes.model, &passes.topology, plan);
+    let resolution = Resolution::of_network(passes.network(), plan);
     let mut problem = None;
     let mut is_resolved = |epsilon: &f64| match resolution.check(*epsilon) {
         Ok(()) => true,
@@ -123,42 +120,40 @@ fn resolved<M: Growable>(
     }
 }
 
-/// The losses of the grown networks themselves.
-fn by_surgery<M: Growable>(
-    passes: &ForwardPasses<M>,
-    plan: &Plan,
-    grid: &[f64],
-    objective: &dyn Objective,
-) -> Result<Losses, NnError> {
-    let (model, held, batch_size) = (&passes.model, &passes.samples, passes.batch_size);
-    let baseline = evaluate(model, objective, held, batch_size)?.loss;
-    // Side by side: what each costs besides products would else run on one thread.
-    let grown = grid
-        .par_iter()
-        .map(|&epsilon| Ok(preview(model, plan, epsilon, objective, held, batch_size)?.loss))
-        .collect::<Result<_, NnError>>()?;
-    Ok(Losses { baseline, grown })
-}
-
 /// Largest change of an output under `plan` at ε = 0, relative to the largest
 /// output: rounding only, for a right surgery.
 ///
 /// # Errors
-/// As [`apply_plan`]; [`NnError::Topology`] if the grown model does not run, because a layer
-/// that reads the grown channels is missing from the topology.
+/// As [`apply_plan`]; [`NnError::Model`] if the grown model does not run.
 pub fn output_change_at_zero<M: Growable>(
     model: &M,
     plan: &Plan,
     samples: &Samples<M::Input>,
     batch_size: usize,
 ) -> Result<f64, NnError> {
-    let topology = model.topology()?;
-    let (grown, _) = apply_plan(model, &topology, plan, 0.0)?;
+    output_change_of(
+        model,
+        traced(model, samples)?.graph(),
+        plan,
+        samples,
+        batch_size,
+    )
+}
+
+/// [`output_change_at_zero`] of a model of which the graph is known.
+pub(crate) fn output_change_of<M: Growable>(
+    model: &M,
+    graph: &Graph,
+    plan: &Plan,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+) -> Result<f64, NnError> {
+    let (grown, _) = apply_plan(model, graph, plan, 0.0)?;
     let first = samples.subset(&[0])?;
     try_predict(&inference(&grown), first.inputs().clone()).map_err(|said| {
         let sites: Vec<&str> = plan.growths.iter().map(|g| g.site.as_str()).collect();
-        NnError::Topology(format!(
-            "the grown model cannot run: a layer that reads {} may be missing ({said})",
+        NnError::Model(format!(
+            "grown at {} it does not run: {said}",
             sites.join(", ")
         ))
     })?;
@@ -172,21 +167,15 @@ pub fn output_change_at_zero<M: Growable>(
 /// Drops growths from the plan's end until the grown network has at most `budget`
 /// parameters: candidates are priced one by one, but a neuron in each of two
 /// neighbouring layers also adds the weight between them.
-pub fn fit_budget(topology: &Topology, plan: &mut Plan, parameters: u64, budget: u64) {
-    while !plan.is_empty() && parameters + topology.parameters_added(plan) > budget {
+pub fn fit_budget(graph: &Graph, plan: &mut Plan, parameters: u64, budget: u64) {
+    while !plan.is_empty() && parameters + parameters_added(graph, plan) > budget {
         plan.growths.pop();
     }
 }
 
-/// As [`fit_budget`], for a cost model's `budget` on the network whose layers are `layers`.
-pub fn fit_cost_budget(
-    topology: &Topology,
-    plan: &mut Plan,
-    layers: &[LayerShape],
-    model: &dyn CostModel,
-    budget: u64,
-) {
-    while !plan.is_empty() && model.cost(&topology.grown_shapes(layers, plan)) > budget {
+/// As [`fit_budget`], for a cost model's `budget`.
+pub fn fit_cost_budget(graph: &Graph, plan: &mut Plan, model: &dyn CostModel, budget: u64) {
+    while !plan.is_empty() && model.cost(&grown_shapes(graph, plan)) > budget {
         plan.growths.pop();
     }
 }

@@ -22,7 +22,9 @@ pub(crate) use evaluate::evaluate;
 pub(crate) use jet::{Jet, jet};
 pub(crate) use kind::kind;
 pub use network::Network;
-pub(crate) use network::{NoProbe, Parameters, Probes, Values, output_of};
+#[cfg(test)]
+pub(crate) use network::Parameters;
+pub(crate) use network::{NoProbe, Probes, Values, output_of};
 
 /// A tensor on its device, its rank known at run time only.
 pub(crate) type Value = DispatchTensor;

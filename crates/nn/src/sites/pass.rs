@@ -31,6 +31,16 @@ pub(crate) enum CapturedSite {
     Jets(JetBatch),
 }
 
+impl CapturedSite {
+    /// Numbers that it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Block(block) => block.bytes(),
+            Self::Jets(jets) => jets.bytes(),
+        }
+    }
+}
+
 /// Runs `network` on `inputs` of `batch` rows with a probe at each of `sites`, and captures
 /// them. `loss` is the batch's share of the mean loss of an output on the graph. Tensors for which
 /// `keep` says so are kept.

@@ -279,7 +279,12 @@ where
         let vector: Vec<f64> = vectors.column(neuron).iter().copied().collect();
         let plan = split(name, neuron, &vector);
         let grown = Grown::new(&study.network, &plan).expect("a plan that fits");
-        let output = |epsilon| grown.output(epsilon, &values, BATCH).expect("it runs");
+        let output = |epsilon| {
+            let network = grown.at(epsilon);
+            network
+                .run_from(&values, &grown.changed(), BATCH)
+                .expect("it runs")
+        };
         let before = study
             .network
             .forward(&study.inputs, BATCH)

@@ -25,8 +25,8 @@ struct Part {
 
 impl Theta {
     pub fn of(graph: &Graph, site: &Site) -> Self {
-        let part = |part| {
-            let parameter = &graph.parameters()[part_of(part)];
+        let part = |part: &burgeon_graph::FanIn| {
+            let parameter = &graph.parameters()[part.parameter];
             Part {
                 id: parameter.id,
                 shape: parameter.shape.clone(),
@@ -79,20 +79,4 @@ impl Theta {
         }
         vectors
     }
-
-    /// An offset `[d]` of one neuron, part by part: the parameter, and its numbers in the order
-    /// of the neuron's slices.
-    pub fn parts<'a>(&'a self, offset: &'a [f64]) -> impl Iterator<Item = (ParamId, &'a [f64])> {
-        let mut start = 0;
-        self.parts.iter().map(move |part| {
-            let length = part.places.first().map_or(0, Vec::len);
-            let numbers = &offset[start..start + length];
-            start += length;
-            (part.id, numbers)
-        })
-    }
-}
-
-fn part_of(part: &burgeon_graph::FanIn) -> usize {
-    part.parameter
 }

@@ -7,7 +7,7 @@ use burn::module::ParamId;
 
 use crate::edits::{ParamEdits, Prepared, compile};
 use crate::error::NnError;
-use crate::replay::{Network, Value, Values};
+use crate::replay::Network;
 
 /// A network under a plan, for any step.
 pub(crate) struct Grown<'a> {
@@ -44,10 +44,8 @@ impl<'a> Grown<'a> {
         self.network.with(parameters, self.edits.widths.clone())
     }
 
-    /// The output with step `epsilon` for inputs of `batch` rows, whose pass without the plan was
-    /// `before`.
-    pub fn output(&self, epsilon: f64, before: &Values, batch: usize) -> Result<Value, NnError> {
-        let changed: HashSet<ParamId> = self.prepared.iter().map(|(id, _)| *id).collect();
-        self.at(epsilon).run_from(before, &changed, batch)
+    /// The parameters that the plan changes.
+    pub fn changed(&self) -> HashSet<ParamId> {
+        self.prepared.iter().map(|(id, _)| *id).collect()
     }
 }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use burgeon_core::Plan;
 use burgeon_core::plan::Growth;
 use burgeon_core::scheme::Offspring;
+use burgeon_graph::{Graph, Site};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, bf16, f16};
 
 use crate::error::NnError;
-use crate::layers::{FanInLayout, InnerOrSelf, SiteSpec};
-use crate::topology::Topology;
+use crate::ports::InnerOrSelf;
+use crate::replay::Network;
 
 /// The fan-ins of a plan's sites as they are, from which steps are judged.
 pub(crate) struct Resolution<'a> {
@@ -20,22 +21,47 @@ pub(crate) struct Resolution<'a> {
 }
 
 impl<'a> Resolution<'a> {
-    /// Of `plan` on `model`. Growths that do not fit the model are left to surgery.
-    pub(crate) fn new<M: Module>(model: &M, topology: &Topology, plan: &'a Plan) -> Self {
-        let sites = plan.growths.iter().map(|growth| {
-            let node = topology.node(&growth.site)?;
-            node.spec.site
-        });
-        let sites: Vec<Option<SiteSpec>> = sites.collect();
-        let ids = sites.iter().flatten();
-        let ids = ids.flat_map(|site| site.bias.into_iter().chain([site.weight]));
+    /// Of `plan` on `model`, whose graph is `graph`. Growths that do not fit are left to surgery.
+    pub(crate) fn new<M: Module>(model: &M, graph: &Graph, plan: &'a Plan) -> Self {
+        let sites = plan
+            .growths
+            .iter()
+            .map(|growth| graph.site(&growth.site).ok());
+        let sites: Vec<Option<&Site>> = sites.collect();
+        let parts = sites.iter().flatten().flat_map(|site| site.fan_in());
+        let ids = parts.map(|part| graph.parameters()[part.parameter].id);
         let mut reader = Reader(ids.map(|id| (id, None)).collect());
         model.visit(&mut reader);
-        let fan_in = |(growth, site): (&Growth, &Option<SiteSpec>)| {
-            fan_in(&reader.0, site.as_ref()?, growth.neuron)
+        let fan_in = |(growth, site): (&Growth, &Option<&Site>)| {
+            fan_in(&reader.0, graph, site.as_ref()?, growth.neuron)
         };
         let fan_ins = plan.growths.iter().zip(&sites).map(fan_in).collect();
         Self { plan, fan_ins }
+    }
+
+    /// Of `plan` on a network.
+    pub(crate) fn of_network(network: &Network, plan: &'a Plan) -> Self {
+        let graph = network.trace.graph();
+        let mut read = HashMap::new();
+        let fan_in_of = |growth: &Growth| {
+            let site = graph.site(&growth.site).ok()?;
+            for part in site.fan_in() {
+                let id = graph.parameters()[part.parameter].id;
+                let value = network.parameters.get(&id)?.clone();
+                read.entry(id).or_insert_with(|| {
+                    let data = Tensor::<1>::from_dispatch(value).into_data();
+                    Some(Values {
+                        values: data.iter::<f64>().collect(),
+                        dtype: data.dtype(),
+                    })
+                });
+            }
+            fan_in(&read, graph, site, growth.neuron)
+        };
+        Self {
+            plan,
+            fan_ins: plan.growths.iter().map(fan_in_of).collect(),
+        }
     }
 
     /// Checks that the step `epsilon` moves the copies of every split neuron apart, as far as
@@ -114,25 +140,25 @@ impl ModuleVisitor for Reader {
     }
 }
 
-/// `θ` of a neuron, and the type of its weight.
+/// `θ` of a neuron, and the type of its weights.
 fn fan_in(
     read: &HashMap<ParamId, Option<Values>>,
-    site: &SiteSpec,
+    graph: &Graph,
+    site: &Site,
     neuron: usize,
 ) -> Option<(Vec<f64>, DType)> {
-    let Values { values, dtype } = read.get(&site.weight)?.as_ref()?;
-    let inputs = site.dim - usize::from(site.bias.is_some());
-    let mut theta: Vec<f64> = match site.layout {
-        FanInLayout::Row => values.get(neuron * inputs..(neuron + 1) * inputs)?.to_vec(),
-        FanInLayout::Column => {
-            let width = values.len() / inputs.max(1);
-            let column = (0..inputs).map(|row| values.get(row * width + neuron).copied());
-            column.collect::<Option<_>>()?
-        }
-    };
-    if let Some(id) = site.bias {
-        let bias = read.get(&id)?.as_ref()?;
-        theta.push(*bias.values.get(neuron)?);
+    if neuron >= site.width() {
+        return None;
     }
-    Some((theta, *dtype))
+    let mut theta = Vec::with_capacity(site.dim());
+    let mut kept = None;
+    for part in site.fan_in() {
+        let id = graph.parameters()[part.parameter].id;
+        let Values { values, dtype } = read.get(&id)?.as_ref()?;
+        for place in graph.slice(site, part, neuron) {
+            theta.push(*values.get(place)?);
+        }
+        kept.get_or_insert(*dtype);
+    }
+    Some((theta, kept?))
 }

@@ -1,23 +1,27 @@
 //! Tracing: a model's own forward pass as a graph.
 
+mod check;
 mod hold;
 mod lower;
 mod record;
 
 use std::collections::{HashMap, HashSet};
 
-use burgeon_graph::{Graph, GraphBuilder, Size, ValueId};
+use burgeon_graph::{Graph, GraphBuilder, GroupId, Size, ValueId};
 use burn::backend::capture::TensorId;
 use burn::backend::ir::{ModuleOperationIr, OperationIr, TensorIr};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
-pub(crate) use record::{Leaf, said};
+pub use check::trace;
+pub(crate) use check::traced;
+use record::Leaf;
+pub(crate) use record::said;
 
 use crate::error::NnError;
-use crate::growable::inference;
 use crate::ports::{Input, Output};
 use crate::replay::{kind, smoothness};
+use crate::surgery::detached;
 use record::{Recording, record};
 
 /// Layers whose convolutions are this project's.
@@ -74,7 +78,8 @@ impl Trace {
         for batch in BATCHES {
             let at = |rows: usize| {
                 let indices: Vec<usize> = (0..rows).map(|row| row % example.len()).collect();
-                record(inference(model), example.select_rows(&indices), &forward)
+                let input = example.select_rows(&indices);
+                record(separate(model), input, &forward, None)
             };
             let (first, second) = (at(batch)?, at(batch + 1)?);
             match sizes(&first, &second, batch) {
@@ -97,6 +102,11 @@ impl Trace {
     pub(crate) fn rank(&self, tensor: TensorId) -> Option<usize> {
         let value = self.values.get(&tensor)?;
         Some(self.graph.axes(*value).len())
+    }
+
+    /// Says that the site of a group cannot grow, and why.
+    pub fn freeze(&mut self, group: GroupId, reason: impl Into<String>) {
+        self.graph.freeze(group, reason);
     }
 
     /// What the model computes.
@@ -206,6 +216,15 @@ impl Trace {
             last_uses,
             operations,
         })
+    }
+}
+
+/// `model` in inference mode, of which nothing else is a clone.
+fn separate<M: Module>(model: &M) -> M {
+    let on_tape = model.devices().iter().any(|device| device.is_autodiff());
+    match on_tape {
+        true => model.valid(),
+        false => detached(model),
     }
 }
 

@@ -9,6 +9,7 @@ use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use crate::edits::{self, ParamEdits};
 use crate::error::NnError;
 use crate::ports::{Input, Output};
 
@@ -95,7 +96,7 @@ fn recorded_id(value: DispatchTensor) -> Option<TensorId> {
     recorded.ok().map(|tensor| tensor.id())
 }
 
-/// Records `forward`. `model` must be `valid()`, and be used for nothing else: moving a clone of
+/// Records `forward`, with `edits` made first. `model` must be `valid()`, and be used for nothing else: moving a clone of
 /// a training model would move its running statistics too.
 ///
 /// # Errors
@@ -105,12 +106,20 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
     model: M,
     input: I,
     forward: &dyn Fn(&M, I) -> O,
+    edits: Option<&ParamEdits>,
 ) -> Result<Recording, NnError> {
     let device = Device::capture();
     let mut names = Names::default();
     let captured = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {
-            let model = model.to_device(&device);
+            let mut model = model.to_device(&device);
+            if let Some(edits) = edits {
+                model = match edits::map(model, edits) {
+                    Ok(model) => model,
+                    // Burn's own refusals come the same way.
+                    Err(error) => std::panic::panic_any(error.to_string()),
+                };
+            }
             model.visit(&mut names);
             let input = input.to_device(&device);
             let inputs: Vec<_> = input.clone().into_values();

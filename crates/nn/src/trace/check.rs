@@ -1,0 +1,110 @@
+//! What a trace must stand before it is trusted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burgeon_graph::ChannelMap;
+use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::tensor::Tensor;
+
+use super::record::record;
+use super::{Trace, separate};
+use crate::edits::select_channels;
+use crate::error::NnError;
+use crate::growable::{Growable, inference};
+use crate::ports::{Input, Output};
+use crate::replay::Network;
+use crate::samples::Samples;
+
+/// Samples on which a replay is compared with the model.
+const COMPARED: usize = 3;
+
+/// Traces `model` for samples like `samples`, and checks the trace: that its replay answers as
+/// the model does, to the last bit, and which sites the model's own forward pass lets grow.
+///
+/// # Errors
+/// As [`Trace::of`]; [`NnError::Operation`] for an operation that a replay does not know, or whose
+/// replay differs.
+pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
+    let first: Vec<usize> = (0..samples.len().min(COMPARED)).collect();
+    let example = samples.inputs().select_rows(&first);
+    let mut trace = Trace::of(model, &example, |model: &M, input| model.predict(input))?;
+    trace.compare(model, &example)?;
+    trace.hold_fixed(model, &example);
+    Ok(trace)
+}
+
+/// [`trace`], to be shared.
+pub(crate) fn traced<M: Growable>(
+    model: &M,
+    samples: &Samples<M::Input>,
+) -> Result<Arc<Trace>, NnError> {
+    trace(model, samples).map(Arc::new)
+}
+
+impl Trace {
+    /// Checks that the replay of `example` is what the model answers.
+    fn compare<M: Growable>(&self, model: &M, example: &M::Input) -> Result<(), NnError> {
+        let network = Network::of(Arc::new(self.clone()), model)?;
+        let batch = example.len();
+        let replayed = network.forward(&example.clone().into_values(), batch)?;
+        let own = inference(model).predict(example.clone()).into_value();
+        if bits(&own) == bits(&replayed) {
+            return Ok(());
+        }
+        // Where the two part is behind the first operation whose result is not what it was.
+        let last = self.graph().nodes().len().saturating_sub(1);
+        Err(network.refused(
+            last,
+            "the replay of the model up to here does not answer as the model does: \
+             `predict` makes data of its own for each batch, or depends on values",
+        ))
+    }
+
+    /// Freezes the sites that the model's forward pass cannot follow, because widths stand in
+    /// fields of its own or of its layers.
+    fn hold_fixed<M: Growable>(&mut self, model: &M, example: &M::Input) {
+        let groups: Vec<_> = self.graph().growable().map(|site| site.group()).collect();
+        let widened = |groups: &[burgeon_graph::GroupId]| {
+            let sites = self.graph().growable();
+            let sites = sites.filter(|site| groups.contains(&site.group()));
+            let maps: HashMap<_, _> = sites
+                .map(|site| {
+                    let mut map = ChannelMap::identity(site.width());
+                    map.source.push(0);
+                    map.factor.push(1.0);
+                    (site.group(), map)
+                })
+                .collect();
+            let edits = select_channels(self.graph(), &maps);
+            let forward = |model: &M, input| model.predict(input);
+            record(separate(model), example.clone(), &forward, Some(&edits)).map(|_| ())
+        };
+        if groups.is_empty() || widened(&groups).is_ok() {
+            return;
+        }
+        let mut fixed = Vec::new();
+        for group in groups {
+            if let Err(error) = widened(&[group]) {
+                fixed.push((group, error));
+            }
+        }
+        for (group, error) in fixed {
+            let reason = format!(
+                "the model's forward pass cannot follow: a width stands in a field of its own \
+                 ({error})"
+            );
+            self.graph.freeze(group, reason);
+        }
+    }
+}
+
+/// The bits of all numbers.
+fn bits(value: &DispatchTensor) -> Vec<u64> {
+    let plain = match value.dtype().is_float() {
+        true => value.clone(),
+        false => return Vec::new(),
+    };
+    let data = Tensor::<1>::from_dispatch(plain).into_data();
+    data.iter::<f64>().map(f64::to_bits).collect()
+}
