@@ -5,10 +5,11 @@ use std::fmt::Debug;
 use burn::tensor::{DType, Device, Tensor, s};
 
 use crate::activation::Activation;
-use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
-use crate::eigen::{KrylovLimits, SiteSpectra};
+use crate::block::{CurvatureBlock, SiteInput, Window};
+use crate::curvature::Curvature;
 use crate::error::CoreError;
 use crate::row_sample::RowSample;
+use crate::spectrum::{KrylovLimits, SiteSpectra};
 
 /// Largest intermediate, in numbers, that the default methods build at once.
 const CHUNK: usize = 1 << 23;

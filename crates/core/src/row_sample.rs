@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::curvature::{CurvatureBlock, SiteInput, Window};
+use crate::block::{CurvatureBlock, SiteInput, Window};
 
 /// Rows drawn without replacement from all rows of a site: samples, or samples and
 /// positions.

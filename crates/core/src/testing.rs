@@ -8,7 +8,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::activation::Activation;
 use crate::backend::SplitBackend;
-use crate::curvature::{Curvature, CurvatureBlock, SiteInput, Window};
+use crate::block::{CurvatureBlock, SiteInput, Window};
+use crate::curvature::Curvature;
 use crate::error::CoreError;
 use crate::row_sample::RowSample;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burgeon_core::curvature::is_finite;
+use burgeon_core::block::is_finite;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

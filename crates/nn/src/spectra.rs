@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use burgeon_core::curvature::block_products;
 use burgeon_core::eigen::{Directions, Method, SiteShape, SplittingOperator};
+use burgeon_core::products::block_products;
 use burgeon_core::{
     Capture, CoreError, Curvature, CurvatureBlock, RowSample, Site, SiteInput, SplitBackend,
 };
