@@ -5,10 +5,11 @@ use std::fmt::Debug;
 use burgeon_ops::{Activation, Window};
 use burn::tensor::{DType, Device, Tensor, s};
 
-use crate::curvature::{Curvature, CurvatureBlock, SiteInput};
-use crate::eigen::{KrylovLimits, SiteSpectra};
+use crate::block::{CurvatureBlock, SiteInput};
+use crate::curvature::Curvature;
 use crate::error::CoreError;
 use crate::row_sample::RowSample;
+use crate::spectrum::{KrylovLimits, SiteSpectra};
 
 /// Largest intermediate, in numbers, that the default methods build at once.
 const CHUNK: usize = 1 << 23;

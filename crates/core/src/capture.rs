@@ -2,8 +2,9 @@
 
 use crate::backend::SplitBackend;
 use crate::curvature::Curvature;
-use crate::eigen::{CapturedOperator, SiteSpectra, SpectrumSolver};
+use crate::eigen::{CapturedOperator, SpectrumSolver};
 use crate::error::CoreError;
+use crate::spectrum::SiteSpectra;
 
 /// Neurons that one split adds at most.
 pub const MAX_ADDED: usize = 3;

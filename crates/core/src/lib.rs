@@ -10,6 +10,7 @@
 //! splitting (arXiv 1910.03103), signed splitting (arXiv 2003.10392).
 
 pub mod backend;
+pub mod block;
 pub mod capture;
 pub mod cost;
 pub mod criterion;
@@ -17,21 +18,26 @@ pub mod curvature;
 pub mod eigen;
 pub mod error;
 pub mod plan;
+pub mod products;
 mod row_sample;
 pub mod scheme;
 pub mod select;
+pub mod spectrum;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unit_vector;
 
 pub use backend::SplitBackend;
+pub use block::{CurvatureBlock, SiteInput};
 pub use burgeon_ops::{Activation, Window};
 pub use capture::{Capture, MAX_ADDED, Site};
 pub use cost::{CostModel, LayerKind, LayerShape};
 pub use criterion::{Candidate, Criterion};
-pub use curvature::{Curvature, CurvatureBlock, SiteInput};
-pub use eigen::{Eigenpair, Method, SiteSpectra, Spectrum, SpectrumSolver};
+pub use curvature::Curvature;
+pub use eigen::SpectrumSolver;
 pub use error::CoreError;
 pub use plan::Plan;
 pub use row_sample::RowSample;
 pub use scheme::{Offspring, Scheme, WeightBound};
 pub use select::{Budget, Selector};
+pub use spectrum::{Eigenpair, Method, SiteSpectra, Spectrum};

@@ -4,7 +4,7 @@ use burgeon_ops::Window;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::curvature::{CurvatureBlock, SiteInput};
+use crate::block::{CurvatureBlock, SiteInput};
 
 /// Rows drawn without replacement from all rows of a site: samples, or samples and
 /// positions.

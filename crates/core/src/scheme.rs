@@ -38,8 +38,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::eigen::Spectrum;
 use crate::error::CoreError;
+use crate::spectrum::Spectrum;
 
 /// A way to place the copies of a neuron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

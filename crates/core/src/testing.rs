@@ -8,7 +8,8 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::backend::SplitBackend;
-use crate::curvature::{Curvature, CurvatureBlock, SiteInput};
+use crate::block::{CurvatureBlock, SiteInput};
+use crate::curvature::Curvature;
 use crate::error::CoreError;
 use crate::row_sample::RowSample;
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use burgeon_core::curvature::is_finite;
+use burgeon_core::block::is_finite;
 use burgeon_core::eigen::{
     CapturedOperator, GeneralNeurons, Method, RayleighDescent, Spectrum, SpectrumSolver,
     SplittingOperator, dense_spectra,

@@ -285,7 +285,7 @@ pub fn is_finite<M: Module>(model: &M) -> bool {
     struct Checker(bool);
     impl ModuleVisitor for Checker {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0 &= burgeon_core::curvature::is_finite(param.val());
+            self.0 &= burgeon_core::block::is_finite(param.val());
         }
     }
     let mut checker = Checker(true);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burgeon_core::curvature::is_finite;
+use burgeon_core::block::is_finite;
 use burn::backend::DispatchTensor;
 use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Int, Tensor, TensorData};
 

@@ -1,7 +1,7 @@
 //! Captures that end in spectra, within a memory budget.
 
-use burgeon_core::curvature::block_products;
 use burgeon_core::eigen::{CapturedOperator, Directions, Method, SiteShape, SplittingOperator};
+use burgeon_core::products::block_products;
 use burgeon_core::{
     Capture, CoreError, Curvature, CurvatureBlock, RowSample, SiteInput, SpectrumSolver,
     SplitBackend,

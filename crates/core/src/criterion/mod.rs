@@ -12,16 +12,18 @@ pub use random_signed::RandomSignedSplit;
 pub use s2d::SteepestDescent;
 pub use s3d::SignedSteepestDescent;
 
+pub use crate::unit_vector::unit_vector;
+
 use std::fmt::Debug;
 
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 use crate::backend::SplitBackend;
 use crate::capture::{Capture, MAX_ADDED, Site};
-use crate::eigen::{SiteSpectra, SpectrumSolver};
+use crate::eigen::SpectrumSolver;
 use crate::error::CoreError;
 use crate::scheme::{Offspring, Scheme, WeightBound};
+use crate::spectrum::SiteSpectra;
 
 /// One possible growth.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,15 +139,4 @@ fn undirected(capture: &Capture, scheme: Scheme, rng: &mut ChaCha8Rng) -> Vec<Ca
         }
     }
     candidates
-}
-
-/// A direction drawn uniformly from the unit sphere.
-pub fn unit_vector(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
-    loop {
-        let draw: Vec<f64> = (0..dim).map(|_| StandardNormal.sample(rng)).collect();
-        let norm = draw.iter().map(|value| value * value).sum::<f64>().sqrt();
-        if norm > 1e-12 {
-            return draw.into_iter().map(|value| value / norm).collect();
-        }
-    }
 }

@@ -5,8 +5,8 @@ use faer::{MatRef, Side};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
 
-use super::{Eigenpair, Spectrum, orient};
 use crate::error::CoreError;
+use crate::spectrum::{Eigenpair, Spectrum, orient};
 
 const MAX_ITERATIONS: usize = 10_000;
 

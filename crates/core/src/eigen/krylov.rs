@@ -18,8 +18,8 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use super::operator::{Directions, SiteShape};
-use super::{Eigenpair, Spectrum, orient, verified_pair};
-use crate::criterion::unit_vector;
+use crate::spectrum::{Eigenpair, KrylovLimits, Spectrum, orient, verified_pair};
+use crate::unit_vector::unit_vector;
 
 /// Ritz vectors of each end that a restart keeps.
 const KEPT: usize = 3;
@@ -36,17 +36,6 @@ const CANCELLATION: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// Rounding of a product, of the basis and of the Ritz vectors together, in units of the
 /// type's and relative to the largest |λ|.
 const ROUNDING: f64 = 32.0;
-
-/// When Krylov iterations end.
-#[derive(Debug, Clone, Copy)]
-pub struct KrylovLimits {
-    /// Residual allowed, relative to the neuron's largest |λ|.
-    pub tolerance: f64,
-    /// Products at most, those that verify not counted.
-    pub iterations: usize,
-    /// Basis vectors of each neuron at most, before a restart.
-    pub basis: usize,
-}
 
 /// The iteration of one site, fed from outside with products.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use burn::tensor::DType;
 use nalgebra::DMatrix;
 
-use super::{KrylovLimits, SiteSpectra};
 use crate::backend::SplitBackend;
 use crate::curvature::Curvature;
 use crate::error::CoreError;
+use crate::spectrum::{KrylovLimits, SiteSpectra};
 
 /// A site's name and sizes.
 #[derive(Debug, Clone, PartialEq, Eq)]

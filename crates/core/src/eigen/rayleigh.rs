@@ -12,8 +12,8 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Directions, SiteShape, SplittingOperator, apply};
-use super::{Method, SiteSpectra, Spectrum, verified_pair};
 use crate::error::CoreError;
+use crate::spectrum::{Method, SiteSpectra, Spectrum, verified_pair};
 
 /// The settings of Rayleigh-quotient descent; the default is the authors' for CIFAR.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

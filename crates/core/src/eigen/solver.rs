@@ -1,71 +1,21 @@
 //! One entrance to the three paths.
 
-use std::fmt;
-use std::str::FromStr;
-
 use burn::tensor::DType;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::krylov::{Krylov, KrylovLimits};
+use super::dense::dense_spectra;
+use super::krylov::Krylov;
 use super::operator::{Directions, SiteShape, SplittingOperator, apply};
 use super::rayleigh::{RayleighDescent, rayleigh_spectra};
-use super::{Spectrum, dense_spectra};
 use crate::error::CoreError;
+use crate::spectrum::{KrylovLimits, Method, SiteSpectra};
 
 /// Tolerance below which products in f32 do not carry enough digits.
 const DOUBLE_BELOW: f64 = 1e-5;
 
 /// Tolerance above which rounding in f32 is of no account to the residuals that are returned.
 const SINGLE_ABOVE: f64 = 1e-3;
-
-/// A way to the spectra of a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// [`Dense`](Self::Dense) or [`Krylov`](Self::Krylov), whichever costs less by an estimate
-    /// of its operations, for each site.
-    Auto,
-    /// The matrices `[d, d]` written out and decomposed in full: `M·d²` memory.
-    Dense,
-    /// Lanczos on all neurons of a site together, without the matrices.
-    Krylov,
-    /// Stochastic descent on the Rayleigh quotient (arXiv 1910.03103).
-    Rayleigh,
-}
-
-impl Method {
-    const ALL: [Self; 4] = [Self::Auto, Self::Dense, Self::Krylov, Self::Rayleigh];
-
-    /// The name, as [`Method::from_str`] reads it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Dense => "dense",
-            Self::Krylov => "krylov",
-            Self::Rayleigh => "rayleigh",
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Method {
-    type Err = CoreError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|method| method.name() == name);
-        found.ok_or_else(|| CoreError::Parameter {
-            name: "method",
-            value: name.to_owned(),
-            expected: "one of auto, dense, krylov, rayleigh",
-        })
-    }
-}
 
 /// How spectra are computed. Builds by `with_…`, checks when it solves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -86,27 +36,6 @@ impl Default for SpectrumSolver {
             memory_budget: 1 << 30,
             rayleigh: RayleighDescent::default(),
         }
-    }
-}
-
-/// The spectra of one site.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SiteSpectra {
-    /// One for each neuron.
-    pub spectra: Vec<Spectrum>,
-    /// How they were found: never [`Method::Auto`].
-    pub method: Method,
-    /// Matrix-free products, or passes over the batches for Rayleigh descent; 0 for the
-    /// dense path.
-    pub iterations: usize,
-    /// Bytes of basis vectors or matrices at most, the captured data not counted.
-    pub bytes: usize,
-}
-
-impl SiteSpectra {
-    /// The spectra, neuron by neuron.
-    pub fn iter(&self) -> impl Iterator<Item = &Spectrum> {
-        self.spectra.iter()
     }
 }
 

@@ -9,7 +9,7 @@ use burgeon_nn::growable::evaluate;
 use burgeon_nn::grower::line_search;
 use burgeon_nn::{
     CrossEntropy, Growable, Grower, LearningRate, NnError, Samples, SpectrumConfig, Task, Topology,
-    capture_spectra,
+    Trigger, capture_spectra,
 };
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -133,7 +133,8 @@ fn a_lone_last_sample_joins_the_batch_before_it() {
         };
         let still = config()
             .with_learning_rate(LearningRate::Constant(0.0))
-            .with_max_epochs(1);
+            .with_trigger(Trigger::Every { epochs: 100 })
+            .with_max_epochs(8);
         let grower = Grower::new(still, FLEX, task, Mlp::fixed(2), adam());
         let mut grower = grower.expect("sound");
         grower.run().expect("runs");
@@ -142,6 +143,6 @@ fn a_lone_last_sample_joins_the_batch_before_it() {
         variances.try_to_vec::<f32>().expect("f32")
     };
     for (even, odd) in variances(128).into_iter().zip(variances(129)) {
-        assert!((odd / even - 1.0).abs() < 0.1, "{even} becomes {odd}");
+        assert!((odd / even - 1.0).abs() < 0.2, "{even} becomes {odd}");
     }
 }
