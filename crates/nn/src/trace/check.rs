@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burgeon_graph::ChannelMap;
 use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::record::record;
@@ -28,9 +29,8 @@ const COMPARED: usize = 3;
 pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
     let first: Vec<usize> = (0..samples.len().min(COMPARED)).collect();
     let example = samples.inputs().select_rows(&first);
-    let mut trace = Trace::of(model, &example, |model: &M, input| model.predict(input))?;
+    let trace = Trace::of(model, &example, |model: &M, input| model.predict(input))?;
     trace.compare(model, &example)?;
-    trace.hold_fixed(model, &example);
     Ok(trace)
 }
 
@@ -63,7 +63,12 @@ impl Trace {
 
     /// Freezes the sites that the model's forward pass cannot follow, because widths stand in
     /// fields of its own or of its layers.
-    fn hold_fixed<M: Growable>(&mut self, model: &M, example: &M::Input) {
+    pub(super) fn hold_fixed<M: Module, I: Input, O: Output>(
+        &mut self,
+        model: &M,
+        example: &I,
+        forward: &dyn Fn(&M, I) -> O,
+    ) {
         let groups: Vec<_> = self.graph().growable().map(|site| site.group()).collect();
         let widened = |groups: &[burgeon_graph::GroupId]| {
             let sites = self.graph().growable();
@@ -77,8 +82,7 @@ impl Trace {
                 })
                 .collect();
             let edits = select_channels(self.graph(), &maps);
-            let forward = |model: &M, input| model.predict(input);
-            record(separate(model), example.clone(), &forward, Some(&edits)).map(|_| ())
+            record(separate(model), example.clone(), forward, Some(&edits)).map(|_| ())
         };
         if groups.is_empty() || widened(&groups).is_ok() {
             return;

@@ -83,7 +83,11 @@ impl Trace {
             };
             let (first, second) = (at(batch)?, at(batch + 1)?);
             match sizes(&first, &second, batch) {
-                Ok(sizes) => return Self::new(first, &sizes, batch, &trained),
+                Ok(sizes) => {
+                    let mut trace = Self::new(first, &sizes, batch, &trained)?;
+                    trace.hold_fixed(model, example, &forward);
+                    return Ok(trace);
+                }
                 Err(difference) => refused.get_or_insert(difference),
             };
         }
