@@ -149,11 +149,10 @@ impl Trace {
                 continue;
             };
             let shape: Vec<usize> = data.shape().iter().copied().collect();
-            let container = leaf.containers.last().map_or("", String::as_str);
+            let container = leaf.containers.join(".");
             let is_trained = trained.contains(leaf.id);
-            let value = builder.parameter(leaf.id, &leaf.path, container, &shape, is_trained);
+            let value = builder.parameter(leaf.id, &leaf.path, &container, &shape, is_trained);
             values.insert(*tensor, value);
-            hold::parameter(&mut builder, value, leaf);
         }
         let mut fast = HashSet::new();
         for operation in &operations {
@@ -189,7 +188,6 @@ impl Trace {
                 )));
             };
             let operand = operands.iter().map(|tensor| values[&tensor.id]).collect();
-            hold::operands(&mut builder, operation, &values, &leaves);
             let (name, smooth) = (kind(operation), smoothness(operation));
             let value = builder.node(&name, operation_kind, smooth, operand, size(out));
             values.insert(out.id, value);
