@@ -9,7 +9,7 @@ use burgeon_graph::Graph;
 
 use crate::cost::cost_per_neuron;
 use crate::error::NnError;
-use crate::growable::{Growable, check_targets, evaluate};
+use crate::growable::{Growable, check_positions, check_targets, evaluate};
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::replay::{Network, Values};
@@ -178,6 +178,7 @@ impl<'a, M: Growable> Pass<'a, M> {
             if batch == 0 {
                 check_targets(&output, self.objective, &self.targets)?;
             }
+            check_positions(&output, targets.targets())?;
             // The shares turn the means over batches into one mean over all samples.
             let mean = self.objective.loss(output, targets.targets());
             Ok(mean.mul_scalar(share))

@@ -101,7 +101,7 @@ mod zoo;
 pub use error::NnError;
 pub use growable::{Evaluation, Growable};
 pub use grower::{Grower, GrowerConfig, LearningRate, StepSize, Task, Trigger};
-pub use objective::{CrossEntropy, MeanSquaredError, Objective};
+pub use objective::{CrossEntropy, MeanSquaredError, Objective, WeightedCrossEntropy};
 pub use passes::ForwardPasses;
 pub use ports::{Input, Output};
 pub use replay::Network;

@@ -8,7 +8,7 @@ use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_targets, scalar};
+use crate::growable::{Growable, check_positions, check_targets, scalar};
 use crate::grower::LineSearch;
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
@@ -113,6 +113,7 @@ impl<M: Growable> ForwardPasses<M> {
                 if index == 0 {
                     check_targets(&output, objective, self.samples.targets())?;
                 }
+                check_positions(&output, batch.targets())?;
                 let mean = objective.loss(output, batch.targets());
                 Ok(scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64)
             };
