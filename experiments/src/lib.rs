@@ -8,6 +8,7 @@ pub mod architectures;
 pub mod device;
 pub mod error;
 pub mod golden;
+mod layers;
 pub mod latency;
 pub mod report;
 pub mod statistics;
