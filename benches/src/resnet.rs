@@ -72,7 +72,10 @@ impl Growable for ResNet20 {
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
         let stem = relu(self.stem.forward(input));
-        let maps = self.blocks.iter().fold(stem, |maps, block| block.forward(maps));
+        let maps = self
+            .blocks
+            .iter()
+            .fold(stem, |maps, block| block.forward(maps));
         self.output.forward(means(maps))
     }
 }

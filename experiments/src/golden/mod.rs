@@ -110,7 +110,12 @@ pub fn check_directory(
             match case.kind.as_str() {
                 "mlp" => {
                     let (net, samples, objective) = nets::mlp(case, &arrays, backend)?;
-                    checker.check(&net, &samples, objective.as_ref(), &nets::mlp_references(&net))?;
+                    checker.check(
+                        &net,
+                        &samples,
+                        objective.as_ref(),
+                        &nets::mlp_references(&net),
+                    )?;
                 }
                 "conv" => {
                     let (net, samples, objective) = nets::conv(case, &arrays, backend)?;

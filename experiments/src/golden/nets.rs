@@ -26,9 +26,10 @@ impl Growable for Mlp {
     type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-        let features = self.hidden.iter().fold(input, |x, layer| {
-            self.activation.value(layer.forward(x))
-        });
+        let features = self
+            .hidden
+            .iter()
+            .fold(input, |x, layer| self.activation.value(layer.forward(x)));
         self.output.forward(features)
     }
 }

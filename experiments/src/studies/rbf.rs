@@ -175,7 +175,9 @@ pub(super) fn from_scratch(
             .with_trigger(Trigger::Every { epochs })
             .with_learning_rate(learning_rate(epochs))
             .with_max_epochs(epochs);
-        let model = initialise(context.backend()?.as_ref(), seed, |d| Ok(RbfNet::new(width, d)))?;
+        let model = initialise(context.backend()?.as_ref(), seed, |d| {
+            Ok(RbfNet::new(width, d))
+        })?;
         let optimizer = AdamConfig::new().init();
         let (_, state) = grow(context, config, task(samples), model, optimizer, false)?;
         loss_at_width.extend(state.epochs.last().map(|record| record.held.loss));
@@ -235,4 +237,26 @@ pub(super) fn width_rows(
         std::iter::once(width.to_string()).chain(cells).collect()
     });
     (heads.map(str::to_owned).collect(), rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use burgeon_nn::trace;
+
+    use super::*;
+
+    #[test]
+    fn a_single_neuron_is_a_site_of_its_weight_and_bias() -> Result<(), ExperimentError> {
+        let device = Device::flex();
+        let net = RbfNet::new(1, &device.clone().autodiff());
+        let column = Tensor::<2>::ones([4, 1], &device);
+        let samples = Samples::regression(column.clone(), column)?;
+        let trace = trace(&net, &samples)?;
+        let sites = trace.graph().growable();
+        let sites: Vec<_> = sites
+            .map(|site| (site.name(), site.width(), site.dim()))
+            .collect();
+        assert_eq!(sites, [("hidden", 1, 2)]);
+        Ok(())
+    }
 }
