@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use burgeon_core::Plan;
+use burgeon_graph::Graph;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
@@ -64,6 +65,11 @@ impl<M: Growable> ForwardPasses<M> {
     pub(crate) fn with_values(mut self, kept: Vec<Values>) -> Self {
         self.kept = kept;
         self
+    }
+
+    /// What the network computes.
+    pub fn graph(&self) -> &Graph {
+        self.network.trace.graph()
     }
 
     /// Bytes that are kept.
