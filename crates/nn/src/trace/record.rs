@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use burn::backend::capture::{CaptureBackend, TensorId};
 use burn::backend::ir::{GraphIr, OperationIr};
@@ -82,6 +83,30 @@ impl ModuleVisitor for Names {
     }
 }
 
+/// A capture device. A process has 65,536 of them, so they are used again; one records one pass at
+/// a time.
+struct Recorder(Device);
+
+static IDLE: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+
+impl Recorder {
+    fn take() -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(idle.unwrap_or_else(Device::capture))
+    }
+
+    fn device(&self) -> &Device {
+        &self.0
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(self.0.clone());
+    }
+}
+
 fn recorded_id(value: DispatchTensor) -> Option<TensorId> {
     // Nothing is read of the tensor but its id, so its rank does not matter.
     let recorded = match value.dtype() {
@@ -108,11 +133,12 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
     forward: &dyn Fn(&M, I) -> O,
     edits: Option<&ParamEdits>,
 ) -> Result<Recording, NnError> {
-    let device = Device::capture();
+    let recorder = Recorder::take();
+    let device = recorder.device();
     let mut names = Names::default();
     let captured = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {
-            let mut model = model.to_device(&device);
+            let mut model = model.to_device(device);
             if let Some(edits) = edits {
                 model = match edits::map(model, edits) {
                     Ok(model) => model,
@@ -121,7 +147,7 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
                 };
             }
             model.visit(&mut names);
-            let input = input.to_device(&device);
+            let input = input.to_device(device);
             let inputs: Vec<_> = input.clone().into_values();
             let inputs = inputs
                 .into_iter()
