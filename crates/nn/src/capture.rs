@@ -23,7 +23,7 @@ use crate::trace::{Trace, traced};
 ///
 /// The model is replayed in inference mode (running statistics are used and not
 /// updated), and only the probes require gradients. The weights are computed by `backend`;
-/// without one nothing is run but the loss.
+/// without one, or a site that may grow, nothing is run but the loss.
 ///
 /// # Errors
 /// [`NnError::Trace`] or [`NnError::Operation`] for a model that cannot be traced or replayed,
@@ -48,7 +48,8 @@ pub(crate) fn capture_of<M: Growable>(
     batch_size: usize,
     backend: Option<&dyn SplitBackend>,
 ) -> Result<Capture, NnError> {
-    let Some(backend) = backend else {
+    let grows = trace.graph().growable().next().is_some();
+    let Some(backend) = backend.filter(|_| grows) else {
         return Ok(Capture {
             sites: sites(trace.graph()),
             samples: samples.len(),
