@@ -59,7 +59,7 @@ pub struct Parameter {
     pub id: ParamId,
     /// Its path in the model.
     pub path: String,
-    /// The kind of the layer that holds it.
+    /// The kinds of the layers that hold it, outermost first, joined by dots.
     pub container: String,
     /// Its shape.
     pub shape: Vec<usize>,
@@ -280,8 +280,8 @@ impl GraphBuilder {
         }
     }
 
-    /// A parameter or running statistic, at `path` in the model, held by a layer of the kind
-    /// `container`.
+    /// A parameter or running statistic, at `path` in the model, held by layers of the kinds
+    /// `container`, joined by dots.
     pub fn parameter(
         &mut self,
         id: ParamId,

@@ -47,6 +47,15 @@ pub trait Growable: Module + Sync + 'static {
     /// The forward pass, for any number of samples.
     fn predict(&self, input: Self::Input) -> Self::Output;
 
+    /// The model with what its own fields say of widths brought in line with its weights, once
+    /// growing has changed those. A model whose widths are those of its weights has nothing to do:
+    /// this is for layers such as a depthwise `burn::nn::conv::Conv2d`, whose `groups` are to
+    /// become its weight's rows. It must change nothing else.
+    #[must_use]
+    fn rebuilt(self) -> Self {
+        self
+    }
+
     /// A regulariser `[1]` of the parameters that training adds to the loss, such as the L1
     /// norm of the BatchNorm scales. Evaluation, capture and line search leave it out.
     fn penalty(&self) -> Option<Tensor<1>> {

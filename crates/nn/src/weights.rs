@@ -140,14 +140,17 @@ pub fn save_weights<M: Module>(model: &M, path: &Path) -> Result<(), NnError> {
 /// shape that the model or the other parameters do not allow, or too large for its type.
 pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> Result<M, NnError> {
     let example = example.select_rows(&[0]);
-    let trace = Trace::of(model, &example, |model: &M, input| model.predict(input))?;
+    let trace = Trace::of(model, &example, |model: &M, input| {
+        model.clone().rebuilt().predict(input)
+    })?;
     let bytes = std::fs::read(path).map_err(NnError::io(path))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| NnError::file(path, format!("not a safetensors file: {error}")))?;
     let own = collect(model);
     let weights = fitted(&file, &own).map_err(|error| NnError::file(path, error))?;
     fit::check_shapes(trace.graph(), &weights).map_err(|error| NnError::file(path, error))?;
-    restore(model, &weights).map_err(|error| NnError::file(path, error))
+    let restored = restore(model, &weights).map_err(|error| NnError::file(path, error))?;
+    Ok(restored.rebuilt())
 }
 
 /// The floats of a file with the ids and types of the model's `own`: files name parameters by

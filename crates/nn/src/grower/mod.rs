@@ -194,7 +194,7 @@ impl<M: Growable> Grower<M> {
             let settings = self.settings()?;
             let optimizer = self.optimizer.clone();
             let restored = checkpoint::load(&path, &self.model, optimizer, &settings)?;
-            self.replace_model(restored.model)?;
+            self.replace_model(restored.model.rebuilt())?;
             self.optimizer = restored.optimizer;
             self.state = restored.state;
         }

@@ -1,5 +1,6 @@
 //! Products with splitting matrices by second-order jets.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use burgeon_core::CoreError;
@@ -105,19 +106,23 @@ impl<'a> JetOperator<'a> {
                 continue;
             };
             let known = batch.values.get(&made);
+            let missing = Cell::new(false);
             let found = network.in_frame(batch.batch, |frame| {
                 jet(operation, frame, known, &|tensor| {
                     // What the site's own makers read lies behind a mixing point: it stands still.
                     let mixed = self.site.edges.contains(&(index, tensor.id));
-                    match jets.get(&tensor.id) {
-                        Some(jet) if !mixed => jet.clone(),
-                        _ => Jet::still(match batch.values.get(&tensor.id) {
-                            Some(value) => value.clone(),
-                            None => still(network, tensor, frame),
-                        }),
-                    }
+                    let moving = jets.get(&tensor.id).filter(|_| !mixed).cloned();
+                    let still = || still(network, &batch.values, tensor, frame).map(Jet::still);
+                    moving.or_else(still).unwrap_or_else(|| {
+                        missing.set(true);
+                        let zeros = TensorData::zeros::<f32, _>((frame.shapes)(tensor));
+                        Jet::still(frame.constant(&zeros))
+                    })
                 })
             });
+            if missing.get() {
+                return Err(network.refused(index, "an operand is not known"));
+            }
             let found = found.map_err(|error| network.refused(index, &error.to_string()))?;
             jets.insert(made, found);
         }

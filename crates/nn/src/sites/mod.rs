@@ -13,7 +13,6 @@ use std::collections::HashSet;
 use burgeon_core::eigen::SiteShape;
 use burgeon_graph::Site;
 use burn::backend::ir::{TensorId, TensorIr};
-use burn::tensor::TensorData;
 
 pub(crate) use form::Form;
 pub(crate) use jets::{JetBatch, JetOperator};
@@ -21,7 +20,7 @@ pub(crate) use pass::{CapturedSite, capture};
 pub(crate) use theta::Theta;
 pub(crate) use virtual_growth::Grown;
 
-use crate::replay::{Frame, Network, Value};
+use crate::replay::{Frame, Network, Value, Values};
 use crate::trace::Trace;
 
 /// A site as instruments see it.
@@ -89,11 +88,8 @@ impl SiteForm {
     }
 }
 
-/// A parameter or constant that jets read; zeros of what is neither, which a trace does not hold.
-fn still(network: &Network, tensor: &TensorIr, frame: &Frame) -> Value {
-    let known = network.still(tensor.id, frame);
-    known.unwrap_or_else(|| {
-        let zeros = TensorData::zeros::<f32, _>((frame.shapes)(tensor));
-        frame.constant(&zeros)
-    })
+/// A tensor that jets read and that does not move: one of the pass, a parameter or a constant.
+fn still(network: &Network, values: &Values, tensor: &TensorIr, frame: &Frame) -> Option<Value> {
+    let known = values.get(&tensor.id).cloned();
+    known.or_else(|| network.still(tensor.id, frame))
 }

@@ -1,5 +1,6 @@
 //! One forward and backward pass with probes where sites are captured.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use burgeon_core::backend::rows_of_maps;
@@ -60,6 +61,9 @@ pub(crate) fn capture(
             Form::Pointwise(form) => {
                 probes.made.insert(form.a);
                 needed.extend([form.input, form.z]);
+                // What σ reads besides (slopes of a PReLU in another shape).
+                let operations = form.sigma.iter().map(|i| &network.trace.operations[*i]);
+                needed.extend(operations.flat_map(|o| o.inputs().map(|tensor| tensor.id)));
             }
             Form::Jets => {
                 for edge in &site.edges {
@@ -137,7 +141,7 @@ fn block(
     let scale = scale(network, &form.norms);
     let second = match form.activation {
         Some(_) => None,
-        None => Some(second_derivative(network, form, &z, batch)?),
+        None => Some(second_derivative(network, form, values, &z, batch)?),
     };
     let (input, weights) = match form.reads {
         Reads::Rows => {
@@ -185,6 +189,7 @@ fn scaled(weights: Tensor<2>, scale: Option<Tensor<1>>) -> Tensor<2> {
 fn second_derivative(
     network: &Network,
     form: &Pointwise,
+    values: &Values,
     z: &Value,
     batch: usize,
 ) -> Result<Value, NnError> {
@@ -193,12 +198,20 @@ fn second_derivative(
     let mut jets: HashMap<TensorId, Jet> = HashMap::from([(form.z, along)]);
     for &index in &form.sigma {
         let operation = &network.trace.operations[index];
+        let missing = Cell::new(false);
         let found = network.in_frame(batch, |frame| {
             jet(operation, frame, None, &|tensor| {
                 let known = jets.get(&tensor.id).cloned();
-                known.unwrap_or_else(|| Jet::still(still(network, tensor, frame)))
+                let still = || still(network, values, tensor, frame).map(Jet::still);
+                known.or_else(still).unwrap_or_else(|| {
+                    missing.set(true);
+                    Jet::still(z.clone())
+                })
             })
         });
+        if missing.get() {
+            return Err(network.refused(index, "an operand is not known"));
+        }
         let found = found.map_err(|error| network.refused(index, &error.to_string()))?;
         if let Some(made) = crate::replay::output_of(operation) {
             jets.insert(made, found);

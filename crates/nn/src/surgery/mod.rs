@@ -16,6 +16,7 @@ use burn::module::Module;
 
 use crate::edits::{apply, compile};
 use crate::error::NnError;
+use crate::growable::Growable;
 
 /// Applies `plan` to `model`, whose graph is `graph`, with step `epsilon`: the copies' parameters
 /// are `θ + ε δ_i`, what reads them is multiplied by `w_i`. The parent's place
@@ -27,7 +28,7 @@ use crate::error::NnError;
 /// # Errors
 /// [`NnError::Plan`] or [`NnError::Graph`] if the plan does not fit the model or splits one channel
 /// twice, or if the type of the weights does not resolve a step that is not 0.
-pub fn apply_plan<M: Module>(
+pub fn apply_plan<M: Growable>(
     model: &M,
     graph: &Graph,
     plan: &Plan,
@@ -35,7 +36,7 @@ pub fn apply_plan<M: Module>(
 ) -> Result<(M, ParamEdits), NnError> {
     let edits = compile(graph, plan, epsilon)?;
     Resolution::new(model, graph, plan).check(epsilon)?;
-    Ok((apply(model, &edits)?, edits))
+    Ok((apply(model, &edits)?.rebuilt(), edits))
 }
 
 /// A copy whose running statistics are its own: Burn's clones share them, and

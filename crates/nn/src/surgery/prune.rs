@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use burgeon_graph::{ChannelMap, Graph};
-use burn::module::Module;
 
 use super::ParamEdits;
 use crate::edits::{apply, select_channels};
 use crate::error::NnError;
+use crate::growable::Growable;
 
 /// Keeps only the named channels of each site in `kept`, in that order, with everything that
 /// shares them and what reads them; sites that are not named stay as they are. The
@@ -18,7 +18,7 @@ use crate::error::NnError;
 /// # Errors
 /// [`NnError::Graph`] for a site that does not exist or is frozen, [`NnError::Plan`] for none or
 /// twice the same channel, a channel out of range, or a site named twice.
-pub fn keep_channels<M: Module>(
+pub fn keep_channels<M: Growable>(
     model: &M,
     graph: &Graph,
     kept: &[(String, Vec<usize>)],
@@ -44,5 +44,5 @@ pub fn keep_channels<M: Module>(
         }
     }
     let edits = select_channels(graph, &maps);
-    Ok((apply(model, &edits)?, edits))
+    Ok((apply(model, &edits)?.rebuilt(), edits))
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use burgeon_graph::ChannelMap;
+use burgeon_graph::{ChannelMap, Parameter, Role};
 use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::record::record;
-use super::{Trace, separate};
+use super::{Trace, hold, separate};
 use crate::edits::select_channels;
 use crate::error::NnError;
 use crate::growable::{Growable, inference};
@@ -28,9 +29,10 @@ const COMPARED: usize = 3;
 pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
     let first: Vec<usize> = (0..samples.len().min(COMPARED)).collect();
     let example = samples.inputs().select_rows(&first);
-    let mut trace = Trace::of(model, &example, |model: &M, input| model.predict(input))?;
+    let trace = Trace::of(model, &example, |model: &M, input| {
+        model.clone().rebuilt().predict(input)
+    })?;
     trace.compare(model, &example)?;
-    trace.hold_fixed(model, &example);
     Ok(trace)
 }
 
@@ -63,7 +65,12 @@ impl Trace {
 
     /// Freezes the sites that the model's forward pass cannot follow, because widths stand in
     /// fields of its own or of its layers.
-    fn hold_fixed<M: Growable>(&mut self, model: &M, example: &M::Input) {
+    pub(super) fn hold_fixed<M: Module, I: Input, O: Output>(
+        &mut self,
+        model: &M,
+        example: &I,
+        forward: &dyn Fn(&M, I) -> O,
+    ) {
         let groups: Vec<_> = self.graph().growable().map(|site| site.group()).collect();
         let widened = |groups: &[burgeon_graph::GroupId]| {
             let sites = self.graph().growable();
@@ -77,8 +84,7 @@ impl Trace {
                 })
                 .collect();
             let edits = select_channels(self.graph(), &maps);
-            let forward = |model: &M, input| model.predict(input);
-            record(separate(model), example.clone(), &forward, Some(&edits)).map(|_| ())
+            record(separate(model), example.clone(), forward, Some(&edits)).map(|_| ())
         };
         if groups.is_empty() || widened(&groups).is_ok() {
             return;
@@ -90,10 +96,20 @@ impl Trace {
             }
         }
         for (group, error) in fixed {
-            let reason = format!(
-                "the model's forward pass cannot follow: a width stands in a field of its own \
-                 ({error})"
-            );
+            let along = self.graph().parameters().iter();
+            let along = along.filter(|p| p.axes.iter().any(|axis| axis.groups().contains(&group)));
+            // A convolution that is not depthwise has no width in its groups.
+            let kernels = |p: &&Parameter| {
+                let is_convolution = p.container.contains("Conv");
+                !is_convolution || p.roles.contains(&Some(Role::Kernel))
+            };
+            let containers = along.filter(kernels).flat_map(|p| p.container.split('.'));
+            let reason = hold::field(containers).unwrap_or_else(|| {
+                format!(
+                    "the model's forward pass cannot follow, a width stands in a field of its \
+                     own: read it off a weight, or set it in `Growable::rebuilt` ({error})"
+                )
+            });
             self.graph.freeze(group, reason);
         }
     }

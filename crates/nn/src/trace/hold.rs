@@ -1,74 +1,26 @@
-//! Channels whose number a field of a layer fixes, out of reach of surgery on parameters.
+//! Layers that keep a width in a plain field, out of reach of surgery on parameters.
 
-use std::collections::HashMap;
-
-use burgeon_graph::{GraphBuilder, ValueId};
-use burn::backend::capture::TensorId;
-use burn::backend::ir::{ModuleOperationIr, OperationIr, TensorIr};
-
-use super::Leaf;
-
-/// Layers of Burn with a width in a plain field, and what to use instead.
-const FIXED: [(&str, &str, &str); 7] = [
-    ("Lstm", "d_hidden", "write the cell of linear layers"),
-    ("BiLstm", "d_hidden", "write the cell of linear layers"),
-    ("Gru", "d_hidden", "write the cell of linear layers"),
-    ("BiGru", "d_hidden", "write the cell of linear layers"),
-    (
-        "MultiHeadAttention",
-        "d_model",
-        "write the attention of linear layers",
-    ),
+/// Layers of Burn with a width in a field, and what to do about it.
+const FIXED: [(&str, &str, &str); 10] = [
+    ("Conv1d", "groups", DEPTHWISE),
+    ("Conv2d", "groups", DEPTHWISE),
+    ("Conv3d", "groups", DEPTHWISE),
+    ("Lstm", "d_hidden", LINEAR),
+    ("BiLstm", "d_hidden", LINEAR),
+    ("Gru", "d_hidden", LINEAR),
+    ("BiGru", "d_hidden", LINEAR),
+    ("MultiHeadAttention", "d_model", LINEAR),
     ("GroupNorm", "num_channels", "use a batch normalisation"),
     ("InstanceNorm", "num_channels", "use a batch normalisation"),
 ];
 
-/// Holds the channels along a parameter of a layer whose fields fix their number.
-pub(super) fn parameter(builder: &mut GraphBuilder, value: ValueId, leaf: &Leaf) {
-    let found = FIXED
-        .iter()
-        .find(|(layer, ..)| leaf.containers.iter().any(|kind| kind == layer));
-    if let Some((layer, field, instead)) = found {
-        let reason = format!(
-            "the field `{field}` of the `{layer}` that holds `{}` fixes it: {instead}",
-            leaf.path
-        );
-        builder.hold(value, None, reason);
-    }
-}
+const DEPTHWISE: &str = "use burgeon_ops::DepthwiseConv2d, whose groups are its weight's rows";
+const LINEAR: &str = "write the layer of linear layers";
 
-/// Holds the channels of a depthwise convolution of Burn's, which keeps their number in
-/// `groups`.
-pub(super) fn operands(
-    builder: &mut GraphBuilder,
-    operation: &OperationIr,
-    values: &HashMap<TensorId, ValueId>,
-    leaves: &HashMap<TensorId, Leaf>,
-) {
-    let OperationIr::Module(module) = operation else {
-        return;
-    };
-    let found: Option<(&TensorIr, usize)> = match module {
-        ModuleOperationIr::Conv1d(o) => Some((&o.weight, o.options.groups)),
-        ModuleOperationIr::Conv2d(o) => Some((&o.weight, o.options.groups)),
-        ModuleOperationIr::Conv3d(o) => Some((&o.weight, o.options.groups)),
-        _ => None,
-    };
-    let Some((weight, groups)) = found else {
-        return;
-    };
-    let is_depthwise = groups > 1 && weight.shape.get(1) == Some(&1);
-    if let (true, Some(leaf), Some(value)) =
-        (is_depthwise, leaves.get(&weight.id), values.get(&weight.id))
-    {
-        let layer = leaf.containers.last().map_or("", String::as_str);
-        if ["Conv1d", "Conv2d", "Conv3d"].contains(&layer) {
-            let reason = format!(
-                "the field `groups` of the `{layer}` that holds `{}` fixes it: use \
-                 burgeon_ops::DepthwiseConv2d, whose groups are its weight's rows",
-                leaf.path
-            );
-            builder.hold(*value, Some(0), reason);
-        }
-    }
+/// The field that fixes a width, of the layers of `containers`, outermost first; with what to do.
+pub(super) fn field<'a>(containers: impl Iterator<Item = &'a str>) -> Option<String> {
+    let found = containers.filter_map(|kind| FIXED.iter().find(|(layer, ..)| *layer == kind));
+    found.into_iter().next().map(|(layer, field, instead)| {
+        format!("the field `{field}` of `{layer}` fixes it: {instead}")
+    })
 }

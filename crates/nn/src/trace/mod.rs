@@ -83,7 +83,11 @@ impl Trace {
             };
             let (first, second) = (at(batch)?, at(batch + 1)?);
             match sizes(&first, &second, batch) {
-                Ok(sizes) => return Self::new(first, &sizes, batch, &trained),
+                Ok(sizes) => {
+                    let mut trace = Self::new(first, &sizes, batch, &trained)?;
+                    trace.hold_fixed(model, example, &forward);
+                    return Ok(trace);
+                }
                 Err(difference) => refused.get_or_insert(difference),
             };
         }
@@ -145,11 +149,10 @@ impl Trace {
                 continue;
             };
             let shape: Vec<usize> = data.shape().iter().copied().collect();
-            let container = leaf.containers.last().map_or("", String::as_str);
+            let container = leaf.containers.join(".");
             let is_trained = trained.contains(leaf.id);
-            let value = builder.parameter(leaf.id, &leaf.path, container, &shape, is_trained);
+            let value = builder.parameter(leaf.id, &leaf.path, &container, &shape, is_trained);
             values.insert(*tensor, value);
-            hold::parameter(&mut builder, value, leaf);
         }
         let mut fast = HashSet::new();
         for operation in &operations {
@@ -185,7 +188,6 @@ impl Trace {
                 )));
             };
             let operand = operands.iter().map(|tensor| values[&tensor.id]).collect();
-            hold::operands(&mut builder, operation, &values, &leaves);
             let (name, smooth) = (kind(operation), smoothness(operation));
             let value = builder.node(&name, operation_kind, smooth, operand, size(out));
             values.insert(out.id, value);

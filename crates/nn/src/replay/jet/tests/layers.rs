@@ -197,9 +197,6 @@ fn averages_and_maxima() {
     });
     check("max_dim", 12, |p| p.next([3, 4]).sin().max_dim(1));
     check("min_dim", 12, |p| p.next([3, 4]).sin().min_dim(0));
-    check("max_dim_with_indices", 12, |p| {
-        p.next([3, 4]).sin().max_dim_with_indices(1).0
-    });
     check("max", 12, |p| p.next([3, 4]).sin().max());
     check("min", 12, |p| p.next([3, 4]).sin().min());
     for mode in [InterpolateMode::Nearest, InterpolateMode::Bilinear] {
