@@ -52,7 +52,7 @@ proptest! {
         let data = description.samples(&FLEX);
         let graph = graph(&net, &data);
         let layers = layer_shapes(&net, &data).expect("runs");
-        prop_assert_eq!(Parameters.cost(&layers), parameter_count(&net));
+        prop_assert_eq!(Parameters.cost(&layers), parameter_count(&net), "{:#?}\n{}", layers, graph);
         let models: [&dyn CostModel; 5] = [
             &Parameters,
             &Macs,

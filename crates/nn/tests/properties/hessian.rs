@@ -34,7 +34,7 @@ proptest! {
         for (site, solved) in captured.sites.iter().zip(&solved.sites) {
             let neuron = (description.seed % site.neurons as u64) as usize;
             let along = Frozen::new(&net, &data, &graph, &site.name, neuron);
-            let ends = &solved.spectra.as_ref().expect("asked for").iter().nth(neuron).expect("of each");
+            let ends = &solved.spectra.as_ref().expect("asked for").spectra[neuron];
             let size = ends.min.value.abs().max(ends.max.value.abs());
             // Both ends are what they should be, and nothing lies beyond them.
             for end in [&ends.min, &ends.max] {
@@ -70,16 +70,14 @@ proptest! {
     }
 }
 
-/// `ψ(θ) = Σ g·a(θ)` over the readers of a site, where g and what the readers answer stay as they
-/// are in the network, as a function of the θ of one neuron.
+/// `ψ(θ) = Σ g·a(θ)` over the readers of a site, as a function of the θ of one neuron, where g stays
+/// as it is and nothing of θ's reaches further than to a reader.
 struct Frozen<'a> {
     net: RandomNet,
     input: Tensor<4>,
     graph: &'a Graph,
     site: &'a Site,
     neuron: usize,
-    /// What each reader's step answers.
-    answers: HashMap<usize, Value>,
     /// What each reader's step reads, and the loss's gradient there.
     gradients: HashMap<usize, Tensor<2>>,
     read: HashMap<usize, Tensor<2>>,
@@ -107,7 +105,6 @@ impl<'a> Frozen<'a> {
         let mut cut = Cut {
             readers: &readers,
             probes: HashMap::new(),
-            answers: HashMap::new(),
             read: HashMap::new(),
         };
         let output = net.run(input.clone(), &mut cut);
@@ -116,12 +113,7 @@ impl<'a> Frozen<'a> {
         };
         let targets = Targets::Values(Tensor::from_inner(values.clone()));
         let gradients = MeanSquaredError.loss(output, &targets).backward();
-        let Cut {
-            probes,
-            answers,
-            read,
-            ..
-        } = cut;
+        let Cut { probes, read, .. } = cut;
         let gradient = |(step, probe): (usize, Tensor<2>)| {
             let gradient = probe.grad(&gradients)?;
             Some((step, gradient))
@@ -133,7 +125,6 @@ impl<'a> Frozen<'a> {
             graph,
             site,
             neuron,
-            answers,
             gradients,
             read,
         }
@@ -189,7 +180,6 @@ fn layer_number(path: &str) -> usize {
 struct Cut<'a> {
     readers: &'a BTreeSet<usize>,
     probes: HashMap<usize, Tensor<2>>,
-    answers: HashMap<usize, Value>,
     read: HashMap<usize, Tensor<2>>,
 }
 
@@ -205,17 +195,9 @@ impl Instrument for Cut<'_> {
         self.probes.insert(step, probe.clone());
         value.shaped(flat + probe)
     }
-
-    fn made(&mut self, step: usize, value: Value) -> Value {
-        if self.readers.contains(&step) {
-            let plain = Tensor::from_inner(value.flat().inner());
-            self.answers.insert(step, value.shaped(plain));
-        }
-        value
-    }
 }
 
-/// Sums what readers read, times the gradient; their answers are the network's own.
+/// Sums what readers read, times the gradient; they then read what they do in the network itself.
 struct Sum<'a> {
     frozen: &'a Frozen<'a>,
     value: f64,
@@ -223,15 +205,13 @@ struct Sum<'a> {
 
 impl Instrument for Sum<'_> {
     fn read(&mut self, step: usize, value: Value) -> Value {
-        if let Some(gradient) = self.frozen.gradients.get(&step) {
-            let product = value.flat().inner() * gradient.clone();
-            self.value += product.sum().into_scalar::<f64>();
-        }
-        value
-    }
-
-    fn made(&mut self, step: usize, value: Value) -> Value {
-        self.frozen.answers.get(&step).cloned().unwrap_or(value)
+        let Some(gradient) = self.frozen.gradients.get(&step) else {
+            return value;
+        };
+        let product = value.flat().inner() * gradient.clone();
+        self.value += product.sum().into_scalar::<f64>();
+        let unmoved = Tensor::from_inner(self.frozen.read[&step].clone());
+        value.shaped(unmoved)
     }
 }
 

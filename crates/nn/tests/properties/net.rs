@@ -124,13 +124,8 @@ impl Value {
 
 /// What looks at a program as it runs, and may change its values.
 pub trait Instrument {
-    /// The value that layer step number `step` reads.
+    /// The value that layer step number `step` reads, instead of `value`.
     fn read(&mut self, _step: usize, value: Value) -> Value {
-        value
-    }
-
-    /// The value that a layer step made.
-    fn made(&mut self, _step: usize, value: Value) -> Value {
         value
     }
 }
@@ -151,7 +146,7 @@ impl RandomNet {
             let made = match step.operation {
                 Operation::Layer(layer) => {
                     let x = instrument.read(number, x);
-                    instrument.made(number, self.layers[layer].forward(x))
+                    self.layers[layer].forward(x)
                 }
                 Operation::Apply(function) => {
                     x.map(|rows| function.of(rows), |maps| function.of(maps))

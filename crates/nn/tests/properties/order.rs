@@ -30,7 +30,7 @@ proptest! {
         for site in &captured.sites {
             prop_assert!(predicts_exactly(&graph, &site.name), "{}", site.name);
             let neuron = (description.seed % site.neurons as u64) as usize;
-            let ends = &site.spectra.as_ref().expect("asked for").iter().nth(neuron).expect("of each");
+            let ends = &site.spectra.as_ref().expect("asked for").spectra[neuron];
             let [min, max] = [&ends.min, &ends.max];
             for scheme in Scheme::DIRECTED {
                 let plan = plan(&site.name, neuron, scheme, [&min.vector, &max.vector], weight);
