@@ -6,7 +6,7 @@ use burgeon_benches::measure::{Median, at_least, at_most, bench, ratio};
 use burgeon_benches::nets::{ConvNet, Mlp};
 use burgeon_benches::{noise, random, same_window};
 use burgeon_core::Window;
-use burgeon_nn::{CrossEntropy, Growable, Objective, Samples};
+use burgeon_nn::{CrossEntropy, Growable, Objective, Output, Samples};
 use burgeon_ops::conv2d;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::ops::ConvOptions;
@@ -184,7 +184,7 @@ fn step<M: Growable>(model: &M, samples: &Samples<M::Input>) -> impl FnMut() {
     let mut optimizer = AdamConfig::new().init();
     let samples = samples.to_autodiff();
     move || {
-        let output = model.predict(samples.inputs().clone());
+        let output = model.predict(samples.inputs().clone()).into_rows();
         let loss = CrossEntropy.loss(output, samples.targets());
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(1e-3, model.clone(), gradients);
@@ -197,7 +197,7 @@ fn steps(c: &mut Criterion, name: &str, plain: &Device) -> [Median; 2] {
     let mut group = c.benchmark_group(format!("training step on {name}"));
     group.sample_size(20);
     let images = noise([64, 3, 32], plain).expect("sound");
-    let model = ConvNet::small(&device).expect("sound");
+    let model = ConvNet::small(&device);
     let small = bench(
         &mut group,
         "CNN 3-16-32-64, 32×32, batch 64",
@@ -207,7 +207,7 @@ fn steps(c: &mut Criterion, name: &str, plain: &Device) -> [Median; 2] {
     let rows = rows
         .with_inputs(rows.inputs().clone().reshape([128, 784]), |values| values)
         .expect("sound");
-    let model = Mlp::new([784, 256], &device).expect("sound");
+    let model = Mlp::new([784, 256], &device);
     let mlp = bench(&mut group, "MLP 784-256-10, batch 128", step(&model, &rows));
     group.finish();
     [small, mlp]

@@ -197,7 +197,7 @@ fn main() -> Result<(), AnyError> {
     println!("|---|---|---|---|---|---|");
     let rows = digits(DIGITS, &plain)?;
     for neurons in [16, 128] {
-        let make = || Ok(Mlp::new([64, neurons], &device)?);
+        let make = || Ok(Mlp::new([64, neurons], &device));
         let name = format!("MLP 64-{neurons}-10");
         let parts: [(_, &[_]); 5] = [
             (None, &[3, 4, 5]),
@@ -209,7 +209,7 @@ fn main() -> Result<(), AnyError> {
         net(&name, make, &rows, &[1, 10, 40], &parts)?;
     }
     let images = digit_images(DIGITS, &plain)?;
-    let make = || Ok(ConvNet::two([1, 32, 16], &device)?);
+    let make = || Ok(ConvNet::two([1, 32, 16], &device));
     let parts: [(_, &[_]); 5] = [
         (None, &[4]),
         (Some(8192), &[3, 4, 5]),

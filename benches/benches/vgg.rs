@@ -60,7 +60,7 @@ fn main() {
     let width = width.unwrap_or(64);
     let plain = FLEX.device();
     let samples = noise([SAMPLES, 3, 32], &plain).expect("sound");
-    let model = ConvNet::vgg_11(width, &plain.autodiff()).expect("sound");
+    let model = ConvNet::vgg_11(width, &plain.autodiff());
     let order: Vec<usize> = (0..SAMPLES).collect();
     let batches: Vec<Batch> = order
         .chunks(BATCH)

@@ -2,6 +2,7 @@
 
 pub mod measure;
 pub mod nets;
+pub mod resnet;
 
 use burgeon_core::{CurvatureBlock, SiteInput, SplitBackend, Window};
 use burgeon_data::optdigits;

@@ -9,6 +9,7 @@ pub mod device;
 pub mod error;
 pub mod golden;
 pub mod latency;
+mod layers;
 pub mod report;
 pub mod statistics;
 pub mod studies;

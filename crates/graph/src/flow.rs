@@ -180,8 +180,10 @@ impl<'a> Analysis<'a> {
             }
             Operation::ChannelNorm => {
                 for parameter in &node.inputs[1..] {
-                    let along = self.axes[parameter.0].first().cloned();
-                    if let (Some(along), Some(channels)) = (along, axes.get(1)) {
+                    if let (Some(channels), false) =
+                        (axes.get(1), self.axes[parameter.0].is_empty())
+                    {
+                        let along = self.single(*parameter, 0);
                         self.tie(channels, &along, name);
                     }
                 }
@@ -215,7 +217,8 @@ impl<'a> Analysis<'a> {
                 for (segments, &length) in axes.iter_mut().zip(lengths) {
                     let was: usize = segments.iter().map(Segment::length).sum();
                     if was != length {
-                        *segments = vec![Segment::Fixed(length)];
+                        let old = std::mem::replace(segments, vec![Segment::Fixed(length)]);
+                        self.freeze(&old, &format!("`{name}` repeats it"));
                     }
                 }
                 let order: Vec<usize> = (0..axes.len()).map(|a| a.wrapping_sub(missing)).collect();
@@ -325,11 +328,17 @@ impl<'a> Analysis<'a> {
                     continue;
                 };
                 let length: usize = segments.iter().map(Segment::length).sum();
-                if length != lengths[axis] || length == 1 {
+                let channels = segments.iter().any(|s| s.group().is_some());
+                if length != lengths[axis] {
+                    // It cannot be repeated once it is several.
+                    self.freeze(&segments, &format!("`{}` repeats it", node.name));
+                    continue;
+                }
+                // One place beside a single channel is repeated once there are several.
+                if length == 1 && !channels {
                     continue;
                 }
                 let uniform = self.classes[input.0] == Class::Uniform;
-                let channels = segments.iter().any(|s| s.group().is_some());
                 found = Some(match found {
                     // One number everywhere can be had in any width.
                     None => (segments, uniform && !channels),
@@ -348,21 +357,73 @@ impl<'a> Analysis<'a> {
         }
         if adds && is_data {
             for &input in &node.inputs {
-                let axes = &self.axes[input.0];
-                let wide: Vec<usize> = (0..axes.len())
-                    .filter(|&a| axes[a].iter().map(Segment::length).sum::<usize>() != 1)
-                    .collect();
-                if let ([axis], Class::Weight) = (&wide[..], self.classes[input.0]) {
-                    self.role(input, *axis, Role::Bias);
+                if self.classes[input.0] == Class::Weight {
+                    self.added(node, input, &result);
                 }
             }
         }
         result
     }
 
+    /// A weight that is added to `sum`: a bias, if it varies along one axis only.
+    fn added(&mut self, node: &Node, weight: ValueId, sum: &Axes) {
+        let axes = &self.axes[weight.0];
+        let missing = sum.len() - axes.len();
+        let wide: Vec<usize> = (0..axes.len())
+            .filter(|&a| axes[a].iter().map(Segment::length).sum::<usize>() != 1)
+            .collect();
+        let axis = match wide[..] {
+            [axis] => axis,
+            // Of a single channel.
+            [] => {
+                let has = |a: &usize| sum[missing + a].iter().any(|s| s.group().is_some());
+                let Some(axis) = (0..axes.len()).rev().find(has) else {
+                    return;
+                };
+                let along = self.single(weight, axis);
+                self.tie(&sum[missing + axis], &along, &node.name);
+                axis
+            }
+            _ => return,
+        };
+        self.role(weight, axis, Role::Bias);
+    }
+
+    /// The channels along an axis of a weight, one that is of length 1 as well: unlike the other
+    /// axes of this length (the kernel of a pointwise convolution) it may grow.
+    fn single(&mut self, weight: ValueId, axis: usize) -> Vec<Segment> {
+        let segments = self.axes[weight.0][axis].clone();
+        let places = self.places[weight.0][axis].clone();
+        if segments != [Segment::Fixed(1)] || self.classes[weight.0] != Class::Weight {
+            return segments;
+        }
+        let own = match places.first() {
+            Some(&(parameter, axis)) => {
+                let value = self.graph.parameters[parameter].value;
+                self.axes[value.0][axis].clone()
+            }
+            None => return segments,
+        };
+        // Another use of the parameter may have asked before.
+        let channel = match own.iter().any(|s| s.group().is_some()) {
+            true => own,
+            false => vec![Segment::Channels {
+                group: self.groups.fresh(1),
+                width: 1,
+                spread: 1,
+            }],
+        };
+        for (parameter, axis) in places {
+            let value = self.graph.parameters[parameter].value;
+            self.axes[value.0][axis].clone_from(&channel);
+        }
+        self.axes[weight.0][axis].clone_from(&channel);
+        channel
+    }
+
     /// Contracts axis `at` of `x` with axis `axis` of `weight`.
     fn contract(&mut self, index: usize, node: &Node, x: (ValueId, usize), w: (ValueId, usize)) {
-        let (mut along, mut with) = (self.axes[x.0.0][x.1].clone(), self.axes[w.0.0][w.1].clone());
+        let (mut along, mut with) = (self.single(x.0, x.1), self.single(w.0, w.1));
         let name = node.name.clone();
         let classes = (self.classes[x.0.0], self.classes[w.0.0]);
         let (data, weight) = match classes {
@@ -396,7 +457,7 @@ impl<'a> Analysis<'a> {
 
     /// The axis of a weight along which it makes channels.
     fn produce(&mut self, node: &Node, weight: ValueId, axis: usize) -> Vec<Segment> {
-        let segments = self.axes[weight.0][axis].clone();
+        let segments = self.single(weight, axis);
         match self.classes[weight.0] {
             Class::Weight => self.role(weight, axis, Role::Producer),
             Class::Computed => {
@@ -459,7 +520,7 @@ impl<'a> Analysis<'a> {
 
     fn bias(&mut self, node: &Node, bias: ValueId, made: &[Segment]) {
         let last = self.axes[bias.0].len() - 1;
-        let along = self.axes[bias.0][last].clone();
+        let along = self.single(bias, last);
         self.tie(made, &along, &node.name);
         if self.classes[bias.0] == Class::Weight {
             self.role(bias, last, Role::Bias);
@@ -549,6 +610,25 @@ impl<'a> Analysis<'a> {
                 true => self.places[x.0][old[index]].clone(),
                 false => all.clone(),
             };
+        }
+        // One number alone may be of a single channel, which broadcasting has last.
+        if let (true, true, Some(to), Some(old)) = (
+            old.is_empty(),
+            new.is_empty(),
+            places.last_mut(),
+            self.places[x.0].last(),
+        ) {
+            to.clone_from(old);
+        }
+        // Those of a single channel go where it goes.
+        for (to, segments) in places.iter_mut().zip(&axes) {
+            let single = segments.iter().any(|s| s.group().is_some()) && to.is_empty();
+            let old = from
+                .iter()
+                .position(|axis| single && axis.segments == *segments);
+            if let Some(old) = old {
+                to.clone_from(&self.places[x.0][old]);
+            }
         }
         self.places[node.output.0] = places;
         axes

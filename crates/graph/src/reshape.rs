@@ -35,11 +35,31 @@ pub(crate) fn reshape(
     reason: &dyn Fn() -> String,
 ) -> Vec<Vec<Segment>> {
     let mut result = vec![vec![Segment::Fixed(1)]; to.len()];
-    let olds: Vec<&Axis> = from.iter().filter(|axis| axis.length != 1).collect();
+    let matters = |axis: &&Axis| axis.length != 1 || axis.has_channels();
+    let olds: Vec<&Axis> = from.iter().filter(matters).collect();
     let news: Vec<usize> = (0..to.len()).filter(|&index| to[index] != 1).collect();
     let rows = from.first().is_some_and(|axis| axis.of_batch) && from.len() == 2;
     let (mut i, mut o) = (0, 0);
-    while i < olds.len() && o < news.len() {
+    // Axes of length 1 up to here are taken.
+    let mut taken = 0;
+    while i < olds.len() {
+        if olds[i].length == 1 {
+            // A single channel goes to an axis of length 1 where it stands, else to the next one.
+            let end = news.get(o).copied().unwrap_or(to.len());
+            let place = match o {
+                0 if i == 0 => end.checked_sub(1).filter(|place| *place >= taken),
+                _ => (taken < end).then_some(taken),
+            };
+            if let Some(place) = place {
+                result[place].clone_from(&olds[i].segments);
+                taken = place + 1;
+                i += 1;
+                continue;
+            }
+        }
+        if o >= news.len() {
+            break;
+        }
         let (first, start) = (i, o);
         let (mut before, mut after) = (olds[i].length, to[news[o]]);
         i += 1;
@@ -70,6 +90,7 @@ pub(crate) fn reshape(
             result[index] = left;
             merged = right;
         }
+        taken = news[o - 1] + 1;
     }
     // Shapes of other sizes than they should have keep no channel.
     for axis in olds.iter().skip(i) {

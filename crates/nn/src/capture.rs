@@ -9,7 +9,7 @@ use burgeon_graph::Graph;
 
 use crate::cost::cost_per_neuron;
 use crate::error::NnError;
-use crate::growable::{Growable, check_targets, evaluate};
+use crate::growable::{Growable, check_positions, check_targets, evaluate};
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::replay::{Network, Values};
@@ -23,7 +23,7 @@ use crate::trace::{Trace, traced};
 ///
 /// The model is replayed in inference mode (running statistics are used and not
 /// updated), and only the probes require gradients. The weights are computed by `backend`;
-/// without one, or a site that may grow, nothing is run but the loss.
+/// without one nothing is run but the loss.
 ///
 /// # Errors
 /// [`NnError::Trace`] or [`NnError::Operation`] for a model that cannot be traced or replayed,
@@ -48,8 +48,7 @@ pub(crate) fn capture_of<M: Growable>(
     batch_size: usize,
     backend: Option<&dyn SplitBackend>,
 ) -> Result<Capture, NnError> {
-    let grows = trace.graph().growable().next().is_some();
-    let Some(backend) = backend.filter(|_| grows) else {
+    let Some(backend) = backend else {
         return Ok(Capture {
             sites: sites(trace.graph()),
             samples: samples.len(),
@@ -179,6 +178,7 @@ impl<'a, M: Growable> Pass<'a, M> {
             if batch == 0 {
                 check_targets(&output, self.objective, &self.targets)?;
             }
+            check_positions(&output, targets.targets())?;
             // The shares turn the means over batches into one mean over all samples.
             let mean = self.objective.loss(output, targets.targets());
             Ok(mean.mul_scalar(share))

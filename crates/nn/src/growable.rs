@@ -68,7 +68,8 @@ pub trait Growable: Module + Sync + 'static {
 pub struct Evaluation {
     /// Mean loss.
     pub loss: f64,
-    /// Share of samples whose largest output is at their class.
+    /// Share of samples, or of their positions, whose largest output is at their class; labels
+    /// that the objective ignores do not count.
     pub accuracy: Option<f64>,
 }
 
@@ -84,24 +85,30 @@ pub fn evaluate<M: Growable>(
     batch_size: usize,
 ) -> Result<Evaluation, NnError> {
     let model = inference(model);
-    let (mut loss, mut right) = (0.0, 0_i64);
+    let (mut loss, mut right, mut counted) = (0.0, 0_i64, 0_i64);
     for (index, batch) in samples.batches(batch_size).enumerate() {
         let output = predict_batch(&model, &batch)?;
         if index == 0 {
             check_targets(&output, objective, samples.targets())?;
         }
-        if let Targets::Classes(classes) = batch.targets() {
+        if let Some(classes) = batch.targets().classes() {
             let guess = output.clone().argmax(1).squeeze_dim::<1>(1);
-            right += scalar::<i64>(guess.equal(classes.clone()).int().sum().try_into_scalar())?;
+            let hits = guess.equal(classes.clone());
+            let counts = match objective.ignored() {
+                Some(label) => classes.not_equal_elem(label as i64),
+                None => hits.clone().bool_or(hits.clone().bool_not()),
+            };
+            let hits = hits.bool_and(counts.clone());
+            right += scalar::<i64>(hits.int().sum().try_into_scalar())?;
+            counted += scalar::<i64>(counts.int().sum().try_into_scalar())?;
         }
         let mean = objective.loss(output, batch.targets());
         loss += scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64;
     }
     let count = samples.len() as f64;
-    let classes = matches!(samples.targets(), Targets::Classes(_));
     Ok(Evaluation {
         loss: loss / count,
-        accuracy: classes.then(|| right as f64 / count),
+        accuracy: (counted > 0).then(|| right as f64 / counted as f64),
     })
 }
 
@@ -145,7 +152,9 @@ pub(crate) fn predict_batch<M: Growable>(
         ))
     })?;
     check_rows(&output, batch)?;
-    Ok(output.into_rows())
+    let output = output.into_rows();
+    check_positions(&output, batch.targets())?;
+    Ok(output)
 }
 
 /// What `predict` must do about its batch.
@@ -174,7 +183,9 @@ pub(crate) fn check_reads<M: Growable>(
         match try_predict(model, few.inputs().clone()) {
             Ok(output) => {
                 check_rows(&output, &few)?;
-                check_targets(&output.into_rows(), objective, samples.targets())?;
+                let output = output.into_rows();
+                check_positions(&output, few.targets())?;
+                check_targets(&output, objective, samples.targets())?;
                 read.get_or_insert(few.len());
             }
             Err(said) => {
@@ -228,6 +239,18 @@ pub(crate) fn check_targets(
         )));
     }
     objective.check(outputs, targets)
+}
+
+/// Checks that outputs have a row for each class that the targets of their batch have.
+pub(crate) fn check_positions(output: &Tensor<2>, targets: &Targets) -> Result<(), NnError> {
+    let [rows, _] = output.dims();
+    let classes = targets.classes().map_or(rows, |classes| classes.dims()[0]);
+    if classes == rows {
+        return Ok(());
+    }
+    Err(NnError::Data(format!(
+        "the model answers {rows} times for {classes} labels: each position needs one of both"
+    )))
 }
 
 pub(crate) fn inference<M: Module>(model: &M) -> M {

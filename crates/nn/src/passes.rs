@@ -4,11 +4,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use burgeon_core::Plan;
+use burgeon_graph::Graph;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
 use crate::error::NnError;
-use crate::growable::{Growable, check_targets, scalar};
+use crate::growable::{Growable, check_positions, check_targets, scalar};
 use crate::grower::LineSearch;
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
@@ -66,6 +67,11 @@ impl<M: Growable> ForwardPasses<M> {
         self
     }
 
+    /// What the network computes.
+    pub fn graph(&self) -> &Graph {
+        self.network.trace.graph()
+    }
+
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
         self.kept.iter().map(bytes_of).sum()
@@ -112,6 +118,7 @@ impl<M: Growable> ForwardPasses<M> {
                 let output = M::Output::from_value(output).into_rows();
                 // Batches run side by side, so that none can rely on what another found.
                 check_targets(&output, objective, batch.targets())?;
+                check_positions(&output, batch.targets())?;
                 let mean = objective.loss(output, batch.targets());
                 Ok(scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64)
             };

@@ -15,6 +15,9 @@ use crate::ports::{InnerOrSelf, Input, index_tensor};
 pub enum Targets {
     /// A class for each sample, `[n]`.
     Classes(Tensor<1, Int>),
+    /// A class for each position of each sample, `[n, positions]`, in the order of
+    /// [`Output::into_rows`](crate::Output::into_rows).
+    Positions(Tensor<2, Int>),
     /// Values for each sample, `[n, k]`.
     Values(Tensor<2>),
 }
@@ -24,6 +27,7 @@ impl Targets {
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.dims()[0],
+            Self::Positions(classes) => classes.dims()[0],
             Self::Values(values) => values.dims()[0],
         }
     }
@@ -33,12 +37,22 @@ impl Targets {
         self.len() == 0
     }
 
+    /// The classes of all rows of outputs, `[rows]`; `None` for values.
+    pub fn classes(&self) -> Option<Tensor<1, Int>> {
+        match self {
+            Self::Classes(classes) => Some(classes.clone()),
+            Self::Positions(classes) => Some(classes.clone().flatten(0, 1)),
+            Self::Values(_) => None,
+        }
+    }
+
     fn select_rows(&self, indices: &[usize]) -> Self {
         match self {
             Self::Classes(classes) => {
                 let device = classes.device();
                 Self::Classes(classes.clone().select(0, index_tensor(indices, &device)))
             }
+            Self::Positions(classes) => Self::Positions(classes.select_rows(indices)),
             Self::Values(values) => Self::Values(values.select_rows(indices)),
         }
     }
@@ -48,6 +62,7 @@ impl Targets {
             Self::Classes(classes) => {
                 Self::Classes(classes.clone().narrow(0, range.start, range.len()))
             }
+            Self::Positions(classes) => Self::Positions(classes.slice_rows(range)),
             Self::Values(values) => Self::Values(values.slice_rows(range)),
         }
     }
@@ -55,6 +70,7 @@ impl Targets {
     fn to_autodiff(&self) -> Self {
         match self {
             Self::Classes(classes) => Self::Classes(Tensor::from_inner(classes.clone())),
+            Self::Positions(classes) => Self::Positions(classes.clone().to_autodiff()),
             Self::Values(values) => Self::Values(values.clone().to_autodiff()),
         }
     }
@@ -64,6 +80,7 @@ impl Targets {
             Self::Classes(classes) => {
                 Self::Classes(classes.with_gradient_checkpointing_strategy(strategy))
             }
+            Self::Positions(classes) => Self::Positions(classes.with_checkpointing(strategy)),
             Self::Values(values) => Self::Values(values.with_checkpointing(strategy)),
         }
     }
@@ -98,6 +115,29 @@ impl<I: Input> Samples<I> {
         }
         let targets = Targets::Classes(index_tensor(labels, &device.clone().inner_device()));
         Self::new(inputs, targets)
+    }
+
+    /// Samples with a label for each of their positions: `labels` has those of the first sample,
+    /// then of the second, in the order of [`Output::into_rows`](crate::Output::into_rows) (`[b, s,
+    /// k]`: the steps; maps `[b, k, h, w]`: row by row). A label of `classes` or more is one that
+    /// an objective has to [ignore](crate::Objective::ignored).
+    ///
+    /// # Errors
+    /// [`NnError::Data`] that names what is wrong.
+    pub fn positions(inputs: I, labels: &[usize], device: &Device) -> Result<Self, NnError> {
+        let samples = inputs.len();
+        if samples == 0 || labels.is_empty() || !labels.len().is_multiple_of(samples) {
+            return Err(NnError::Data(format!(
+                "{} labels for {samples} samples: each needs as many as it has positions",
+                labels.len()
+            )));
+        }
+        let labels_of_all = index_tensor(labels, &device.clone().inner_device());
+        let each = labels.len() / samples;
+        Self::new(
+            inputs,
+            Targets::Positions(labels_of_all.reshape([samples, each])),
+        )
     }
 
     /// Samples with values `[n, k]` each.
@@ -165,7 +205,9 @@ impl<I: Input> Samples<I> {
     ) -> Result<Samples<J>, NnError> {
         match &self.targets {
             Targets::Values(old) => Samples::regression(inputs, values(old.clone())),
-            Targets::Classes(_) => Samples::new(inputs, self.targets.clone()),
+            Targets::Classes(_) | Targets::Positions(_) => {
+                Samples::new(inputs, self.targets.clone())
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{CapturedBatch, Pass, capture_of, sites};
+use crate::capture::{CapturedBatch, Pass, sites};
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate};
 use crate::objective::Objective;
@@ -142,17 +142,6 @@ pub(crate) fn captured<M: Growable>(
     if config.rows == Some(0) {
         let problem = "spectra need at least one row of each site";
         return Err(NnError::Settings(problem.into()));
-    }
-    if pass.forms.is_empty() {
-        let capture = capture_of(
-            model,
-            &pass.network.trace,
-            objective,
-            samples,
-            pass.batch_size(),
-            None,
-        )?;
-        return Ok((capture, Vec::new()));
     }
     let backend = pass.backend();
     let mut values = Vec::new();

@@ -9,11 +9,11 @@ use std::path::Path;
 
 use burgeon_core::criterion::Candidate;
 use burgeon_core::eigen::{Method, Spectrum, dense_spectra};
-use burgeon_core::{Eigenpair, Plan, Scheme, SplitBackend, WeightBound};
+use burgeon_core::{Curvature, Eigenpair, Plan, Scheme, SiteInput, SplitBackend, WeightBound};
 use burgeon_nn::capture::capture;
 use burgeon_nn::growable::{cast, evaluate};
 use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{Growable, Objective, Rows, Samples};
+use burgeon_nn::{Growable, Input, Objective, Samples, trace};
 use burn::tensor::DType;
 use nalgebra::{DMatrix, DVector};
 use serde::Deserialize;
@@ -110,11 +110,16 @@ pub fn check_directory(
             match case.kind.as_str() {
                 "mlp" => {
                     let (net, samples, objective) = nets::mlp(case, &arrays, backend)?;
-                    checker.check(&net, &samples, objective.as_ref(), nets::mlp_sites(&net))?;
+                    checker.check(
+                        &net,
+                        &samples,
+                        objective.as_ref(),
+                        &nets::mlp_references(&net),
+                    )?;
                 }
                 "conv" => {
                     let (net, samples, objective) = nets::conv(case, &arrays, backend)?;
-                    checker.check(&net, &samples, objective.as_ref(), nets::conv_sites())?;
+                    checker.check(&net, &samples, objective.as_ref(), &nets::conv_references())?;
                 }
                 other => {
                     let problem = format!("case `{name}` is of unknown kind `{other}`");
@@ -124,6 +129,33 @@ pub fn check_directory(
         }
     }
     Ok(report)
+}
+
+/// A site of a network and what the reference has for it.
+struct Reference {
+    /// The site.
+    site: String,
+    /// The end of its arrays' names.
+    suffix: String,
+    /// Whether the reference is of a depthwise convolution, the site of a full one.
+    depthwise: bool,
+}
+
+impl Reference {
+    /// The site's captured data as of the layer that the reference has: what each filter of a
+    /// depthwise convolution reads is its own channel.
+    fn of_layer(&self, curvature: &Curvature) -> Result<Curvature, ExperimentError> {
+        let blocks = curvature.iter_blocks().cloned().map(|mut block| {
+            block.input = match block.input {
+                SiteInput::Maps(maps, window) if self.depthwise => {
+                    SiteInput::ChannelMaps(maps, window)
+                }
+                other => other,
+            };
+            block
+        });
+        Ok(Curvature::new(&self.site, blocks.collect())?)
+    }
 }
 
 struct Checker<'a> {
@@ -153,13 +185,12 @@ impl Worst {
 }
 
 impl Checker<'_> {
-    /// `sites` pairs a site of the net with the suffix of its arrays.
     fn check<M: Growable>(
         &mut self,
         net: &M,
         samples: &Samples<M::Input>,
         objective: &dyn Objective,
-        sites: Vec<(String, String)>,
+        references: &[Reference],
     ) -> Result<(), ExperimentError>
     where
         M::Input: CastRows,
@@ -177,12 +208,14 @@ impl Checker<'_> {
         let mut spectra: BTreeMap<String, Vec<Spectrum>> = BTreeMap::new();
         let mut free = [Method::Krylov, Method::Rayleigh]
             .map(|method| (method, Worst::default(), Worst::default()));
-        for (site, suffix) in &sites {
+        for reference in references {
+            let Reference { site, suffix, .. } = reference;
             let found = captured.sites.iter().find(|found| &found.name == site);
             let Some(curvature) = found.and_then(|found| found.curvature.as_ref()) else {
                 let problem = format!("case `{}` has no site `{site}`", self.name);
                 return Err(ExperimentError::Settings(problem));
             };
+            let curvature = &reference.of_layer(curvature)?;
             let dense = curvature.dense(self.backend, DType::F64)?;
             let mut computed = dense_spectra(site, &dense)?;
             let expected = self.arrays.matrices(&format!("s{suffix}"))?;
@@ -219,7 +252,7 @@ impl Checker<'_> {
         self.row("beyond krylov's residual bounds", krylov_beyond);
         self.bounded_row("eigenvalues by rayleigh", rayleigh, paths::RAYLEIGH_BOUND);
         self.row("beyond rayleigh's residual bounds", rayleigh_beyond);
-        self.losses(&net, &samples, objective, &sites, &spectra)
+        self.losses(&net, &samples, objective, references, &spectra)
     }
 
     fn compare_ends(
@@ -259,10 +292,10 @@ impl Checker<'_> {
         net: &M,
         samples: &Samples<M::Input>,
         objective: &dyn Objective,
-        sites: &[(String, String)],
+        sites: &[Reference],
         spectra: &BTreeMap<String, Vec<Spectrum>>,
     ) -> Result<(), ExperimentError> {
-        let topology = net.topology()?;
+        let trace = trace(net, samples)?;
         let bound = WeightBound::new(self.case.c)?;
         let mut worst = Worst::default();
         for (key, references) in &self.case.loss_after {
@@ -276,9 +309,9 @@ impl Checker<'_> {
                 }
                 continue;
             };
-            let found = sites.iter().find(|(_, own)| *own == suffix);
+            let found = sites.iter().find(|own| own.suffix == suffix);
             let spectrum = spectra.get(&suffix).and_then(|spectra| spectra.get(neuron));
-            let (Some((site, _)), Some(spectrum)) = (found, spectrum) else {
+            let (Some(Reference { site, .. }), Some(spectrum)) = (found, spectrum) else {
                 let problem = format!("`{key}` names a neuron that the network does not have");
                 return Err(ExperimentError::file(self.name, problem));
             };
@@ -296,7 +329,7 @@ impl Checker<'_> {
                 }],
             );
             for (epsilon, reference) in self.case.eps.iter().zip(references) {
-                let (grown, _) = apply_plan(net, &topology, &plan, *epsilon)?;
+                let (grown, _) = apply_plan(net, trace.graph(), &plan, *epsilon)?;
                 let loss = evaluate(&grown, objective, samples, samples.len())?.loss;
                 worst.add((loss - reference).abs() / reference.abs());
             }
@@ -352,7 +385,7 @@ fn scheme_named(name: &str) -> Option<Scheme> {
 }
 
 /// Inputs that can change their float type.
-trait CastRows: Rows {
+trait CastRows: Input {
     fn cast_rows(&self, dtype: DType) -> Self;
 }
 

@@ -1,83 +1,84 @@
 //! The networks of the reference files.
 
 use burgeon_core::{Activation, SplitBackend};
-use burgeon_nn::{
-    CrossEntropy, Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
-    GrowableDepthwiseConv2dConfig, GrowableLinear, GrowableLinearConfig, MeanSquaredError, NnError,
-    Objective, Samples, Topology,
-};
+use burgeon_nn::{CrossEntropy, Growable, MeanSquaredError, Objective, Samples};
+use burgeon_ops::{FastBatchNorm, FastBatchNormConfig, FastConv2d};
 use burn::module::{Module, Param, RunningState};
-use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d};
+use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::Case;
-use super::file::Arrays;
+use super::file::{Array, Arrays};
+use super::{Case, Reference};
 use crate::error::ExperimentError;
+use crate::layers::ConvNorm;
 
 /// Dense layers with one activation.
 #[derive(Module, Debug)]
 pub(super) struct Mlp {
-    hidden: Vec<GrowableLinear>,
+    hidden: Vec<Linear>,
     output: Linear,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl Growable for Mlp {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-        let features = self.hidden.iter().fold(input, |x, layer| layer.forward(x));
+        let features = self
+            .hidden
+            .iter()
+            .fold(input, |x, layer| self.activation.value(layer.forward(x)));
         self.output.forward(features)
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        let start = (0, Topology::chain());
-        let (_, chain) = self.hidden.iter().fold(start, |(index, chain), layer| {
-            (index + 1, chain.layer(&format!("layer{index}"), layer))
-        });
-        chain.layer("output", &self.output).build()
     }
 }
 
 /// Convolution, depthwise convolution, convolution with stride 2, global mean, linear.
+///
+/// The reference files have the papers' splitting matrices, of one layer at a time. A depthwise
+/// convolution forms one site with what makes its channels, whose matrix has terms between the two
+/// that the papers leave out; so it stands here as a full convolution of which only the taps from
+/// each channel to itself are not 0.
 #[derive(Module, Debug)]
 pub(super) struct ConvNet {
-    conv1: GrowableConv2d,
-    depthwise: GrowableDepthwiseConv2d,
-    conv2: GrowableConv2d,
+    conv1: ConvNorm,
+    depthwise: ConvNorm,
+    conv2: ConvNorm,
     fc: Linear,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl Growable for ConvNet {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let x = self.depthwise.forward(self.conv1.forward(input));
-        let x = self.conv2.forward(x).mean_dims(&[2, 3]);
-        let [b, c, ..] = x.dims();
-        self.fc.forward(x.reshape([b, c]))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("conv1", &self.conv1)
-            .layer("depthwise", &self.depthwise)
-            .layer("conv2", &self.conv2)
-            .layer("fc", &self.fc)
-            .build()
+        let layers = [&self.conv1, &self.depthwise, &self.conv2];
+        let maps = layers.iter().fold(input, |maps, layer| {
+            self.activation.value(layer.forward(maps))
+        });
+        self.fc.forward(maps.mean_dims(&[2, 3]).flatten(1, 3))
     }
 }
 
-pub(super) fn mlp_sites(net: &Mlp) -> Vec<(String, String)> {
-    (0..net.hidden.len())
-        .map(|index| (format!("layer{index}"), index.to_string()))
-        .collect()
+pub(super) fn mlp_references(net: &Mlp) -> Vec<Reference> {
+    let of = |index: usize| Reference {
+        site: format!("hidden.{index}"),
+        suffix: index.to_string(),
+        depthwise: false,
+    };
+    (0..net.hidden.len()).map(of).collect()
 }
 
-pub(super) fn conv_sites() -> Vec<(String, String)> {
-    ["conv1", "depthwise", "conv2"]
-        .map(|name| (name.to_owned(), format!("_{name}")))
-        .into()
+pub(super) fn conv_references() -> Vec<Reference> {
+    let of = |name: &str| Reference {
+        site: format!("{name}.conv"),
+        suffix: format!("_{name}"),
+        depthwise: name == "depthwise",
+    };
+    ["conv1", "depthwise", "conv2"].map(of).into()
 }
 
 type Parts<M, I> = (M, Samples<I>, Box<dyn Objective>);
@@ -88,30 +89,24 @@ pub(super) fn mlp(
     backend: &dyn SplitBackend,
 ) -> Result<Parts<Mlp, Tensor<2>>, ExperimentError> {
     let device = backend.device();
-    let activation: Activation = case.activation.parse()?;
-    let training = device.clone().autodiff();
-    let mut linears = Vec::new();
-    while arrays.has_floats(&format!("w{}", linears.len())) {
-        let layer = linears.len();
+    let mut hidden = Vec::new();
+    while arrays.has_floats(&format!("w{}", hidden.len())) {
+        let layer = hidden.len();
         let weight: Tensor<2> = tensor(arrays, &format!("w{layer}"), &device)?;
         let bias: Tensor<1> = tensor(arrays, &format!("b{layer}"), &device)?;
-        linears.push(linear(weight, bias));
+        hidden.push(linear(weight, bias));
     }
-    let Some(output) = linears.pop() else {
+    let Some(output) = hidden.pop() else {
         return Err(ExperimentError::Settings(
             "a reference network has no layer".into(),
         ));
     };
-    let mut hidden = Vec::new();
-    for linear in linears {
-        let [inputs, neurons] = linear.weight.dims();
-        let config = GrowableLinearConfig::new(inputs, neurons).with_activation(activation);
-        let mut layer = config.init(&training)?;
-        layer.linear = linear;
-        hidden.push(layer);
-    }
-    let samples = samples(arrays, &device)?;
-    Ok((Mlp { hidden, output }, samples, objective(case)?))
+    let net = Mlp {
+        hidden,
+        output,
+        activation: case.activation.parse()?,
+    };
+    Ok((net, samples(arrays, &device)?, objective(case)?))
 }
 
 pub(super) fn conv(
@@ -120,44 +115,47 @@ pub(super) fn conv(
     backend: &dyn SplitBackend,
 ) -> Result<Parts<ConvNet, Tensor<4>>, ExperimentError> {
     let device = backend.device();
-    let training = device.clone().autodiff();
-    let activation: Activation = case.activation.parse()?;
-    let convolution = |name: &str, stride| -> Result<GrowableConv2d, ExperimentError> {
-        let weight: Tensor<4> = tensor(arrays, &format!("w_{name}"), &device)?;
-        let [outputs, inputs, height, width] = weight.dims();
-        let config = GrowableConv2dConfig::new([inputs, outputs], [height, width])
-            .with_stride([stride, stride])
-            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .with_activation(activation);
-        let layer = config.init(&training)?;
-        Ok(GrowableConv2d {
-            conv: Conv2d {
+    let layer = |name: &str, weight, stride| -> Result<ConvNorm, ExperimentError> {
+        Ok(ConvNorm {
+            conv: FastConv2d {
                 weight: leaf(weight),
-                ..layer.conv
+                bias: None,
+                stride: [stride; 2],
+                dilation: [1; 2],
+                groups: 1,
+                padding: PaddingConfig2d::Explicit(1, 1, 1, 1),
             },
-            norm: Some(norm(arrays, name, &device)?),
-            ..layer
+            norm: norm(arrays, name, &device)?,
         })
     };
-    let weight: Tensor<4> = tensor(arrays, "w_depthwise", &device)?;
-    let depthwise = GrowableDepthwiseConv2dConfig::new(weight.dims()[0], [3, 3])
-        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-        .with_activation(activation)
-        .init(&training)?;
+    let filters = to_themselves(arrays.floats("w_depthwise")?)?;
     let net = ConvNet {
-        conv1: convolution("conv1", 1)?,
-        depthwise: GrowableDepthwiseConv2d {
-            weight: leaf(weight),
-            norm: Some(norm(arrays, "depthwise", &device)?),
-            ..depthwise
-        },
-        conv2: convolution("conv2", 2)?,
+        conv1: layer("conv1", tensor(arrays, "w_conv1", &device)?, 1)?,
+        depthwise: layer("depthwise", array("w_depthwise", &filters, &device)?, 1)?,
+        conv2: layer("conv2", tensor(arrays, "w_conv2", &device)?, 2)?,
         fc: linear(
             tensor(arrays, "w_fc", &device)?,
             tensor(arrays, "b_fc", &device)?,
         ),
+        activation: case.activation.parse()?,
     };
     Ok((net, samples(arrays, &device)?, objective(case)?))
+}
+
+/// Depthwise filters `[c, 1, kh, kw]` as those `[c, c, kh, kw]` of a full convolution.
+fn to_themselves(filters: &Array) -> Result<Array, ExperimentError> {
+    let [channels, 1, height, width] = filters.shape[..] else {
+        let problem = format!("its shape is {:?}, not [c, 1, kh, kw]", filters.shape);
+        return Err(ExperimentError::file("w_depthwise", problem));
+    };
+    let taps = height * width;
+    let mut values = vec![0.0; channels * channels * taps];
+    for (channel, filter) in filters.values.chunks_exact(taps).enumerate() {
+        let start = channel * (channels + 1) * taps;
+        values[start..start + taps].copy_from_slice(filter);
+    }
+    let shape = vec![channels, channels, height, width];
+    Ok(Array { shape, values })
 }
 
 fn objective(case: &Case) -> Result<Box<dyn Objective>, ExperimentError> {
@@ -193,7 +191,14 @@ fn tensor<const D: usize>(
     name: &str,
     device: &Device,
 ) -> Result<Tensor<D>, ExperimentError> {
-    let array = arrays.floats(name)?;
+    array(name, arrays.floats(name)?, device)
+}
+
+fn array<const D: usize>(
+    name: &str,
+    array: &Array,
+    device: &Device,
+) -> Result<Tensor<D>, ExperimentError> {
     if array.shape.len() != D {
         let problem = format!("`{name}` has shape {:?}, not of rank {D}", array.shape);
         return Err(ExperimentError::file(name, problem));
@@ -214,11 +219,11 @@ fn linear(weight: Tensor<2>, bias: Tensor<1>) -> Linear {
     }
 }
 
-fn norm(arrays: &Arrays, name: &str, device: &Device) -> Result<BatchNorm, ExperimentError> {
+fn norm(arrays: &Arrays, name: &str, device: &Device) -> Result<FastBatchNorm, ExperimentError> {
     let part = |what: &str| tensor::<1>(arrays, &format!("bn_{name}_{what}"), device);
     let gamma = part("gamma")?;
-    let config = BatchNormConfig::new(gamma.dims()[0]);
-    Ok(BatchNorm {
+    let config = FastBatchNormConfig::new(gamma.dims()[0]);
+    Ok(FastBatchNorm {
         gamma: leaf(gamma),
         beta: leaf(part("beta")?),
         running_mean: RunningState::new(Tensor::from_inner(part("mean")?)),

@@ -11,7 +11,9 @@ use burgeon_data::{DataSet, load};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::grower::line_search;
 use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{CrossEntropy, LearningRate, Samples, SpectrumConfig, StepSize, capture_spectra};
+use burgeon_nn::{
+    CrossEntropy, LearningRate, Samples, SpectrumConfig, StepSize, capture_spectra, trace,
+};
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -153,8 +155,8 @@ impl FastVsExact {
         let grid = StepSize::line_search().grid();
         let search = line_search(model, &plan, &grid, &CrossEntropy, parts.held(), 512)?;
         let (epsilon, loss_after) = search.best.unwrap_or((0.0, search.baseline));
-        let topology = burgeon_nn::Growable::topology(model)?;
-        let (grown, _) = apply_plan(model, &topology, &plan, epsilon)?;
+        let trace = trace(model, captured)?;
+        let (grown, _) = apply_plan(model, trace.graph(), &plan, epsilon)?;
         let grown = trained(context, parts, recipe, 1, (1, rate(recipe)), grown)?.0;
         let split = Split {
             method,

@@ -9,6 +9,7 @@ use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::grower::{Accept, GrowerState, SiteGrowth, Verdict};
 use burgeon_nn::{
     CrossEntropy, Growable, GrowerConfig, LearningRate, NnError, Samples, StepSize, Task, Trigger,
+    trace,
 };
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -305,13 +306,9 @@ fn finish<M: Growable<Input = Tensor<4>>>(
         .journal
         .iter()
         .filter(|r| r.verdict != Verdict::Committed);
+    let widths = trace(&model, &parts.held)?.graph().widths();
     Ok(Judged {
-        widths: model
-            .topology()?
-            .widths()
-            .into_iter()
-            .map(|(_, width)| width)
-            .collect(),
+        widths: widths.into_iter().map(|(_, width)| width).collect(),
         parameters: parameter_count(&model),
         test_accuracy: test.accuracy.unwrap_or_default(),
         test_loss: test.loss,

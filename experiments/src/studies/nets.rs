@@ -1,20 +1,20 @@
 //! The networks of the image studies.
 
-use burgeon_core::Activation;
-use burgeon_nn::{
-    Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear, GrowableLinearConfig, NnError,
-    Topology,
+use burgeon_nn::{Growable, NnError};
+use burgeon_ops::{
+    FastBatchNorm, FastBatchNormConfig, FastConv2d, FastConv2dConfig, FastMaxPool2d,
+    FastMaxPool2dConfig,
 };
-use burgeon_ops::max_pool2d;
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
 /// Two hidden layers.
 #[derive(Module, Debug)]
 pub(super) struct Mlp {
-    hidden1: GrowableLinear,
-    hidden2: GrowableLinear,
+    hidden1: Linear,
+    hidden2: Linear,
     output: Linear,
 }
 
@@ -26,14 +26,9 @@ impl Mlp {
         device: &Device,
     ) -> Result<Self, NnError> {
         let [first, second] = two(widths)?;
-        let hidden = |inputs, neurons| {
-            GrowableLinearConfig::new(inputs, neurons)
-                .with_activation(Activation::Silu)
-                .init(device)
-        };
         Ok(Self {
-            hidden1: hidden(inputs, first)?,
-            hidden2: hidden(first, second)?,
+            hidden1: LinearConfig::new(inputs, first).init(device),
+            hidden2: LinearConfig::new(first, second).init(device),
             output: LinearConfig::new(second, classes).init(device),
         })
     }
@@ -41,18 +36,11 @@ impl Mlp {
 
 impl Growable for Mlp {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let features = self.hidden1.forward(input.flatten::<2>(1, 3));
-        self.output.forward(self.hidden2.forward(features))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("hidden1", &self.hidden1)
-            .layer("hidden2", &self.hidden2)
-            .layer("output", &self.output)
-            .build()
+        let features = silu(self.hidden1.forward(input.flatten::<2>(1, 3)));
+        self.output.forward(silu(self.hidden2.forward(features)))
     }
 }
 
@@ -60,10 +48,12 @@ impl Growable for Mlp {
 /// what is left of the map.
 #[derive(Module, Debug)]
 pub(super) struct ConvNet {
-    conv1: GrowableConv2d,
-    conv2: GrowableConv2d,
+    conv1: FastConv2d,
+    norm1: FastBatchNorm,
+    conv2: FastConv2d,
+    norm2: FastBatchNorm,
+    pool: FastMaxPool2d,
     output: Linear,
-    positions: usize,
 }
 
 impl ConvNet {
@@ -76,43 +66,41 @@ impl ConvNet {
     ) -> Result<Self, NnError> {
         let [first, second] = two(widths)?;
         let conv = |channels| {
-            GrowableConv2dConfig::new(channels, [3, 3])
-                .with_activation(Activation::Silu)
+            FastConv2dConfig::new(channels, [3, 3])
+                .with_padding(PaddingConfig2d::Same)
+                .with_bias(false)
                 .init(device)
         };
+        let norm = |channels| FastBatchNormConfig::new(channels).init(device);
         let positions = (size / 4) * (size / 4);
         Ok(Self {
-            conv1: conv([1, first])?,
-            conv2: conv([first, second])?,
+            conv1: conv([1, first]),
+            norm1: norm(first),
+            conv2: conv([first, second]),
+            norm2: norm(second),
+            pool: FastMaxPool2dConfig::new([2, 2]).init(),
             output: LinearConfig::new(second * positions, classes).init(device),
-            positions,
         })
     }
 }
 
 impl Growable for ConvNet {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let x = max_pool2d(self.conv1.forward(input), [2, 2], [2, 2]);
-        let x = max_pool2d(self.conv2.forward(x), [2, 2], [2, 2]);
-        self.output.forward(x.flatten::<2>(1, 3))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("conv1", &self.conv1)
-            .layer("conv2", &self.conv2)
-            .flatten(self.positions)
-            .layer("output", &self.output)
-            .build()
+        let maps = silu(self.norm1.forward(self.conv1.forward(input)));
+        let maps = self.conv2.forward(self.pool.forward(maps));
+        let maps = self.pool.forward(silu(self.norm2.forward(maps)));
+        self.output.forward(maps.flatten::<2>(1, 3))
     }
 }
 
 fn two(widths: &[usize]) -> Result<[usize; 2], NnError> {
     <[usize; 2]>::try_from(widths).map_err(|_| {
         NnError::Settings(format!(
-            "the network has two growable layers, not {widths:?}"
+            "the network has two hidden layers, not {}: {widths:?}",
+            widths.len()
         ))
     })
 }

@@ -5,8 +5,7 @@ use burgeon_core::select::TopK;
 use burgeon_core::{Activation, Criterion, SplitBackend};
 use burgeon_nn::grower::{Accept, GrowerState};
 use burgeon_nn::{
-    Growable, GrowableLinear, GrowableLinearConfig, GrowerConfig, LearningRate, MeanSquaredError,
-    NnError, Samples, StepSize, Task, Topology, Trigger,
+    Growable, GrowerConfig, LearningRate, MeanSquaredError, Samples, StepSize, Task, Trigger,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -32,33 +31,28 @@ pub(super) const PARAMETERS: usize = 3;
 /// `Σ_j w_j exp(−(θ_j1 x + θ_j2)²/2)`.
 #[derive(Module, Debug)]
 pub(super) struct RbfNet {
-    hidden: GrowableLinear,
+    hidden: Linear,
     output: Linear,
 }
 
 impl RbfNet {
-    pub fn new(neurons: usize, device: &Device) -> Result<Self, NnError> {
-        let hidden = GrowableLinearConfig::new(1, neurons).with_activation(Activation::Rbf);
+    pub fn new(neurons: usize, device: &Device) -> Self {
+        let hidden = LinearConfig::new(1, neurons);
         let output = LinearConfig::new(neurons, 1).with_bias(false);
-        Ok(Self {
-            hidden: hidden.init(device)?,
+        Self {
+            hidden: hidden.init(device),
             output: output.init(device),
-        })
+        }
     }
 }
 
 impl Growable for RbfNet {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.hidden.forward(input))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("hidden", &self.hidden)
-            .layer("output", &self.output)
-            .build()
+        let features = Activation::Rbf.value(self.hidden.forward(input));
+        self.output.forward(features)
     }
 }
 
@@ -160,7 +154,7 @@ pub(super) fn grown(
         .with_parameter_budget((PARAMETERS * sizes.widths) as u64)
         // A refused step is tried again after the next phase.
         .with_max_refusals(max_refusals);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| RbfNet::new(1, d))?;
+    let model = initialise(context.backend()?.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
     let optimizer = AdamConfig::new().init();
     grow(context, config, task(samples), model, optimizer, false)
 }
@@ -181,7 +175,9 @@ pub(super) fn from_scratch(
             .with_trigger(Trigger::Every { epochs })
             .with_learning_rate(learning_rate(epochs))
             .with_max_epochs(epochs);
-        let model = initialise(context.backend()?.as_ref(), seed, |d| RbfNet::new(width, d))?;
+        let model = initialise(context.backend()?.as_ref(), seed, |d| {
+            Ok(RbfNet::new(width, d))
+        })?;
         let optimizer = AdamConfig::new().init();
         let (_, state) = grow(context, config, task(samples), model, optimizer, false)?;
         loss_at_width.extend(state.epochs.last().map(|record| record.held.loss));
@@ -241,4 +237,26 @@ pub(super) fn width_rows(
         std::iter::once(width.to_string()).chain(cells).collect()
     });
     (heads.map(str::to_owned).collect(), rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use burgeon_nn::trace;
+
+    use super::*;
+
+    #[test]
+    fn a_single_neuron_is_a_site_of_its_weight_and_bias() -> Result<(), ExperimentError> {
+        let device = Device::flex();
+        let net = RbfNet::new(1, &device.clone().autodiff());
+        let column = Tensor::<2>::ones([4, 1], &device);
+        let samples = Samples::regression(column.clone(), column)?;
+        let trace = trace(&net, &samples)?;
+        let sites = trace.graph().growable();
+        let sites: Vec<_> = sites
+            .map(|site| (site.name(), site.width(), site.dim()))
+            .collect();
+        assert_eq!(sites, [("hidden", 1, 2)]);
+        Ok(())
+    }
 }

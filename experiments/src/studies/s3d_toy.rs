@@ -1,14 +1,14 @@
 //! Signed splitting on the RBF regression: escape from points where plain splitting is
 //! stable.
 
-use burgeon_core::SpectrumSolver;
 use burgeon_core::criterion::{RandomSignedSplit, SignedSteepestDescent, SteepestDescent};
 use burgeon_core::select::{Selector, TopK};
 use burgeon_core::{Budget, Criterion, Plan, WeightBound};
-use burgeon_nn::capture::capture;
 use burgeon_nn::grower::{GrowerState, StopReason, Verdict, line_search};
 use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{Growable, MeanSquaredError, Samples, StepSize, Trigger};
+use burgeon_nn::{
+    MeanSquaredError, Samples, SpectrumConfig, StepSize, Trigger, capture_spectra, trace,
+};
 use burn::optim::AdamConfig;
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
@@ -156,14 +156,14 @@ fn plain(
         return Ok(outcome);
     }
     let backend = context.backend()?;
-    let mut captured = capture(
+    let captured = capture_spectra(
         &net,
         &MeanSquaredError,
         samples,
         POINTS,
-        Some(backend.as_ref()),
+        &SpectrumConfig::default(),
+        backend.as_ref(),
     )?;
-    captured.solve(&SpectrumSolver::default(), backend.as_ref())?;
     let spectra = captured
         .sites
         .iter()
@@ -187,7 +187,8 @@ fn plain(
     let without_split = train(context, samples, sizes, seed, net.clone())?;
     let (after_split, after_training) = match taken {
         Some((epsilon, loss)) => {
-            let (split, _) = apply_plan(&net, &net.topology()?, &plan, epsilon)?;
+            let trace = trace(&net, samples)?;
+            let (split, _) = apply_plan(&net, trace.graph(), &plan, epsilon)?;
             (
                 Some(loss),
                 Some(train(context, samples, sizes, seed, split)?),

@@ -43,6 +43,7 @@ pub(super) fn check_devices<M: Module, I: Input>(
 fn devices_of<I: Input>(samples: &crate::Samples<I>) -> impl Iterator<Item = Device> {
     let targets = match samples.targets() {
         Targets::Classes(classes) => classes.device(),
+        Targets::Positions(classes) => classes.device(),
         Targets::Values(values) => values.device(),
     };
     [samples.inputs().device(), targets].into_iter()

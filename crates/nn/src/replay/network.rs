@@ -12,7 +12,8 @@ use burn::tensor::{Bool, DType, Int, Slice, Tensor};
 
 use super::{Frame, Value, evaluate};
 use crate::error::NnError;
-use crate::growable::inference;
+use crate::growable::{Growable, inference};
+use crate::ports::{Input, Output};
 use crate::trace::Trace;
 
 /// Tensors of one pass, by their ids in the trace.
@@ -71,6 +72,16 @@ impl Network {
     /// The type of its floats.
     pub fn dtype(&self) -> DType {
         self.float
+    }
+
+    /// What the model `M`, of which this is, answers to `input`.
+    ///
+    /// # Errors
+    /// [`NnError::Operation`] that names the operation that cannot be done.
+    pub fn predict<M: Growable>(&self, input: M::Input) -> Result<M::Output, NnError> {
+        let batch = input.len();
+        let output = self.forward(&input.into_values(), batch)?;
+        Ok(M::Output::from_value(output))
     }
 
     pub(crate) fn device(&self) -> &DispatchDevice {

@@ -76,8 +76,16 @@ pub(crate) fn capture(
     let keeps = |id| needed.contains(&id) || keep(id);
     let (output, mut values) = network.run(inputs, batch, &keeps, &mut probes)?;
     let share = loss(output)?;
+    let loss = crate::growable::scalar::<f64>(share.clone().inner().try_into_scalar())?;
+    if sites.is_empty() {
+        // Nothing asks for a gradient.
+        return Ok(Captured {
+            loss,
+            sites: Vec::new(),
+            values,
+        });
+    }
     let gradients = share.backward();
-    let loss = crate::growable::scalar::<f64>(share.inner().try_into_scalar())?;
     let mut captured = Vec::with_capacity(sites.len());
     for site in sites {
         captured.push(match &site.form {

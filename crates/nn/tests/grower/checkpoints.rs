@@ -40,7 +40,7 @@ fn an_interrupted_run_resumes_to_the_same_result() {
     let journal = folder.path().join("journal.jsonl");
     let mut resumed = 0;
     // Another start network each time: everything comes from the checkpoint.
-    for (epochs, width) in [(1, 2), (3, 5), (4, 3), (6, 6), (usize::MAX, 4)] {
+    for (epochs, width) in [(1, 2), (3, 5), (4, 3), (6, 1), (usize::MAX, 4)] {
         let flag = Arc::new(AtomicBool::new(false));
         let mut grower = Grower::new(config(), FLEX, task(600), Mlp::fixed(width), adam())
             .expect("sound")

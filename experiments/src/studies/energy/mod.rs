@@ -15,7 +15,7 @@ use burgeon_nn::{CrossEntropy, GrowerConfig, LearningRate, StepSize, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::net::{SmallMobileNet, macs, mixing_widths, widest, widths};
+use self::net::{SmallMobileNet, macs, widest, widths};
 use self::pruning::{Ranking, pruned};
 use super::growth::{grow, initialise};
 use super::images::{Parts, Recipe, common, optimizer, parts, task, trained};
@@ -118,7 +118,7 @@ fn grown(
             accept: Accept::Always,
         }),
     };
-    let start = widths(&model)?;
+    let start = widths(&model);
     let config = common(config, recipe, seed)
         .with_cost_budget(Macs, budget)
         .with_step_share(0.5)
@@ -133,7 +133,8 @@ fn grown(
     let (model, state) = grow(context, config, task(parts), model, optimizer(), true)?;
     let mut steps = vec![start];
     for record in &state.journal {
-        steps.push(mixing_widths(record.widths_after.clone()));
+        let after = record.widths_after.iter();
+        steps.push(after.map(|(_, width)| *width).collect());
     }
     Ok((model, steps))
 }
@@ -200,12 +201,12 @@ impl Study for EnergyAware {
         let (model, steps) = match *method {
             "short" => {
                 let model = widest(&make, parts.held(), budget)?;
-                let steps = vec![widths(&model)?];
+                let steps = vec![widths(&model)];
                 (model, steps)
             }
             "uniform" => {
                 let model = widest(&make, parts.held(), budget)?;
-                let steps = vec![widths(&model)?];
+                let steps = vec![widths(&model)];
                 let length = (length, constant);
                 let model = trained(context, &parts, &recipe, seed, length, model)?.0;
                 (model, steps)
@@ -220,7 +221,7 @@ impl Study for EnergyAware {
                 let wide = wide.with_sparsity(sparsity);
                 let wide = trained(context, &parts, &recipe, seed, first, wide)?.0;
                 let model = pruned(&wide, ranking, parts.held(), budget)?.with_sparsity(0.0);
-                let steps = vec![widths(&wide)?, widths(&model)?];
+                let steps = vec![widths(&wide), widths(&model)];
                 let rest = (length - length / 2, constant);
                 let model = trained(context, &parts, &recipe, seed, rest, model)?.0;
                 (model, steps)

@@ -1,25 +1,23 @@
 //! The MobileNet-style network of the study and its size.
 
-use burgeon_core::Activation;
 use burgeon_core::cost::{CostModel, Macs};
 use burgeon_nn::cost::layer_shapes;
-use burgeon_nn::{
-    Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
-    GrowableDepthwiseConv2dConfig, NnError, Samples, Topology,
-};
+use burgeon_nn::{Growable, NnError, Samples};
 use burn::module::Module;
-use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
 use super::WIDTHS;
 use crate::error::ExperimentError;
+use crate::layers::{ConvNorm, DepthwiseNorm};
 
 /// A stem and three blocks of a depthwise and a pointwise convolution, mean pooling, a linear head.
 #[derive(Module, Debug)]
 pub(super) struct SmallMobileNet {
-    stem: GrowableConv2d,
-    depthwise: Vec<GrowableDepthwiseConv2d>,
-    pointwise: Vec<GrowableConv2d>,
+    stem: ConvNorm,
+    depthwise: Vec<DepthwiseNorm>,
+    pointwise: Vec<ConvNorm>,
     output: Linear,
     /// Factor of the L1 norm of the mixing layers' BatchNorm scales in the training loss.
     #[module(skip)]
@@ -34,32 +32,23 @@ impl SmallMobileNet {
         classes: usize,
         device: &Device,
     ) -> Result<Self, NnError> {
-        let [stem, ..] = widths else {
+        let [stem, .., last] = widths else {
             return Err(NnError::Settings("the network has four widths".into()));
         };
-        let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
-        let activation = Activation::Silu;
-        let first = GrowableConv2dConfig::new([1, *stem], [3, 3])
-            .with_stride([strides[0]; 2])
-            .with_padding(padding.clone())
-            .with_activation(activation);
-        let mut depthwise = Vec::new();
-        let mut pointwise = Vec::new();
-        for (pair, stride) in widths.windows(2).zip(&strides[1..]) {
-            let each = GrowableDepthwiseConv2dConfig::new(pair[0], [3, 3])
-                .with_stride([*stride; 2])
-                .with_padding(padding.clone())
-                .with_activation(activation);
-            let mix = GrowableConv2dConfig::new([pair[0], pair[1]], [1, 1]);
-            depthwise.push(each.init(device)?);
-            pointwise.push(mix.with_activation(activation).init(device)?);
-        }
-        let last = widths.last().copied().unwrap_or(*stem);
+        let blocks = widths.windows(2).zip(&strides[1..]);
+        let (depthwise, pointwise) = blocks
+            .map(|(pair, stride)| {
+                (
+                    DepthwiseNorm::new(pair[0], 3, *stride, device),
+                    ConvNorm::new([pair[0], pair[1]], 1, 1, device),
+                )
+            })
+            .unzip();
         Ok(Self {
-            stem: first.init(device)?,
+            stem: ConvNorm::new([1, *stem], 3, strides[0], device),
             depthwise,
             pointwise,
-            output: LinearConfig::new(last, classes).init(device),
+            output: LinearConfig::new(*last, classes).init(device),
             sparsity: 0.0,
         })
     }
@@ -72,56 +61,41 @@ impl SmallMobileNet {
 
     /// The layers whose filters may go, the stem first, with their sites' names. A depthwise
     /// filter goes with the channel it reads.
-    pub fn mixing(&self) -> impl Iterator<Item = (String, &GrowableConv2d)> {
-        let named = |(index, layer)| (format!("pointwise{}", index + 1), layer);
+    pub fn mixing(&self) -> impl Iterator<Item = (String, &ConvNorm)> {
+        let named = |(index, layer)| (format!("pointwise.{index}.conv"), layer);
         let blocks = self.pointwise.iter().enumerate().map(named);
-        std::iter::once(("stem".to_owned(), &self.stem)).chain(blocks)
+        std::iter::once(("stem.conv".to_owned(), &self.stem)).chain(blocks)
     }
-}
-
-/// The BatchNorm scales `[c]` of a mixing layer.
-pub(super) fn scales(layer: &GrowableConv2d) -> Option<Tensor<1>> {
-    layer.norm.as_ref().map(|norm: &BatchNorm| norm.gamma.val())
 }
 
 impl Growable for SmallMobileNet {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let mut maps = self.stem.forward(input);
+        let mut maps = silu(self.stem.forward(input));
         for (depthwise, pointwise) in self.depthwise.iter().zip(&self.pointwise) {
-            maps = pointwise.forward(depthwise.forward(maps));
+            maps = silu(depthwise.forward(maps));
+            maps = silu(pointwise.forward(maps));
         }
-        let [b, c, ..] = maps.dims();
-        self.output
-            .forward(maps.mean_dim(3).mean_dim(2).reshape([b, c]))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        let mut chain = Topology::chain().layer("stem", &self.stem);
-        let blocks = self.depthwise.iter().zip(&self.pointwise);
-        for (index, (depthwise, pointwise)) in blocks.enumerate() {
-            chain = chain
-                .layer(&format!("depthwise{}", index + 1), depthwise)
-                .layer(&format!("pointwise{}", index + 1), pointwise);
-        }
-        chain.layer("output", &self.output).build()
+        let means = maps.mean_dim(3).mean_dim(2);
+        self.output.forward(means.flatten(1, 3))
     }
 
     fn penalty(&self) -> Option<Tensor<1>> {
         if self.sparsity == 0.0 {
             return None;
         }
-        let norms = self
-            .mixing()
-            .filter_map(|(_, layer)| Some(scales(layer)?.abs().sum()));
+        let scales = self.mixing().map(|(_, layer)| layer.norm.gamma.val());
+        let norms = scales.map(|scales| scales.abs().sum());
         Some(norms.reduce(|a, b| a + b)? * self.sparsity)
     }
 }
 
-/// The stem and block widths among a topology's.
-pub(super) fn widths(model: &SmallMobileNet) -> Result<Vec<usize>, NnError> {
-    Ok(mixing_widths(model.topology()?.widths()))
+/// The widths of the stem and of the blocks.
+pub(super) fn widths(model: &SmallMobileNet) -> Vec<usize> {
+    let widths = model.mixing().map(|(_, layer)| layer.channels());
+    widths.collect()
 }
 
 pub(super) fn macs(
@@ -147,12 +121,4 @@ pub(super) fn widest(
         }
         model = wider;
     }
-}
-
-/// The stem and block widths among those of all layers.
-pub(super) fn mixing_widths(widths: Vec<(String, usize)>) -> Vec<usize> {
-    let mixing = widths
-        .into_iter()
-        .filter(|(name, _)| !name.starts_with("depthwise"));
-    mixing.map(|(_, width)| width).collect()
 }

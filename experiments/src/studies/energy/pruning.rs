@@ -2,10 +2,10 @@
 //! channels of least BatchNorm scale (network slimming, arXiv 1708.06519).
 
 use burgeon_nn::surgery::keep_channels;
-use burgeon_nn::{Growable, Samples};
+use burgeon_nn::{Samples, trace};
 use burn::tensor::Tensor;
 
-use super::net::{SmallMobileNet, macs, scales};
+use super::net::{SmallMobileNet, macs};
 use crate::error::ExperimentError;
 
 /// How the filters that stay are chosen.
@@ -27,10 +27,10 @@ pub(super) fn pruned(
     samples: &Samples<Tensor<4>>,
     budget: u64,
 ) -> Result<SmallMobileNet, ExperimentError> {
-    let topology = wide.topology()?;
+    let trace = trace(wide, samples)?;
     let scored = scores(wide, ranking);
     for kept in shrinking(&scored, ranking) {
-        let (model, _) = keep_channels(wide, &topology, &kept)?;
+        let (model, _) = keep_channels(wide, trace.graph(), &kept)?;
         if macs(&model, samples)? <= budget {
             return Ok(model);
         }
@@ -42,9 +42,9 @@ pub(super) fn pruned(
 
 fn scores(wide: &SmallMobileNet, ranking: Ranking) -> Vec<Scores> {
     let layers = wide.mixing().map(|(name, layer)| {
-        let scores: Tensor<1> = match (ranking, scales(layer)) {
-            (Ranking::NormScale, Some(scales)) => scales.inner().abs(),
-            _ => {
+        let scores: Tensor<1> = match ranking {
+            Ranking::NormScale => layer.norm.gamma.val().inner().abs(),
+            Ranking::FilterNorm => {
                 let norms: Tensor<2> = layer.conv.weight.val().inner().abs().flatten(1, 3);
                 norms.sum_dim(1).squeeze_dim(1)
             }
@@ -105,6 +105,7 @@ fn descending(scores: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use burgeon_data::optdigits;
+    use burgeon_nn::Growable;
     use burn::tensor::{Device, TensorData};
 
     use super::super::WIDTHS;
@@ -187,7 +188,7 @@ mod tests {
                     size <= budget && size * 2 >= budget,
                     "{ranking:?}: {size} of {budget}"
                 );
-                let (before, after) = (widths(&wide)?, widths(&model)?);
+                let (before, after) = (widths(&wide), widths(&model));
                 assert!(
                     before
                         .iter()
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!(penalty.clone().into_scalar::<f64>(), 0.25 * channels);
         let gradients = penalty.backward();
         for (name, layer) in model.mixing() {
-            let gradient = scales(layer).and_then(|scale| scale.grad(&gradients));
+            let gradient = layer.norm.gamma.val().grad(&gradients);
             let gradient: Vec<f64> = gradient
                 .map(|gradient| gradient.into_data().iter().collect())
                 .unwrap_or_default();
