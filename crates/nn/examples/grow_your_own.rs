@@ -1,7 +1,7 @@
 //! A user's own three-layer MLP, grown on embedded digits.
 //!
-//! What growing adds to an ordinary Burn model: growable layers instead of plain ones
-//! (line for line), and the `impl Growable` block.
+//! The model is an ordinary Burn model. What growing adds is `impl Growable`, which names its
+//! forward pass, and the grower's own calls.
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
@@ -11,49 +11,43 @@ use burgeon_data::{Images, optdigits};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::observer::Progress;
 use burgeon_nn::{
-    CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig,
-    LearningRate, NnError, Samples, Task, Topology, Trigger,
+    CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, NnError, Samples, Task, Trigger,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
 #[derive(Module, Debug)]
 struct Mlp {
-    hidden1: GrowableLinear,
-    hidden2: GrowableLinear,
+    hidden1: Linear,
+    hidden2: Linear,
     output: Linear,
 }
 
 impl Mlp {
-    fn new(device: &Device) -> Result<Self, NnError> {
-        Ok(Self {
-            hidden1: GrowableLinearConfig::new(64, 4).init(device)?,
-            hidden2: GrowableLinearConfig::new(4, 4).init(device)?,
+    fn new(device: &Device) -> Self {
+        Self {
+            hidden1: LinearConfig::new(64, 4).init(device),
+            hidden2: LinearConfig::new(4, 4).init(device),
             output: LinearConfig::new(4, 10).init(device),
-        })
+        }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.output
-            .forward(self.hidden2.forward(self.hidden1.forward(x)))
+        let x = relu(self.hidden1.forward(x));
+        let x = relu(self.hidden2.forward(x));
+        self.output.forward(x)
     }
 }
 
 impl Growable for Mlp {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
         self.forward(input)
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        let chain = Topology::chain().layer("hidden1", &self.hidden1);
-        chain
-            .layer("hidden2", &self.hidden2)
-            .layer("output", &self.output)
-            .build()
     }
 }
 
@@ -77,9 +71,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_learning_rate(LearningRate::Constant(0.01))
         .with_parameter_budget(3000)
         .with_max_epochs(60);
-    let model = Mlp::new(&device.clone().autodiff())?;
+    let model = Mlp::new(&device.clone().autodiff());
     let mut grower = Grower::new(config, FLEX, task, model, AdamConfig::new().init())?
         .observe(Progress::new(60));
+    println!("{}", grower.graph());
     grower.run()?;
     let test = evaluate(
         grower.model(),

@@ -91,7 +91,8 @@ fn layer_shape(graph: &Graph, node: &Node, width: Widths<'_>) -> Option<LayerSha
         }
         // A table is read, not multiplied.
         Operation::Embedding => (LayerKind::ChannelWise, 1, *lengths.get(1)?, 0, lengths[0]),
-        Operation::Elementwise { .. } if weight.roles.contains(&Some(Role::Bias)) => return None,
+        // A bias, in whatever shape, is counted with the product of its layer.
+        _ if weight.roles.contains(&Some(Role::Bias)) => return None,
         _ => {
             let trained = own.iter().filter(|p| p.trained);
             let all: u64 = trained.map(|p| p.size_with(width)).sum();

@@ -1,8 +1,8 @@
-//! Growable layers, surgery and the grower for Burn models.
+//! Any Burn model grows, as it is: trace, surgery and the grower.
 //!
-//! A model becomes growable by two changes: growable layers stand where it
-//! may grow, and [`Growable`] says which layer feeds which. One growth step is
-//! [`capture`](capture::capture) → criterion → selector (both of `burgeon-core`) →
+//! A model says by [`Growable`] what it reads and answers, and nothing else. Its own forward pass
+//! is traced: what it computes, which channels belong together, and where it may grow. One growth
+//! step is [`capture`](capture::capture) → criterion → selector (both of `burgeon-core`) →
 //! [`line_search`](grower::line_search) →
 //! [`apply_plan`](surgery::apply_plan) → [`carry_optimizer`](surgery::carry_optimizer);
 //! the [`Grower`] is only that, in a loop with training, observers and checkpoints.
@@ -16,32 +16,32 @@
 //! use burgeon_core::{Budget, Plan, SplitBackend};
 //! use burgeon_nn::grower::line_search;
 //! use burgeon_nn::surgery::apply_plan;
-//! use burgeon_nn::{
-//!     CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, NnError, Samples,
-//!     SpectrumConfig, Topology, capture_spectra,
-//! };
+//! use burgeon_nn::{CrossEntropy, Growable, Samples, SpectrumConfig, capture_spectra, trace};
 //! use burn::module::Module;
 //! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::activation::silu;
 //! use burn::tensor::{Tensor, TensorData};
 //! use rand_chacha::ChaCha8Rng;
 //! use rand_chacha::rand_core::SeedableRng;
 //!
 //! #[derive(Module, Debug)]
 //! struct Mlp {
-//!     hidden: GrowableLinear,
+//!     hidden: Linear,
 //!     output: Linear,
+//! }
+//!
+//! impl Mlp {
+//!     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+//!         self.output.forward(silu(self.hidden.forward(input)))
+//!     }
 //! }
 //!
 //! impl Growable for Mlp {
 //!     type Input = Tensor<2>;
+//!     type Output = Tensor<2>;
 //!
 //!     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-//!         self.output.forward(self.hidden.forward(input))
-//!     }
-//!
-//!     fn topology(&self) -> Result<Topology, NnError> {
-//!         let chain = Topology::chain().layer("hidden", &self.hidden);
-//!         chain.layer("output", &self.output).build()
+//!         self.forward(input)
 //!     }
 //! }
 //!
@@ -54,10 +54,12 @@
 //! let samples = Samples::classification(pixels, &digits.labels, 10, &device)?;
 //! let trainable = device.autodiff();
 //! let net = Mlp {
-//!     hidden: GrowableLinearConfig::new(64, 4).init(&trainable)?,
+//!     hidden: LinearConfig::new(64, 4).init(&trainable),
 //!     output: LinearConfig::new(4, 10).init(&trainable),
 //! };
 //!
+//! let traced = trace(&net, &samples)?;
+//! assert_eq!(traced.graph().widths(), [("hidden".to_owned(), 4)]);
 //! let spectra = SpectrumConfig::default();
 //! let capture = capture_spectra(&net, &CrossEntropy, &samples, 512, &spectra, &FLEX)?;
 //! let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -67,9 +69,9 @@
 //! let grid = [1.0, 0.5, 0.25];
 //! let search = line_search(&net, &plan, &grid, &CrossEntropy, &samples, 512)?;
 //! let (epsilon, loss) = search.best.ok_or("no step has a finite loss")?;
-//! let (grown, _) = apply_plan(&net, &net.topology()?, &plan, epsilon)?;
+//! let (grown, _) = apply_plan(&net, traced.graph(), &plan, epsilon)?;
 //! assert!(loss < search.baseline);
-//! assert_eq!(grown.hidden.neurons(), 6);
+//! assert_eq!(grown.hidden.weight.dims(), [64, 6]);
 //! # Ok(())
 //! # }
 //! ```

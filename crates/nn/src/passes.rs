@@ -116,9 +116,8 @@ impl<M: Growable> ForwardPasses<M> {
         let of_batch = |(index, batch): (usize, &Samples<M::Input>)| {
             let loss = |output: Value| -> Result<f64, NnError> {
                 let output = M::Output::from_value(output).into_rows();
-                if index == 0 {
-                    check_targets(&output, objective, self.samples.targets())?;
-                }
+                // Batches run side by side, so that none can rely on what another found.
+                check_targets(&output, objective, batch.targets())?;
                 check_positions(&output, batch.targets())?;
                 let mean = objective.loss(output, batch.targets());
                 Ok(scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64)

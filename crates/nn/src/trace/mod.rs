@@ -168,7 +168,7 @@ impl Trace {
                         return Err(NnError::Trace(format!(
                             "`predict` makes data of shape {:?} for each batch, which `{}` reads: \
                              keep it in the model, or make it of the input by tensor operations",
-                            tensor.shape,
+                            tensor.shape.iter().collect::<Vec<_>>(),
                             kind(operation)
                         )));
                     }

@@ -1,17 +1,19 @@
 //! Gradient checkpointing: activations are computed again in the backward pass.
 
 use burgeon_backend_flex::FLEX;
+use burgeon_core::SplitBackend;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
-use burgeon_core::{Activation, SplitBackend};
 use burgeon_nn::{
-    CrossEntropy, Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
-    GrowableDepthwiseConv2dConfig, Grower, GrowerConfig, LearningRate, NnError, Samples, Task,
-    Topology, Trigger,
+    CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Samples, Task, Trigger,
+};
+use burgeon_ops::{
+    DepthwiseConv2d, DepthwiseConv2dConfig, FastBatchNorm, FastBatchNormConfig, FastConv2d,
+    FastConv2dConfig, FastMaxPool2d, FastMaxPool2dConfig,
 };
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{relu, silu};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 
 use crate::network::{Mlp, adam, bits, config, digits, fixed, task};
@@ -19,18 +21,20 @@ use crate::network::{Mlp, adam, bits, config, digits, fixed, task};
 /// Convolutions, normalisation, activations and pooling: all of this project's operations.
 #[derive(Module, Debug)]
 struct ConvNet {
-    conv: GrowableConv2d,
-    depthwise: GrowableDepthwiseConv2d,
+    conv: FastConv2d,
+    norm: FastBatchNorm,
+    depthwise: DepthwiseConv2d,
+    pool: FastMaxPool2d,
     output: Linear,
 }
 
 impl ConvNet {
     fn new(device: &Device) -> Self {
-        let conv = GrowableConv2dConfig::new([1, 4], [3, 3]).with_activation(Activation::Silu);
-        let depthwise = GrowableDepthwiseConv2dConfig::new(4, [3, 3]).with_bias(true);
         fixed(Self {
-            conv: conv.init(device).expect("sound"),
-            depthwise: depthwise.init(device).expect("sound"),
+            conv: FastConv2dConfig::new([1, 4], [3, 3]).init(device),
+            norm: FastBatchNormConfig::new(4).init(device),
+            depthwise: DepthwiseConv2dConfig::new(4, [3, 3]).init(device),
+            pool: FastMaxPool2dConfig::new([2, 2]).init(),
             output: LinearConfig::new(4, 10).init(device),
         })
     }
@@ -38,19 +42,12 @@ impl ConvNet {
 
 impl Growable for ConvNet {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let maps = self.depthwise.forward(self.conv.forward(input));
-        let pooled = MaxPool2dConfig::new([2, 2]).init().forward(maps);
+        let maps = silu(self.norm.forward(self.conv.forward(input)));
+        let pooled = self.pool.forward(relu(self.depthwise.forward(maps)));
         self.output.forward(pooled.mean_dims(&[2, 3]).flatten(1, 3))
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("conv", &self.conv)
-            .layer("depthwise", &self.depthwise)
-            .layer("output", &self.output)
-            .build()
     }
 }
 
@@ -88,7 +85,7 @@ fn checkpointing_trains_to_the_same_network() {
     let device = FLEX.device().autodiff();
     let plain = grown(ConvNet::new(&device));
     let checkpointed = grown(ConvNet::new(&device.gradient_checkpointing()));
-    assert!(plain.conv.neurons() > 4, "nothing has grown");
+    assert!(plain.conv.weight.dims()[0] > 4, "nothing has grown");
     assert!(bits(&plain) == bits(&checkpointed), "the networks differ");
     assert_checkpointed(&checkpointed);
 }

@@ -12,7 +12,7 @@ use burgeon_nn::observer::{Event, Journal, Observer, read_journal};
 use burgeon_nn::weights::{load_weights, save_weights};
 use burgeon_nn::{Grower, GrowerConfig, LearningRate, NnError, Trigger};
 
-use crate::network::{Mlp, adam, bits, committed, config, grower, refused, task};
+use crate::network::{Mlp, adam, bits, committed, config, digits, grower, refused, task};
 
 /// Interrupts a run after a number of epochs, or in the middle of the next one.
 struct InterruptAfter {
@@ -106,7 +106,8 @@ fn grown_weights_load_into_a_fresh_model() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     save_weights(grower.model(), &path).expect("writable");
-    let loaded = load_weights(&Mlp::fixed(2), &path).expect("this model's weights");
+    let loaded =
+        load_weights(&Mlp::fixed(2), &path, digits(1).inputs()).expect("this model's weights");
     assert!(bits(&loaded) == bits(grower.model()), "the weights differ");
 }
 

@@ -10,11 +10,11 @@ use burgeon_core::select::Knapsack;
 use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::grower::{Accept, Outcome, SearchSamples, StopReason, Verdict};
 use burgeon_nn::observer::{Event, Observer};
-use burgeon_nn::{Growable, Grower, GrowerConfig, NnError, StepSize, Topology, Trigger};
+use burgeon_nn::{Growable, Grower, GrowerConfig, NnError, StepSize, Trigger};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::network::{Mlp, adam, bits, committed, config, grower, refused, task};
+use crate::network::{Mlp, adam, bits, committed, config, grower, task};
 
 #[test]
 fn a_network_grows_and_its_loss_falls() {
@@ -41,7 +41,7 @@ fn a_network_grows_and_its_loss_falls() {
         );
     }
     assert!(state.epochs[8].train_loss < 0.8 * state.epochs[0].train_loss);
-    let widths = grower.model().topology().expect("fits").widths();
+    let widths = grower.graph().widths();
     assert!(widths.iter().all(|(_, width)| *width > 2), "{widths:?}");
 }
 
@@ -143,7 +143,7 @@ fn a_step_without_decrease_is_refused_and_nothing_changes() {
         outcome,
         Outcome::Stopped(StopReason::Refused(Verdict::NoDecrease))
     );
-    let widths = grower.model().topology().expect("fits").widths();
+    let widths = grower.graph().widths();
     assert!(widths.iter().all(|(_, width)| *width == 2));
 }
 
@@ -160,32 +160,30 @@ fn a_contradicted_prediction_is_rolled_back() {
     assert_eq!(record.parameters_before, record.parameters_after);
 }
 
-/// Divides the features by their sum, a mixing that its topology does not tell of.
+/// Divides the features by the root of their number, which a trace cannot tell from any other
+/// number.
 #[derive(Module, Debug)]
-struct Undeclared {
+struct Scaled {
     inner: Mlp,
 }
 
-impl Growable for Undeclared {
+impl Growable for Scaled {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
         let x = self
             .inner
             .hidden2
             .forward(self.inner.hidden1.forward(input));
-        let sum = x.clone().abs().sum_dim(1).add_scalar(1.0);
-        self.inner.output.forward(x / sum)
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        self.inner.topology()
+        let features = x.dims()[1] as f64;
+        self.inner.output.forward(x.div_scalar(features.sqrt()))
     }
 }
 
 #[test]
 fn a_changed_output_at_zero_is_rolled_back() {
-    let model = Undeclared {
+    let model = Scaled {
         inner: Mlp::fixed(2),
     };
     let config = config().with_max_refusals(1);
@@ -234,33 +232,41 @@ fn an_observer_sees_every_event_in_order() {
     assert_eq!(count.load(Ordering::Relaxed), expected);
 }
 
-/// Its topology leaves out that the output layer reads the first hidden layer too.
+/// The output layer reads the sum of both hidden layers.
 #[derive(Module, Debug)]
-struct Forgetful {
+struct Residual {
     inner: Mlp,
 }
 
-impl Growable for Forgetful {
+impl Growable for Residual {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
         let first = self.inner.hidden1.forward(input);
         let second = self.inner.hidden2.forward(first.clone());
         self.inner.output.forward(first + second)
     }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        self.inner.topology()
-    }
 }
 
 #[test]
-fn a_layer_left_out_of_the_topology_is_named() {
-    let model = Forgetful {
+fn layers_whose_outputs_are_added_grow_together() {
+    let model = Residual {
         inner: Mlp::fixed(2),
     };
     let mut grower = Grower::new(config(), FLEX, task(600), model, adam()).expect("sound");
-    refused(grower.run(), "may be missing");
+    let sites = [("inner.hidden1.linear".to_owned(), 2)];
+    assert_eq!(grower.graph().widths(), sites);
+    grower.run().expect("runs");
+    let Mlp {
+        hidden1,
+        hidden2,
+        output,
+    } = &grower.model().inner;
+    let width = hidden1.linear.weight.dims()[1];
+    assert!(width > 2, "nothing has grown");
+    assert_eq!(hidden2.linear.weight.dims(), [width, width]);
+    assert_eq!(output.weight.dims(), [width, 10]);
 }
 
 /// Its loss in training has ten times the output weights' squares.
@@ -271,13 +277,10 @@ struct Penalised {
 
 impl Growable for Penalised {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
         self.inner.predict(input)
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        self.inner.topology()
     }
 
     fn penalty(&self) -> Option<Tensor<1>> {

@@ -2,9 +2,9 @@
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
-use burgeon_nn::{CrossEntropy, GrowableLinearConfig, Grower, Samples, Task, Topology};
+use burgeon_nn::{CrossEntropy, Grower, Samples, Task};
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::Linear;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::network::{Mlp, adam, config, digits, refused, task};
@@ -12,7 +12,6 @@ use crate::network::{Mlp, adam, config, digits, refused, task};
 #[test]
 fn bad_input_gets_an_error_that_says_what_to_do() {
     let device = FLEX.device();
-    let training = device.clone().autodiff();
     let rows = |values: Vec<f32>, n: usize| {
         Tensor::<2>::from_data(TensorData::new(values, [n, 2]), &device)
     };
@@ -26,14 +25,6 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
     refused(
         labelled(vec![1.0, 2.0], 1, &[1, 2]),
         "1 inputs but 2 targets",
-    );
-    refused(
-        GrowableLinearConfig::new(3, 0).init(&training),
-        "at least 1",
-    );
-    refused(
-        GrowableLinearConfig::new(0, 3).init(&training),
-        "at least 1",
     );
     let make = |config| Grower::new(config, FLEX, task(100), Mlp::fixed(2), adam());
     refused(
@@ -86,26 +77,4 @@ fn nan(linear: Linear) -> Linear {
             .map(|w| Tensor::from_inner(w.inner() * f32::NAN).require_grad()),
         ..linear
     }
-}
-
-#[test]
-fn a_topology_that_does_not_fit_is_refused() {
-    let device = FLEX.device().autodiff();
-    let net = Mlp::fixed(2);
-    let wide = LinearConfig::new(7, 10).init(&device);
-    let chain = Topology::chain()
-        .layer("hidden1", &net.hidden1)
-        .layer("output", &wide)
-        .build();
-    refused(chain, "reads 7 inputs");
-    let none = Topology::chain().layer("output", &net.output).build();
-    refused(none, "no layer can grow");
-    let grouped = burn::nn::conv::Conv2dConfig::new([4, 4], [3, 3])
-        .with_groups(2)
-        .init(&device);
-    let unfit = Topology::chain()
-        .layer("hidden1", &net.hidden1)
-        .layer("grouped", &grouped)
-        .build();
-    refused(unfit, "GrowableDepthwiseConv2d");
 }

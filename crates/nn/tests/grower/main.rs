@@ -10,5 +10,6 @@ mod mixed_precision;
 mod network;
 mod optimizer;
 mod resolution;
+mod sites;
 mod types;
 mod weights;

@@ -2,16 +2,17 @@
 
 use burgeon_backend_flex::FLEX;
 use burgeon_backend_ndarray::NDARRAY;
+use burgeon_core::SplitBackend;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::TopK;
-use burgeon_core::{Activation, SplitBackend};
-use burgeon_nn::{
-    CrossEntropy, Growable, GrowableConv2d, GrowableConv2dConfig, GrowableDepthwiseConv2d,
-    GrowableDepthwiseConv2dConfig, Grower, GrowerConfig, LearningRate, NnError, Task, Topology,
-    Trigger,
+use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Task, Trigger};
+use burgeon_ops::{
+    DepthwiseConv2d, DepthwiseConv2dConfig, FastBatchNorm, FastBatchNormConfig, FastConv2d,
+    FastConv2dConfig,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::silu;
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::network::{Mlp, adam, bits, committed, config, digits, grower, refused, task};
@@ -58,39 +59,33 @@ fn a_device_without_bfloat16_is_refused() {
 /// A convolution, a depthwise one and a linear layer.
 #[derive(Module, Debug)]
 struct Convolutions {
-    first: GrowableConv2d,
-    each: GrowableDepthwiseConv2d,
+    first: FastConv2d,
+    norm: FastBatchNorm,
+    each: DepthwiseConv2d,
     output: Linear,
 }
 
 impl Convolutions {
-    fn new(device: &Device) -> Result<Self, NnError> {
-        let first = GrowableConv2dConfig::new([1, 4], [3, 3]).with_activation(Activation::Silu);
-        let each = GrowableDepthwiseConv2dConfig::new(4, [3, 3]).with_activation(Activation::Silu);
-        Ok(Self {
-            first: first.init(device)?,
-            each: each.init(device)?,
+    fn new(device: &Device) -> Self {
+        Self {
+            first: FastConv2dConfig::new([1, 4], [3, 3]).init(device),
+            norm: FastBatchNormConfig::new(4).init(device),
+            each: DepthwiseConv2dConfig::new(4, [3, 3]).init(device),
             output: LinearConfig::new(4, 10).init(device),
-        })
+        }
     }
 }
 
 impl Growable for Convolutions {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let maps = self.each.forward(self.first.forward(input));
+        let maps = silu(self.norm.forward(self.first.forward(input)));
+        let maps = silu(self.each.forward(maps));
         let [b, c, ..] = maps.dims();
         let means = maps.mean_dim(3).mean_dim(2).reshape([b, c]);
         self.output.forward(means)
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("first", &self.first)
-            .layer("each", &self.each)
-            .layer("output", &self.output)
-            .build()
     }
 }
 
@@ -100,7 +95,7 @@ fn convolutions_multiply_in_bfloat16_too() {
     let rows = digits(200);
     let images = rows.inputs().clone().reshape([200, 1, 8, 8]);
     let images = rows.with_inputs(images, |values| values).expect("fit");
-    let model = Convolutions::new(&device.autodiff()).expect("sound");
+    let model = Convolutions::new(&device.autodiff());
     let first_loss = |mixed| {
         let config = GrowerConfig::new(SteepestDescent, TopK::new(1).expect("one"))
             .with_trigger(Trigger::Every { epochs: 1 })

@@ -1,39 +1,55 @@
 //! The network, data and settings of these tests.
 
 use burgeon_backend_flex::FLEX;
+use burgeon_core::SplitBackend;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
-use burgeon_core::{Activation, SplitBackend};
 use burgeon_data::optdigits;
+use burgeon_graph::Graph;
 use burgeon_nn::grower::Verdict;
 use burgeon_nn::{
-    CrossEntropy, Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig,
-    LearningRate, NnError, Samples, Task, Topology, Trigger,
+    CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, NnError, Samples, Task, Trigger,
+    trace,
 };
+use burgeon_ops::{FastBatchNorm, FastBatchNormConfig};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor, TensorData};
+
+/// A linear layer with its BatchNorm and SiLU.
+#[derive(Module, Debug)]
+pub struct Hidden {
+    pub linear: Linear,
+    pub norm: FastBatchNorm,
+}
+
+impl Hidden {
+    fn new(inputs: usize, width: usize, device: &Device) -> Self {
+        Self {
+            linear: LinearConfig::new(inputs, width).init(device),
+            norm: FastBatchNormConfig::new(width).init(device),
+        }
+    }
+
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        silu(self.norm.forward(self.linear.forward(input)))
+    }
+}
 
 #[derive(Module, Debug)]
 pub struct Mlp {
-    pub hidden1: GrowableLinear,
-    pub hidden2: GrowableLinear,
+    pub hidden1: Hidden,
+    pub hidden2: Hidden,
     pub output: Linear,
 }
 
 impl Mlp {
     fn new(inputs: usize, width: usize, device: &Device) -> Self {
-        let hidden = |inputs| {
-            GrowableLinearConfig::new(inputs, width)
-                .with_activation(Activation::Silu)
-                .with_norm(true)
-                .init(device)
-                .expect("widths are positive")
-        };
         Self {
-            hidden1: hidden(inputs),
-            hidden2: hidden(width),
+            hidden1: Hidden::new(inputs, width, device),
+            hidden2: Hidden::new(width, width, device),
             output: LinearConfig::new(width, 10).init(device),
         }
     }
@@ -73,19 +89,18 @@ pub fn fixed<M: Module>(model: M) -> M {
 
 impl Growable for Mlp {
     type Input = Tensor<2>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
         self.output
             .forward(self.hidden2.forward(self.hidden1.forward(input)))
     }
+}
 
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("hidden1", &self.hidden1)
-            .layer("hidden2", &self.hidden2)
-            .layer("output", &self.output)
-            .build()
-    }
+/// What a model that reads digits computes.
+pub fn graph<M: Growable<Input = Tensor<2>>>(model: &M) -> Graph {
+    let traced = trace(model, &digits(4)).expect("traceable");
+    traced.graph().clone()
 }
 
 pub fn digits(count: usize) -> Samples<Tensor<2>> {

@@ -2,13 +2,14 @@
 
 use burgeon_core::criterion::Candidate;
 use burgeon_core::{Plan, Scheme, WeightBound};
+use burgeon_graph::Graph;
 use burgeon_nn::surgery::{apply_plan, carry_optimizer};
-use burgeon_nn::{CrossEntropy, Growable, Objective, Samples, Targets, Topology};
+use burgeon_nn::{CrossEntropy, Growable, Objective, Samples, Targets};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::network::{Mlp, bits, digits};
+use crate::network::{Mlp, bits, digits, graph};
 
 /// One training step of `model` at a learning rate of `rate`.
 fn step(
@@ -43,15 +44,15 @@ fn optimizer_state_is_carried_exactly() {
     let samples = digits(128);
     for make in optimizers {
         let model = Mlp::fixed(3);
-        let topology = model.topology().expect("fits");
-        let plan = both_layers(&topology);
+        let graph = graph(&model);
+        let plan = both_layers(&graph);
         let mut optimizer = make();
         let mut parent = model.clone();
         for _ in 0..3 {
             // At rate 0 the weights stay, so the gradient is the same at each step.
             parent = step(parent, &mut optimizer, &samples, 0.0);
         }
-        let (grown, edits) = apply_plan(&parent, &topology, &plan, 0.0).expect("fits");
+        let (grown, edits) = apply_plan(&parent, &graph, &plan, 0.0).expect("fits");
         let mut carried = carry_optimizer(optimizer, &edits).expect("a known optimizer");
         let mut own = make();
         let mut child = grown;
@@ -79,13 +80,13 @@ fn optimizer_state_is_carried_exactly() {
 }
 
 /// A split in each layer.
-fn both_layers(topology: &Topology) -> Plan {
-    let candidates = topology.sites().map(|(name, site)| {
-        let mut direction = vec![0.0; site.dim];
+fn both_layers(graph: &Graph) -> Plan {
+    let candidates = graph.growable().map(|site| {
+        let mut direction = vec![0.0; site.dim()];
         direction[0] = 1.0;
         Candidate {
-            site: name.to_owned(),
-            channels: name.to_owned(),
+            site: site.name().to_owned(),
+            channels: site.name().to_owned(),
             neuron: 1,
             scheme: Scheme::Positive2,
             offspring: Scheme::Positive2.offspring(&direction, &direction, WeightBound::POSITIVE),

@@ -6,17 +6,17 @@ use burgeon_core::criterion::{Criterion, SteepestDescent};
 use burgeon_nn::growable::cast;
 use burgeon_nn::grower::line_search;
 use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{CrossEntropy, Growable, SpectrumConfig, capture_spectra};
+use burgeon_nn::{CrossEntropy, SpectrumConfig, capture_spectra};
 use burn::tensor::DType;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::network::{Mlp, digits, refused};
+use crate::network::{Mlp, digits, graph, refused};
 
 #[test]
 fn a_step_that_the_type_does_not_resolve_is_refused() {
     let model = Mlp::fixed(2);
-    let topology = model.topology().expect("fits");
+    let graph = graph(&model);
     let captured = capture_spectra(
         &model,
         &CrossEntropy,
@@ -32,7 +32,7 @@ fn a_step_that_the_type_does_not_resolve_is_refused() {
         |model: &Mlp, grid: &[f64]| line_search(model, &plan, grid, &CrossEntropy, &digits(50), 50);
     let expected = "is below what F32 resolves at the weights of `hidden";
     refused(
-        apply_plan(&model, &topology, &plan, 1e-12).map(|_| ()),
+        apply_plan(&model, &graph, &plan, 1e-12).map(|_| ()),
         expected,
     );
     refused(search(&model, &[1e-12, -1e-13]), expected);
@@ -43,12 +43,10 @@ fn a_step_that_the_type_does_not_resolve_is_refused() {
         .map(|trial| trial.loss.is_some())
         .collect();
     assert_eq!(losses, [true, false]);
-    apply_plan(&model, &topology, &plan, 0.0).expect("copies that are meant to be equal");
+    apply_plan(&model, &graph, &plan, 0.0).expect("copies that are meant to be equal");
     let double = cast(&model, DType::F64);
-    let topology = double.topology().expect("fits");
-    apply_plan(&double, &topology, &plan, 1e-12).expect("F64 resolves it");
+    apply_plan(&double, &graph, &plan, 1e-12).expect("F64 resolves it");
     let half = cast(&model, DType::BF16);
-    let topology = half.topology().expect("fits");
-    let found = apply_plan(&half, &topology, &plan, 1e-8).map(|_| ());
+    let found = apply_plan(&half, &graph, &plan, 1e-8).map(|_| ());
     refused(found, "is below what BF16 resolves");
 }

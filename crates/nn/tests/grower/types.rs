@@ -2,19 +2,19 @@
 
 use burgeon_backend_flex::FLEX;
 use burgeon_backend_ndarray::NDARRAY;
+use burgeon_core::SplitBackend;
 use burgeon_core::criterion::RandomSplit;
 use burgeon_core::select::Fraction;
-use burgeon_core::{Activation, SplitBackend};
 use burgeon_nn::growable::cast;
 use burgeon_nn::grower::Accept;
 use burgeon_nn::{
-    Growable, GrowableLinear, GrowableLinearConfig, Grower, GrowerConfig, LearningRate,
-    MeanSquaredError, NnError, Samples, SpectrumConfig, StepSize, Task, Topology, Trigger,
-    capture_spectra,
+    Growable, Grower, GrowerConfig, LearningRate, MeanSquaredError, NnError, Samples,
+    SpectrumConfig, StepSize, Task, Trigger, capture_spectra,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
+use burn::tensor::activation::tanh;
 use burn::tensor::{DType, Distribution, Tensor};
 
 use crate::network::{Mlp, adam, config, refused, task};
@@ -22,7 +22,7 @@ use crate::network::{Mlp, adam, config, refused, task};
 /// A recurrence by hand: a layer that reads what it answered to the step before.
 #[derive(Module, Debug)]
 struct Recurrent {
-    cell: GrowableLinear,
+    cell: Linear,
     back: Linear,
     output: Linear,
     /// Whether the first state is of the input's type, not of the device's.
@@ -37,11 +37,8 @@ const FED_BACK: usize = 2;
 impl Recurrent {
     fn new(typed: bool) -> Self {
         let device = FLEX.device().autodiff();
-        let cell = GrowableLinearConfig::new(FEATURES + FED_BACK, 3)
-            .with_activation(Activation::Tanh)
-            .init(&device);
         let model = Self {
-            cell: cell.expect("widths are positive"),
+            cell: LinearConfig::new(FEATURES + FED_BACK, 3).init(&device),
             back: LinearConfig::new(3, FED_BACK).init(&device),
             output: LinearConfig::new(3, 2).init(&device),
             typed,
@@ -52,6 +49,7 @@ impl Recurrent {
 
 impl Growable for Recurrent {
     type Input = Tensor<3>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<3>) -> Tensor<2> {
         let [samples, steps, features] = input.dims();
@@ -66,19 +64,11 @@ impl Growable for Recurrent {
                 .clone()
                 .narrow(1, step, 1)
                 .reshape([samples, features]);
-            let hidden = self.cell.forward(Tensor::cat(vec![now, state], 1));
+            let hidden = tanh(self.cell.forward(Tensor::cat(vec![now, state], 1)));
             state = self.back.forward(hidden.clone());
             answer = Some(self.output.forward(hidden));
         }
         answer.expect("there are steps")
-    }
-
-    fn topology(&self) -> Result<Topology, NnError> {
-        let mut topology = Topology::builder();
-        let hidden = topology.open("cell", &self.cell);
-        topology.feed(hidden, "back", &self.back);
-        topology.feed(hidden, "output", &self.output);
-        topology.build()
     }
 }
 
@@ -119,7 +109,10 @@ fn a_recurrence_by_hand_grows_in_f64() {
     let grower = Grower::new(short(), FLEX, task, model, stateless);
     let mut grower = grower.expect("sound");
     grower.run().expect("runs");
-    assert!(grower.model().cell.neurons() > 3, "nothing has grown");
+    assert!(
+        grower.model().cell.weight.dims()[1] > 3,
+        "nothing has grown"
+    );
 }
 
 #[test]

@@ -1,66 +1,64 @@
 //! Weights from files of other types, widths, layouts and image sizes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_nn::growable::{cast, evaluate};
 use burgeon_nn::weights::{load_weights, save_weights};
-use burgeon_nn::{
-    CrossEntropy, Growable, GrowableConv2d, GrowableConv2dConfig, GrowableLinear,
-    GrowableLinearConfig, NnError, Samples, Topology,
-};
+use burgeon_nn::{CrossEntropy, Growable, NnError, Samples};
+use burgeon_ops::{FastConv2d, FastConv2dConfig};
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
 use burn::tensor::{DType, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
 
-use crate::network::{Mlp, refused};
+use crate::network::{Mlp, digits, refused};
 
 /// A convolution, flattened for a linear layer.
 #[derive(Module, Debug)]
 struct Images {
-    conv: GrowableConv2d,
-    hidden: GrowableLinear,
+    conv: FastConv2d,
+    hidden: Linear,
     output: Linear,
-    positions: usize,
 }
 
 impl Images {
     /// For images of `side`².
     fn new(side: usize) -> Self {
         let device = FLEX.device().autodiff();
-        let positions = side * side;
-        let conv = GrowableConv2dConfig::new([1, 2], [3, 3]).init(&device);
-        let hidden = GrowableLinearConfig::new(2 * positions, 3).init(&device);
         Self {
-            conv: conv.expect("sound"),
-            hidden: hidden.expect("sound"),
+            conv: FastConv2dConfig::new([1, 2], [3, 3])
+                .with_padding(PaddingConfig2d::Same)
+                .init(&device),
+            hidden: LinearConfig::new(2 * side * side, 3).init(&device),
             output: LinearConfig::new(3, 10).init(&device),
-            positions,
         }
     }
 }
 
 impl Growable for Images {
     type Input = Tensor<4>;
+    type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let maps = self.conv.forward(input);
-        self.output
-            .forward(self.hidden.forward(maps.flatten::<2>(1, 3)))
+        let maps: Tensor<2> = relu(self.conv.forward(input)).flatten(1, 3);
+        self.output.forward(relu(self.hidden.forward(maps)))
     }
+}
 
-    fn topology(&self) -> Result<Topology, NnError> {
-        Topology::chain()
-            .layer("conv", &self.conv)
-            .flatten(self.positions)
-            .layer("hidden", &self.hidden)
-            .layer("output", &self.output)
-            .build()
-    }
+/// The weights of a file, in a network for digits.
+fn load_digits(model: &Mlp, path: &Path) -> Result<Mlp, NnError> {
+    load_weights(model, path, digits(1).inputs())
+}
+
+/// The weights of a file, in a network for images of `side`².
+fn load_images(side: usize, path: &Path) -> Result<Images, NnError> {
+    let example = Tensor::zeros([1, 1, side, side], &FLEX.device());
+    load_weights(&Images::new(side), path, &example)
 }
 
 /// A folder and a file there.
@@ -105,7 +103,7 @@ fn zeros(entry: &mut Entry, shape: &[usize]) {
 
 #[test]
 fn weights_of_another_type_are_cast_to_the_models() {
-    let samples = crate::network::digits(40);
+    let samples = digits(40);
     let loss = |model: &Mlp, samples: &Samples<Tensor<2>>| {
         let found = evaluate(model, &CrossEntropy, samples, 16);
         found.expect("runs").loss
@@ -120,7 +118,7 @@ fn weights_of_another_type_are_cast_to_the_models() {
     ] {
         let (_folder, path) = file();
         save_weights(&cast(&model, dtype), &path).expect("writable");
-        let loaded = load_weights(&Mlp::fixed(2), &path).expect("cast");
+        let loaded = load_digits(&Mlp::fixed(2), &path).expect("cast");
         let found = loss(&loaded, &samples);
         assert!((found - expected).abs() <= tolerance, "{dtype:?}: {found}");
     }
@@ -135,7 +133,7 @@ fn numbers_that_the_models_type_cannot_hold_are_refused() {
         }
     };
     let (_folder, path) = saved(&Mlp::fixed(2), large);
-    let error = load_weights(&Mlp::fixed(2), &path);
+    let error = load_digits(&Mlp::fixed(2), &path);
     refused(error, "`output.bias` is in F64 and holds numbers that F32");
     let whole = |(name, dtype, _, data): &mut Entry| {
         if name == "output.bias" {
@@ -144,7 +142,7 @@ fn numbers_that_the_models_type_cannot_hold_are_refused() {
         }
     };
     let (_folder, path) = saved(&Mlp::fixed(2), whole);
-    let error = load_weights(&Mlp::fixed(2), &path);
+    let error = load_digits(&Mlp::fixed(2), &path);
     refused(error, "`output.bias` is in I64");
 }
 
@@ -157,7 +155,7 @@ fn widths_that_do_not_fit_each_other_are_refused() {
         }
     };
     let (_folder, path) = saved(&model, narrow);
-    let error = load_weights(&model, &path);
+    let error = load_digits(&model, &path);
     refused(error, "`hidden2.linear.weight` has the shape [6, 5]");
     let norm = |entry: &mut Entry| {
         if entry.0.starts_with("hidden2.norm") {
@@ -165,7 +163,7 @@ fn widths_that_do_not_fit_each_other_are_refused() {
         }
     };
     let (_folder, path) = saved(&model, norm);
-    refused(load_weights(&model, &path), "`hidden2.norm");
+    refused(load_digits(&model, &path), "`hidden2.norm");
     let outputs = |entry: &mut Entry| match entry.0.as_str() {
         "output.weight" => zeros(entry, &[5, 12]),
         "output.bias" => zeros(entry, &[12]),
@@ -173,8 +171,8 @@ fn widths_that_do_not_fit_each_other_are_refused() {
     };
     let (_folder, path) = saved(&model, outputs);
     refused(
-        load_weights(&model, &path),
-        "growing does not change axis 0",
+        load_digits(&model, &path),
+        "keeps them: it is the model's output",
     );
 }
 
@@ -188,7 +186,7 @@ fn the_layout_of_another_framework_is_refused() {
     };
     let (_folder, path) = saved(&model, transposed);
     refused(
-        load_weights(&model, &path),
+        load_digits(&model, &path),
         "`hidden1.linear.weight` has the shape [5, 64], the model's has [64, 5]",
     );
 }
@@ -196,25 +194,22 @@ fn the_layout_of_another_framework_is_refused() {
 #[test]
 fn weights_for_other_images_are_refused() {
     let (_folder, path) = saved(&Images::new(7), |_| {});
-    load_weights(&Images::new(7), &path).expect("the same images");
+    load_images(7, &path).expect("the same images");
     refused(
-        load_weights(&Images::new(8), &path),
-        "`hidden.linear.weight` has the shape [98, 3]",
+        load_images(8, &path),
+        "`hidden.weight` has the shape [98, 3]",
     );
 }
 
 #[test]
 fn weights_of_another_model_are_refused() {
     let (_folder, path) = saved(&Mlp::fixed(2), |_| {});
-    refused(load_weights(&Images::new(7), &path), "holds no `conv");
+    refused(load_images(7, &path), "holds no `conv");
     let more = |entry: &mut Entry| {
         if entry.0 == "output.bias" {
             entry.0 = "output.offset".into();
         }
     };
     let (_folder, path) = saved(&Mlp::fixed(2), more);
-    refused(
-        load_weights(&Mlp::fixed(2), &path),
-        "holds no `output.bias`",
-    );
+    refused(load_digits(&Mlp::fixed(2), &path), "holds no `output.bias`");
 }
