@@ -33,7 +33,7 @@ use crate::objective::Objective;
 use crate::observer::{Event, Observer};
 use crate::ports::{Input, Output};
 use crate::samples::Samples;
-use crate::trace::Trace;
+use crate::trace::{Trace, trace, uncompared};
 use config::Values;
 
 /// The type of products in mixed precision: it has the range of f32, so that gradients need no
@@ -143,7 +143,7 @@ impl<M: Growable> Grower<M> {
         if let Some(dtype) = dtype {
             checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
         }
-        let trace = config.values.widths.traced(&model, &task.train)?;
+        let trace = config.values.widths.apply(trace(&model, &task.train)?)?;
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&graph_layers(trace.graph()));
             if budget < cost {
@@ -220,7 +220,9 @@ impl<M: Growable> Grower<M> {
 
     /// Goes on with `model`, which is traced anew.
     fn replace_model(&mut self, model: M) -> Result<(), NnError> {
-        self.trace = self.config.values.widths.traced(&model, &self.task.train)?;
+        // That a replay answers as the model does was checked when the run began.
+        let trace = uncompared(&model, &self.task.train)?;
+        self.trace = self.config.values.widths.apply(trace)?;
         self.model = model;
         Ok(())
     }

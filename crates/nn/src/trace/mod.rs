@@ -14,7 +14,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 pub use check::trace;
-pub(crate) use check::traced;
+pub(crate) use check::{traced, uncompared};
 use record::Leaf;
 
 use crate::copies::separate;
