@@ -26,7 +26,7 @@ const WEIGHT_DECAY: f32 = 0.1;
 /// How a network is grown and trained.
 #[derive(Debug, Clone)]
 pub(super) struct Recipe {
-    /// Channels or neurons of the growable layers at the start.
+    /// Channels or neurons of the layers that grow, at the start.
     pub start: Vec<usize>,
     /// Trained parameters at most.
     pub budget: u64,
