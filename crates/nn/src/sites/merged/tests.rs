@@ -195,7 +195,7 @@ where
 #[test]
 fn layers_of_known_activations_merge() {
     assert_eq!(names::<crate::zoo::Mlp>(), ["fc1", "fc2"]);
-    assert_eq!(names::<crate::zoo::MlpRelu>(), ["fc1", "fc2"]);
+    assert_eq!(names::<crate::zoo::MlpRelu>(), ["net.fc1", "net.fc2"]);
     assert_eq!(names::<crate::zoo::MlpBatchNorm>(), ["fc1"]);
     assert_eq!(names::<Fast>(), ["first", "second", "hidden"]);
     let first = |stage| format!("blocks.{stage}.first.conv");
