@@ -35,6 +35,8 @@ pub(crate) struct Pointwise {
     pub z: TensorId,
     /// The operations from `z` to `a`.
     pub sigma: Vec<usize>,
+    /// All operations on the channels from the producer on that lie before `a`, in their order.
+    pub chain: Vec<usize>,
     /// The post-activation, behind which everything is linear up to the edges.
     pub a: TensorId,
     /// Where σ is one that the backends know.
@@ -94,7 +96,7 @@ impl Pointwise {
         let (input, reads) = producer_of(operation, &is_weight)?;
         let made = output_of(operation)?;
         let mut states = HashMap::from([(made, State::Affine)]);
-        let (mut norms, mut sigma) = (Vec::new(), Vec::new());
+        let (mut norms, mut sigma, mut chain) = (Vec::new(), Vec::new(), vec![first]);
         let mut left: HashSet<TensorId> = HashSet::new();
         let mut z: Option<TensorId> = None;
         for &index in rest {
@@ -191,6 +193,9 @@ impl Pointwise {
                 }
                 _ => return None,
             };
+            if !matches!(state, State::Behind(_)) {
+                chain.push(index);
+            }
             states.insert(output, state);
         }
         for edge in site.edges() {
@@ -227,6 +232,7 @@ impl Pointwise {
             norms,
             z: z?,
             sigma,
+            chain,
             a,
             activation,
         })
@@ -255,7 +261,7 @@ fn is_batch_norm(operation: &OperationIr) -> bool {
 }
 
 /// What the producer reads, and how, if it is a product with the parameter as it stands.
-fn producer_of(
+pub(super) fn producer_of(
     operation: &OperationIr,
     is_weight: &dyn Fn(TensorId) -> bool,
 ) -> Option<(TensorId, Reads)> {

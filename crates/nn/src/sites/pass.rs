@@ -238,7 +238,7 @@ fn second_derivative(
 }
 
 /// What the normalisations in inference mode multiply each neuron's `θᵀx` with, `[M]`.
-fn scale(network: &Network, norms: &[usize]) -> Option<Tensor<1>> {
+pub(super) fn scale(network: &Network, norms: &[usize]) -> Option<Tensor<1>> {
     let scales = norms.iter().filter_map(|&index| {
         let OperationIr::Module(ModuleOperationIr::BatchNorm(o)) = &network.trace.operations[index]
         else {
