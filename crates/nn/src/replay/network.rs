@@ -196,19 +196,13 @@ impl Network {
         let trace = &*self.trace;
         let mut leaves = Vec::new();
         self.in_frame(batch, |frame| {
-            for (id, data) in &trace.constants {
-                if trace.inputs.contains(id) {
-                    continue;
+            for (id, parameter) in &trace.parameters {
+                if let Some(value) = self.parameters.get(parameter) {
+                    leaves.push((*id, value.clone()));
                 }
-                let own = trace
-                    .parameters
-                    .get(id)
-                    .and_then(|id| self.parameters.get(id));
-                let value = match own {
-                    Some(value) => value.clone(),
-                    None => frame.constant(data),
-                };
-                leaves.push((*id, value));
+            }
+            for (id, data) in &trace.constants {
+                leaves.push((*id, frame.constant(data)));
             }
             for (id, value) in trace.inputs.iter().zip(inputs) {
                 leaves.push((*id, frame.adopt(value.clone())));

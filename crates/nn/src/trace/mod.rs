@@ -145,13 +145,9 @@ impl Trace {
         let mut named: Vec<(&TensorId, &Leaf)> = leaves.iter().collect();
         named.sort_by(|a, b| a.1.path.cmp(&b.1.path));
         for (tensor, leaf) in named {
-            let Some(data) = constants.get(tensor) else {
-                continue;
-            };
-            let shape: Vec<usize> = data.shape().iter().copied().collect();
             let container = leaf.containers.join(".");
             let is_trained = trained.contains(leaf.id);
-            let value = builder.parameter(leaf.id, &leaf.path, &container, &shape, is_trained);
+            let value = builder.parameter(leaf.id, &leaf.path, &container, &leaf.shape, is_trained);
             values.insert(*tensor, value);
         }
         let mut fast = HashSet::new();

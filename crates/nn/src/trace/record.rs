@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::backend::capture::{CaptureBackend, TensorId};
 use burn::backend::ir::{GraphIr, OperationIr};
 use burn::backend::{DispatchTensor, TensorMetadata};
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::edits::{self, ParamEdits};
@@ -21,6 +21,7 @@ pub(crate) struct Leaf {
     pub path: String,
     /// The kind of the layer that holds it, and the kinds of those around it.
     pub containers: Vec<String>,
+    pub shape: Vec<usize>,
 }
 
 /// One forward pass.
@@ -28,7 +29,7 @@ pub(super) struct Recording {
     pub operations: Vec<OperationIr>,
     pub inputs: Vec<TensorId>,
     pub outputs: Vec<TensorId>,
-    /// The data of parameters, of constants and of the inputs.
+    /// The data that the model holds besides its parameters.
     pub constants: HashMap<TensorId, TensorData>,
     pub leaves: HashMap<TensorId, Leaf>,
 }
@@ -41,7 +42,7 @@ struct Names {
 }
 
 impl Names {
-    fn leaf(&mut self, id: ParamId, tensor: Option<TensorId>) {
+    fn leaf(&mut self, id: ParamId, tensor: Option<TensorId>, shape: Vec<usize>) {
         let Some(tensor) = tensor else {
             return;
         };
@@ -51,6 +52,7 @@ impl Names {
             id,
             path: self.path.join("."),
             containers: structs.map(str::to_owned).collect(),
+            shape,
         };
         self.leaves.insert(tensor, leaf);
     }
@@ -69,17 +71,36 @@ impl ModuleVisitor for Names {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val().try_into_primitive::<CaptureBackend>();
-        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()));
+        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()), param.val().dims().to_vec());
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
         let tensor = param.val().try_into_primitive::<CaptureBackend>();
-        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()));
+        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()), param.val().dims().to_vec());
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         let tensor = param.val().try_into_primitive::<CaptureBackend>();
-        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()));
+        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()), param.val().dims().to_vec());
+    }
+}
+
+/// Puts tensors of no content in the place of a model's parameters.
+struct Shells<'a> {
+    device: &'a Device,
+}
+
+impl ModuleMapper for Shells<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        let shell = Tensor::empty(tensor.dims(), (self.device, tensor.dtype()));
+        Param::from_mapped_value(id, shell, mapper)
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        let (id, tensor, mapper) = param.consume();
+        let shell = Tensor::empty(tensor.dims(), (self.device, tensor.dtype()));
+        Param::from_mapped_value(id, shell, mapper)
     }
 }
 
@@ -138,7 +159,9 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
     let mut names = Names::default();
     let captured = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {
-            let mut model = model.to_device(device);
+            // Shapes are all that is asked of parameters, so their numbers stay where they are.
+            let mut shapes = Shells { device };
+            let mut model = model.map(&mut shapes).to_device(device);
             if let Some(edits) = edits {
                 model = match edits::map(model, edits) {
                     Ok(model) => model,
@@ -164,12 +187,15 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
         inputs,
         outputs,
     } = captured.graph;
-    let computes = |o: &OperationIr| !matches!(o, OperationIr::Init(_) | OperationIr::Drop(_));
+    let is_leaf = |o: &OperationIr| o.outputs().any(|out| names.leaves.contains_key(&out.id));
+    let computes = |o: &OperationIr| {
+        !matches!(o, OperationIr::Init(_) | OperationIr::Drop(_)) && !is_leaf(o)
+    };
     Ok(Recording {
-        operations: operations.into_iter().filter(computes).collect(),
+        operations: operations.into_iter().filter(|o| computes(o)).collect(),
+        constants: captured.values.into_iter().filter(|(id, _)| !inputs.contains(id)).collect(),
         inputs,
         outputs,
-        constants: captured.values.into_iter().collect(),
         leaves: names.leaves,
     })
 }
