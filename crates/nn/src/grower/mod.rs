@@ -97,8 +97,8 @@ impl<M: Growable> Grower<M> {
     ///
     /// # Errors
     /// [`NnError::Settings`] for settings that contradict each other or the model,
-    /// [`NnError::Topology`] for a topology that does not fit, [`NnError::Data`] for
-    /// targets that do not fit the outputs.
+    /// [`NnError::Trace`] or [`NnError::Operation`] for a model that cannot be traced or
+    /// replayed, [`NnError::Data`] for targets that do not fit the outputs.
     pub fn new(
         config: GrowerConfig,
         backend: impl SplitBackend + 'static,
