@@ -166,30 +166,41 @@ impl Network {
             }
         }
         for (index, operation) in trace.operations.iter().enumerate() {
-            let ends = &trace.last_uses[index];
-            if operation
-                .inputs()
-                .any(|tensor| values.contains_key(&tensor.id))
-            {
-                let output = self.operation(index, batch, &mut |tensor| {
-                    let once = operation.inputs().filter(|t| t.id == tensor.id).count() == 1;
-                    let own = match once && ends.contains(&tensor.id) {
-                        true => values.remove(&tensor.id),
-                        false => values.get(&tensor.id).cloned(),
-                    };
-                    own.or_else(|| before.get(&tensor.id).cloned())
-                })?;
-                if let Some(made) = operation.outputs().next() {
-                    values.insert(made.id, output);
-                }
-            }
-            for id in ends {
-                values.remove(id);
+            if operation.inputs().any(|t| values.contains_key(&t.id)) {
+                self.renew(index, batch, &mut values, before)?;
             }
         }
         let output = values.remove(&trace.output);
         let output = output.or_else(|| before.get(&trace.output).cloned());
         output.ok_or_else(|| NnError::Trace("it answers nothing".into()))
+    }
+
+    /// Does operation number `index` on `values`, and on what is `before` where they have nothing;
+    /// values that nothing later reads go.
+    pub(crate) fn renew(
+        &self,
+        index: usize,
+        batch: usize,
+        values: &mut Values,
+        before: &Values,
+    ) -> Result<(), NnError> {
+        let operation = &self.trace.operations[index];
+        let ends = &self.trace.last_uses[index];
+        let output = self.operation(index, batch, &mut |tensor| {
+            let once = operation.inputs().filter(|t| t.id == tensor.id).count() == 1;
+            let own = match once && ends.contains(&tensor.id) {
+                true => values.remove(&tensor.id),
+                false => values.get(&tensor.id).cloned(),
+            };
+            let known = own.or_else(|| before.get(&tensor.id).cloned());
+            let still = || self.in_frame(batch, |frame| self.still(tensor.id, frame));
+            known.or_else(still)
+        })?;
+        values.extend(output_of(operation).map(|made| (made, output)));
+        for id in ends {
+            values.remove(id);
+        }
+        Ok(())
     }
 
     /// Parameters, constants and inputs.

@@ -1,15 +1,62 @@
-//! A plan's losses without surgery: the trace with the plan's parameters and widths.
+//! A network under a plan without surgery.
 
 use std::collections::HashSet;
 
 use burgeon_core::Plan;
+use burn::backend::ir::TensorId;
 use burn::module::ParamId;
 
 use crate::edits::{ParamEdits, Prepared, compile};
 use crate::error::NnError;
-use crate::replay::Network;
+use crate::replay::{Network, Value, Values};
 
-/// A network under a plan, for any step.
+use super::merged::MergedGrowth;
+
+/// A network under a plan, for each step of a grid.
+pub(crate) enum VirtualGrowth<'a> {
+    /// Split neurons answer for their copies.
+    Merged(MergedGrowth<'a>, &'a [f64]),
+    /// The trace with the plan's parameters and widths.
+    Widened(Vec<Network>, HashSet<ParamId>),
+}
+
+impl<'a> VirtualGrowth<'a> {
+    /// # Errors
+    /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit.
+    pub fn of(network: &'a Network, plan: &Plan, grid: &'a [f64]) -> Result<Self, NnError> {
+        if let Some(merged) = MergedGrowth::of(network, plan)? {
+            return Ok(Self::Merged(merged, grid));
+        }
+        let grown = Grown::new(network, plan)?;
+        let steps = grid.iter().map(|epsilon| grown.at(*epsilon)).collect();
+        Ok(Self::Widened(steps, grown.changed()))
+    }
+
+    /// Whether [`outputs`](Self::outputs) may read a tensor of the network as it is.
+    pub fn needs(&self, tensor: TensorId) -> bool {
+        match self {
+            Self::Merged(merged, _) => merged.needs(tensor),
+            Self::Widened(..) => true,
+        }
+    }
+
+    /// The outputs for each step on inputs of `batch` rows, of which `before` is what the network
+    /// as it is has.
+    ///
+    /// # Errors
+    /// As [`Network::predict`].
+    pub fn outputs(&self, before: &Values, batch: usize) -> Result<Vec<Value>, NnError> {
+        match self {
+            Self::Merged(merged, grid) => merged.outputs(before, grid, batch),
+            Self::Widened(steps, changed) => steps
+                .iter()
+                .map(|network| network.run_from(before, changed, batch))
+                .collect(),
+        }
+    }
+}
+
+/// A network under a plan, widened, for any step.
 pub(crate) struct Grown<'a> {
     network: &'a Network,
     edits: ParamEdits,
