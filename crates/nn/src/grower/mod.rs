@@ -140,10 +140,13 @@ impl<M: Growable> Grower<M> {
             let batch_size = config.values.batch_size;
             check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
         }
+        let trace = config.values.widths.apply(trace(&model, &task.train)?)?;
+        if config.criterion.needs_curvature() {
+            checks::check_curvature(&model, &trace, backend.as_ref(), &task)?;
+        }
         if let Some(dtype) = dtype {
             checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
         }
-        let trace = config.values.widths.apply(trace(&model, &task.train)?)?;
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&graph_layers(trace.graph()));
             if budget < cost {
