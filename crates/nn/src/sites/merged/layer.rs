@@ -48,6 +48,13 @@ pub(super) struct LayerState {
     latest: Option<Latest>,
 }
 
+impl LayerState {
+    /// Its post-activations, where it reads what it always did.
+    pub fn answer(&self) -> Option<&Value> {
+        self.answer.as_ref()
+    }
+}
+
 impl SplitLayer {
     /// The layer of `site`, whose input differs in the channels `moved`, in all (`None` within),
     /// or not at all; `None` where growths do not fit.
@@ -154,6 +161,11 @@ impl SplitLayer {
         Ok(self)
     }
 
+    /// Whether what it reads does not change.
+    pub fn is_first(&self) -> bool {
+        self.renewed.is_none()
+    }
+
     /// What it keeps of a batch of which `before` is known.
     pub fn state(&self, before: &Values) -> Option<LayerState> {
         match self.product {
@@ -178,13 +190,18 @@ impl SplitLayer {
                 None => motion,
             }
         });
+        // Computed again, it takes no memory until here, and can be written over.
+        let answer = self.is_first().then(|| {
+            let neurons = z.dims()[1];
+            activate_first(self.activation, z.clone(), neurons).into_dispatch()
+        });
         let latest = self.renewed.as_ref().map(|renewed| {
             let parts = [z].into_iter().chain(motion.clone());
             renewed.from(input, Tensor::cat(parts.collect(), 1))
         });
         Some(LayerState {
             motion: motion.map(Tensor::into_dispatch),
-            answer: before.get(&self.a).cloned(),
+            answer,
             latest,
         })
     }

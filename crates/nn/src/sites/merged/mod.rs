@@ -133,7 +133,7 @@ impl<'a> MergedGrowth<'a> {
         let mut needs = HashSet::from([trace.output]);
         for Step { index, action } in &steps {
             match action {
-                Action::Layer(layer) => needs.extend([layer.input, layer.z, layer.a]),
+                Action::Layer(layer) => needs.extend([layer.input, layer.z]),
                 Action::Product(reader) => needs.extend([reader.input, reader.output]),
                 Action::Operation => {
                     let inputs = trace.operations[*index].inputs().map(|tensor| tensor.id);
@@ -141,6 +141,14 @@ impl<'a> MergedGrowth<'a> {
                 }
             }
         }
+        // They make their own.
+        let layers = steps.iter().filter_map(|step| match &step.action {
+            Action::Layer(layer) if layer.is_first() => Some(layer.a),
+            _ => None,
+        });
+        layers.for_each(|a| {
+            needs.remove(&a);
+        });
         Ok(Some(Self {
             network,
             steps,
@@ -148,13 +156,13 @@ impl<'a> MergedGrowth<'a> {
         }))
     }
 
-    /// Whether [`outputs`](Self::outputs) reads a tensor of the network as it is.
-    pub fn needs(&self, tensor: TensorId) -> bool {
-        self.needs.contains(&tensor)
+    /// The tensors of the network as it is that [`outputs`](Self::outputs) reads.
+    pub fn needs(&self) -> &HashSet<TensorId> {
+        &self.needs
     }
 
     /// The outputs for each ε of `grid` on a batch, of which `before` is what the network as it
-    /// is has.
+    /// is has, or that of it from which the rest follows.
     ///
     /// # Errors
     /// As [`Network::predict`].
@@ -164,8 +172,14 @@ impl<'a> MergedGrowth<'a> {
         grid: &[f64],
         batch: usize,
     ) -> Result<Vec<Value>, NnError> {
-        let states = self.steps.iter().map(|step| self.state(step, before));
-        let mut states = states.collect::<Result<Vec<State>, NnError>>()?;
+        let mut known = self.network.completed(before, &self.needs, batch)?;
+        let mut states = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            states.push(self.state(step, &mut known)?);
+        }
+        // What only states are made of goes, so that it can be written over.
+        known.retain(|id, _| self.needs.contains(id));
+        let before = &known;
         let mut outputs = Vec::with_capacity(grid.len());
         for &epsilon in grid {
             let mut values = Values::new();
@@ -179,10 +193,14 @@ impl<'a> MergedGrowth<'a> {
         Ok(outputs)
     }
 
-    fn state(&self, step: &Step, before: &Values) -> Result<State, NnError> {
+    fn state(&self, step: &Step, before: &mut Values) -> Result<State, NnError> {
         Ok(match &step.action {
             Action::Operation => State::Nothing,
-            Action::Layer(layer) => State::Layer(layer.state(before).ok_or_else(lost)?),
+            Action::Layer(layer) => {
+                let state = layer.state(before).ok_or_else(lost)?;
+                before.extend(state.answer().map(|answer| (layer.a, answer.clone())));
+                State::Layer(state)
+            }
             Action::Product(reader) => {
                 let of = |id: TensorId| {
                     let value = before.get(&id).ok_or_else(lost)?;

@@ -13,7 +13,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::{Action, MergedGrowth, fits};
 use crate::ports::{Input, Output};
-use crate::replay::{NoProbe, Values};
+use crate::replay::{NoProbe, Values, worth_keeping};
 use crate::sites::form::Form;
 use crate::sites::tests::{BATCH, Study, numbers};
 use crate::sites::virtual_growth::Grown;
@@ -121,7 +121,7 @@ fn agrees<M: Example>(study: &Study<M>, plan: &Plan) -> f64 {
         values.insert(network.trace.output, output);
         values
     };
-    let few = values(&|id| merged.needs(id));
+    let few = values(&|id| worth_keeping(&network.trace).contains(&id));
     let outputs = merged.outputs(&few, &GRID, BATCH).expect("it runs");
     // Nothing of the pass was written over.
     let again = merged.outputs(&few, &GRID, BATCH).expect("it runs");
