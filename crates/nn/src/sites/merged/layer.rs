@@ -82,9 +82,9 @@ impl SplitLayer {
         };
         let product = Product::of(trace, form.reads, tensor);
         let scale = scale(network, &form.norms);
-        let new = match product {
-            Product::Rows => Self::new::<2>,
-            Product::Maps { .. } => Self::new::<4>,
+        let weighted = match product {
+            Product::Rows => Self::weighted::<2>,
+            Product::Maps { .. } => Self::weighted::<4>,
         };
         let layer = Self {
             input: form.input,
@@ -97,10 +97,11 @@ impl SplitLayer {
             directions: None,
             renewed: None,
         };
-        new(layer, value, scale, (&neurons.directions, part.size), moved).map(Some)
+        weighted(layer, value, scale, (&neurons.directions, part.size), moved).map(Some)
     }
 
-    fn new<const D: usize>(
+    /// With the producer's weight, and what its products are scaled by.
+    fn weighted<const D: usize>(
         mut self,
         weight: Value,
         scale: Option<Tensor<1>>,

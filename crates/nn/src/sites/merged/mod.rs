@@ -49,7 +49,7 @@ enum Action {
     /// The operation on what its inputs are now.
     Operation,
     /// A product of which few channels of the input changed.
-    Product(Reader),
+    Product(Box<Reader>),
     /// A layer up to its post-activations.
     Layer(Box<SplitLayer>),
 }
@@ -64,8 +64,8 @@ struct Reader {
 /// What a step keeps of one batch.
 enum State {
     Nothing,
-    Product(Option<Latest>),
-    Layer(LayerState),
+    Product(Box<Option<Latest>>),
+    Layer(Box<LayerState>),
 }
 
 /// The channels, at axis 1, in which a tensor differs; `None` if all may.
@@ -123,7 +123,7 @@ impl<'a> MergedGrowth<'a> {
                 continue;
             };
             let action = match Reader::of(network, operation, &changed) {
-                Some(reader) => Action::Product(reader),
+                Some(reader) => Action::Product(Box::new(reader)),
                 None => Action::Operation,
             };
             let moved = moved_through(trace, index, &changed);
@@ -199,7 +199,7 @@ impl<'a> MergedGrowth<'a> {
             Action::Layer(layer) => {
                 let state = layer.state(before).ok_or_else(lost)?;
                 before.extend(state.answer().map(|answer| (layer.a, answer.clone())));
-                State::Layer(state)
+                State::Layer(Box::new(state))
             }
             Action::Product(reader) => {
                 let of = |id: TensorId| {
@@ -207,7 +207,7 @@ impl<'a> MergedGrowth<'a> {
                     Ok::<_, NnError>(Tensor::<4>::from_dispatch(value.clone()))
                 };
                 let latest = reader.renewed.from(of(reader.input)?, of(reader.output)?);
-                State::Product(Some(latest))
+                State::Product(Box::new(Some(latest)))
             }
         })
     }
@@ -233,7 +233,7 @@ impl<'a> MergedGrowth<'a> {
                 let (next, output) = reader
                     .renewed
                     .next(known, Tensor::<4>::from_dispatch(input));
-                *latest = Some(next);
+                **latest = Some(next);
                 values.insert(reader.output, output.into_dispatch());
             }
             _ => return self.network.renew(step.index, batch, values, before),
