@@ -105,7 +105,7 @@ impl<M: Growable> ForwardPasses<M> {
             let inputs = batch.inputs().clone().into_values();
             let rows = batch.len();
             let mut found = Values::new();
-            let keeps = |id| grown.as_ref().is_some_and(|grown| grown.needs(id));
+            let keeps = |id| grown.as_ref().is_some_and(|g| g.needs().contains(&id));
             let values = match self.kept.get(index) {
                 Some(values) => values,
                 None => {

@@ -17,7 +17,7 @@ use crate::trace::Trace;
 #[derive(Debug, Clone)]
 pub(crate) enum Form {
     /// `σ(c θᵀx)`: curvature weights `W = g ∘ σ″(z) ∘ c²` and the rows `x` say all.
-    Pointwise(Pointwise),
+    Pointwise(Box<Pointwise>),
     /// Anything else: second-order jets through the site's operations.
     Jets,
 }
@@ -67,7 +67,10 @@ enum State {
 
 impl Form {
     pub fn of(trace: &Trace, site: &Site) -> Self {
-        Pointwise::of(trace, site).map_or(Self::Jets, Self::Pointwise)
+        match Pointwise::of(trace, site) {
+            Some(form) => Self::Pointwise(Box::new(form)),
+            None => Self::Jets,
+        }
     }
 }
 

@@ -48,6 +48,13 @@ pub(super) struct LayerState {
     latest: Option<Latest>,
 }
 
+impl LayerState {
+    /// Its post-activations, where it reads what it always did.
+    pub fn answer(&self) -> Option<&Value> {
+        self.answer.as_ref()
+    }
+}
+
 impl SplitLayer {
     /// The layer of `site`, whose input differs in the channels `moved`, in all (`None` within),
     /// or not at all; `None` where growths do not fit.
@@ -75,9 +82,9 @@ impl SplitLayer {
         };
         let product = Product::of(trace, form.reads, tensor);
         let scale = scale(network, &form.norms);
-        let new = match product {
-            Product::Rows => Self::new::<2>,
-            Product::Maps { .. } => Self::new::<4>,
+        let weighted = match product {
+            Product::Rows => Self::weighted::<2>,
+            Product::Maps { .. } => Self::weighted::<4>,
         };
         let layer = Self {
             input: form.input,
@@ -90,10 +97,11 @@ impl SplitLayer {
             directions: None,
             renewed: None,
         };
-        new(layer, value, scale, (&neurons.directions, part.size), moved).map(Some)
+        weighted(layer, value, scale, (&neurons.directions, part.size), moved).map(Some)
     }
 
-    fn new<const D: usize>(
+    /// With the producer's weight, and what its products are scaled by.
+    fn weighted<const D: usize>(
         mut self,
         weight: Value,
         scale: Option<Tensor<1>>,
@@ -154,6 +162,11 @@ impl SplitLayer {
         Ok(self)
     }
 
+    /// Whether what it reads does not change.
+    pub fn is_first(&self) -> bool {
+        self.renewed.is_none()
+    }
+
     /// What it keeps of a batch of which `before` is known.
     pub fn state(&self, before: &Values) -> Option<LayerState> {
         match self.product {
@@ -178,13 +191,18 @@ impl SplitLayer {
                 None => motion,
             }
         });
+        // Computed again, it takes no memory until here, and can be written over.
+        let answer = self.is_first().then(|| {
+            let neurons = z.dims()[1];
+            activate_first(self.activation, z.clone(), neurons).into_dispatch()
+        });
         let latest = self.renewed.as_ref().map(|renewed| {
             let parts = [z].into_iter().chain(motion.clone());
             renewed.from(input, Tensor::cat(parts.collect(), 1))
         });
         Some(LayerState {
             motion: motion.map(Tensor::into_dispatch),
-            answer: before.get(&self.a).cloned(),
+            answer,
             latest,
         })
     }

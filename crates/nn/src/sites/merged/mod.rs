@@ -49,7 +49,7 @@ enum Action {
     /// The operation on what its inputs are now.
     Operation,
     /// A product of which few channels of the input changed.
-    Product(Reader),
+    Product(Box<Reader>),
     /// A layer up to its post-activations.
     Layer(Box<SplitLayer>),
 }
@@ -64,8 +64,8 @@ struct Reader {
 /// What a step keeps of one batch.
 enum State {
     Nothing,
-    Product(Option<Latest>),
-    Layer(LayerState),
+    Product(Box<Option<Latest>>),
+    Layer(Box<LayerState>),
 }
 
 /// The channels, at axis 1, in which a tensor differs; `None` if all may.
@@ -123,7 +123,7 @@ impl<'a> MergedGrowth<'a> {
                 continue;
             };
             let action = match Reader::of(network, operation, &changed) {
-                Some(reader) => Action::Product(reader),
+                Some(reader) => Action::Product(Box::new(reader)),
                 None => Action::Operation,
             };
             let moved = moved_through(trace, index, &changed);
@@ -133,7 +133,7 @@ impl<'a> MergedGrowth<'a> {
         let mut needs = HashSet::from([trace.output]);
         for Step { index, action } in &steps {
             match action {
-                Action::Layer(layer) => needs.extend([layer.input, layer.z, layer.a]),
+                Action::Layer(layer) => needs.extend([layer.input, layer.z]),
                 Action::Product(reader) => needs.extend([reader.input, reader.output]),
                 Action::Operation => {
                     let inputs = trace.operations[*index].inputs().map(|tensor| tensor.id);
@@ -141,6 +141,14 @@ impl<'a> MergedGrowth<'a> {
                 }
             }
         }
+        // They make their own.
+        let layers = steps.iter().filter_map(|step| match &step.action {
+            Action::Layer(layer) if layer.is_first() => Some(layer.a),
+            _ => None,
+        });
+        layers.for_each(|a| {
+            needs.remove(&a);
+        });
         Ok(Some(Self {
             network,
             steps,
@@ -148,13 +156,13 @@ impl<'a> MergedGrowth<'a> {
         }))
     }
 
-    /// Whether [`outputs`](Self::outputs) reads a tensor of the network as it is.
-    pub fn needs(&self, tensor: TensorId) -> bool {
-        self.needs.contains(&tensor)
+    /// The tensors of the network as it is that [`outputs`](Self::outputs) reads.
+    pub fn needs(&self) -> &HashSet<TensorId> {
+        &self.needs
     }
 
     /// The outputs for each ε of `grid` on a batch, of which `before` is what the network as it
-    /// is has.
+    /// is has, or that of it from which the rest follows.
     ///
     /// # Errors
     /// As [`Network::predict`].
@@ -164,8 +172,14 @@ impl<'a> MergedGrowth<'a> {
         grid: &[f64],
         batch: usize,
     ) -> Result<Vec<Value>, NnError> {
-        let states = self.steps.iter().map(|step| self.state(step, before));
-        let mut states = states.collect::<Result<Vec<State>, NnError>>()?;
+        let mut known = self.network.completed(before, &self.needs, batch)?;
+        let mut states = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            states.push(self.state(step, &mut known)?);
+        }
+        // What only states are made of goes, so that it can be written over.
+        known.retain(|id, _| self.needs.contains(id));
+        let before = &known;
         let mut outputs = Vec::with_capacity(grid.len());
         for &epsilon in grid {
             let mut values = Values::new();
@@ -179,17 +193,21 @@ impl<'a> MergedGrowth<'a> {
         Ok(outputs)
     }
 
-    fn state(&self, step: &Step, before: &Values) -> Result<State, NnError> {
+    fn state(&self, step: &Step, before: &mut Values) -> Result<State, NnError> {
         Ok(match &step.action {
             Action::Operation => State::Nothing,
-            Action::Layer(layer) => State::Layer(layer.state(before).ok_or_else(lost)?),
+            Action::Layer(layer) => {
+                let state = layer.state(before).ok_or_else(lost)?;
+                before.extend(state.answer().map(|answer| (layer.a, answer.clone())));
+                State::Layer(Box::new(state))
+            }
             Action::Product(reader) => {
                 let of = |id: TensorId| {
                     let value = before.get(&id).ok_or_else(lost)?;
                     Ok::<_, NnError>(Tensor::<4>::from_dispatch(value.clone()))
                 };
                 let latest = reader.renewed.from(of(reader.input)?, of(reader.output)?);
-                State::Product(Some(latest))
+                State::Product(Box::new(Some(latest)))
             }
         })
     }
@@ -215,7 +233,7 @@ impl<'a> MergedGrowth<'a> {
                 let (next, output) = reader
                     .renewed
                     .next(known, Tensor::<4>::from_dispatch(input));
-                *latest = Some(next);
+                **latest = Some(next);
                 values.insert(reader.output, output.into_dispatch());
             }
             _ => return self.network.renew(step.index, batch, values, before),

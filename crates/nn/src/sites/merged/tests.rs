@@ -5,6 +5,7 @@ use burgeon_core::scheme::WeightBound;
 use burgeon_core::{Plan, Scheme};
 use burgeon_graph::Site;
 use burgeon_ops::{FastBatchNorm, FastBatchNormConfig, FastConv2d, FastConv2dConfig};
+use burn::backend::ir::TensorId;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
@@ -13,10 +14,10 @@ use burn::tensor::{DType, Tensor};
 
 use super::{Action, MergedGrowth, fits};
 use crate::ports::{Input, Output};
-use crate::replay::{NoProbe, Values};
+use crate::replay::{NoProbe, Values, worth_keeping};
 use crate::sites::form::Form;
 use crate::sites::tests::{BATCH, Study, numbers};
-use crate::sites::virtual_growth::Grown;
+use crate::sites::virtual_growth::{Grown, VirtualGrowth};
 use crate::zoo::layers::{global_mean, linear};
 use crate::zoo::{Example, every_example, example};
 
@@ -115,17 +116,12 @@ fn agrees<M: Example>(study: &Study<M>, plan: &Plan) -> f64 {
     let network = &study.network;
     let merged = MergedGrowth::of(network, plan).expect("the device works");
     let merged = merged.unwrap_or_else(|| panic!("{}: {plan} merges", M::NAME));
-    let values = |keep: &dyn Fn(_) -> bool| -> Values {
-        let run = network.run(&study.inputs, BATCH, keep, &mut NoProbe);
-        let (output, mut values) = run.expect("it was traced");
-        values.insert(network.trace.output, output);
-        values
-    };
-    let few = values(&|id| merged.needs(id));
+    let kept = worth_keeping(&network.trace);
+    let few = passed(study, &|id| kept.contains(&id));
     let outputs = merged.outputs(&few, &GRID, BATCH).expect("it runs");
     // Nothing of the pass was written over.
     let again = merged.outputs(&few, &GRID, BATCH).expect("it runs");
-    let all = values(&|_| true);
+    let all = passed(study, &|_| true);
     let grown = Grown::new(network, plan).expect("a plan that fits");
     let baseline = numbers(all[&network.trace.output].clone());
     let scale = baseline.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
@@ -168,6 +164,35 @@ where
         agrees(&study, &plan(&sites, 2, 0));
         agrees(&study, &plan(&sites, usize::MAX, 1));
     }
+    // Any plan, by the way that it takes, of what is kept of a pass.
+    let network = &study.network;
+    let all: Vec<&Site> = network.trace.graph().growable().collect();
+    let plan = plan(&all, 1, 0);
+    let growth = VirtualGrowth::of(network, &plan, &GRID).expect("a plan that fits");
+    let is_merged = matches!(growth, VirtualGrowth::Merged(..));
+    assert_eq!(is_merged, sites.len() == all.len(), "{}", M::NAME);
+    let grown = Grown::new(network, &plan).expect("a plan that fits");
+    let kept = worth_keeping(&network.trace);
+    let outputs = growth.outputs(&passed(&study, &|id| kept.contains(&id)), BATCH);
+    for (epsilon, output) in GRID.into_iter().zip(outputs.expect("it runs")) {
+        let widened = grown.at(epsilon);
+        let widened = widened.run_from(&passed(&study, &|_| true), &grown.changed(), BATCH);
+        let widened = numbers(widened.expect("it runs"));
+        let scale = widened.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        for (a, b) in numbers(output).into_iter().zip(widened) {
+            let difference = (a - b).abs();
+            assert!(difference <= 1e-11 * scale, "{}: {difference}", M::NAME);
+        }
+    }
+}
+
+/// A pass of the network as it is, with the tensors that `keep` names.
+fn passed<M: Example>(study: &Study<M>, keep: &dyn Fn(TensorId) -> bool) -> Values {
+    let network = &study.network;
+    let run = network.run(&study.inputs, BATCH, keep, &mut NoProbe);
+    let (output, mut values) = run.expect("it was traced");
+    values.insert(network.trace.output, output);
+    values
 }
 
 macro_rules! tests {
