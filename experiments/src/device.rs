@@ -1,5 +1,7 @@
 //! Devices by name.
 
+use std::sync::Arc;
+
 use burgeon_backend_cuda::Runtime;
 use burgeon_backend_flex::FLEX;
 use burgeon_backend_ndarray::NDARRAY;
@@ -19,10 +21,10 @@ pub const HOST_DEVICES: [&str; 2] = [DEFAULT_DEVICE, "ndarray"];
 /// # Errors
 /// [`ExperimentError::UnknownDevice`], or [`ExperimentError::Device`] for one that this build or
 /// machine does not have.
-pub fn backend(name: &str) -> Result<Box<dyn SplitBackend>, ExperimentError> {
+pub fn backend(name: &str) -> Result<Arc<dyn SplitBackend>, ExperimentError> {
     match name {
-        "flex" => return Ok(Box::new(FLEX)),
-        "ndarray" => return Ok(Box::new(NDARRAY)),
+        "flex" => return Ok(Arc::new(FLEX)),
+        "ndarray" => return Ok(Arc::new(NDARRAY)),
         _ => {}
     }
     let unknown = || ExperimentError::UnknownDevice(name.to_owned());
@@ -30,10 +32,8 @@ pub fn backend(name: &str) -> Result<Box<dyn SplitBackend>, ExperimentError> {
     let mut runtimes = Runtime::ALL.into_iter();
     let runtime = runtimes.find(|known| known.name() == runtime);
     let index = index.parse().map_err(|_| unknown())?;
-    Ok(burgeon_backend_cuda::open(
-        runtime.ok_or_else(unknown)?,
-        index,
-    )?)
+    let opened = burgeon_backend_cuda::open(runtime.ok_or_else(unknown)?, index)?;
+    Ok(opened.into())
 }
 
 #[cfg(test)]

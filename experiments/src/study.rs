@@ -12,7 +12,6 @@ use std::thread;
 use burgeon_core::SplitBackend;
 use serde_json::Value;
 
-use crate::device;
 use crate::error::ExperimentError;
 use crate::report::Report;
 
@@ -47,6 +46,8 @@ pub struct StudySettings {
 pub struct UnitContext {
     /// The run's settings.
     pub settings: StudySettings,
+    /// The run's backend, opened once.
+    pub backend: Arc<dyn SplitBackend>,
     /// A file in which the unit can keep a checkpoint.
     pub checkpoint: PathBuf,
     /// Set when the run should end.
@@ -64,16 +65,6 @@ pub enum UnitEvent {
     Progress(String),
     /// It ended: its index and its result.
     Ended(usize, Result<Value, ExperimentError>),
-}
-
-impl UnitContext {
-    /// The run's backend.
-    ///
-    /// # Errors
-    /// [`ExperimentError::UnknownDevice`].
-    pub fn backend(&self) -> Result<Box<dyn SplitBackend>, ExperimentError> {
-        device::backend(&self.settings.device)
-    }
 }
 
 /// An experiment.
@@ -130,6 +121,7 @@ pub trait StudyObserver {
 pub fn run_units(
     study: &dyn Study,
     settings: &StudySettings,
+    backend: &Arc<dyn SplitBackend>,
     folder: &Path,
     workers: usize,
     interrupt: &Arc<AtomicBool>,
@@ -167,6 +159,7 @@ pub fn run_units(
                     }
                     let context = UnitContext {
                         settings: settings.clone(),
+                        backend: backend.clone(),
                         checkpoint: unit_folder.join(format!("{}.checkpoint", units[index])),
                         interrupt: interrupt.clone(),
                         progress: sender.clone(),

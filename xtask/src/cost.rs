@@ -52,16 +52,13 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
             .iter()
             .map(|model| format!("{}, {}", model.name(), model.unit())),
     );
-    let latency = match &options.device {
-        Some(device) => Some(latency::measure(
-            &layers,
-            backend(device)?.as_ref(),
-            &[1.0],
-        )?),
+    let backend = options.device.as_deref().map(backend).transpose()?;
+    let latency = match &backend {
+        Some(backend) => Some(latency::measure(&layers, backend.as_ref(), &[1.0])?),
         None => None,
     };
-    if let (Some(path), Some(device)) = (&options.timings, &options.device) {
-        let table = latency::measure(&layers, backend(device)?.as_ref(), &[0.5, 1.0, 2.0])?;
+    if let (Some(path), Some(backend)) = (&options.timings, &backend) {
+        let table = latency::measure(&layers, backend.as_ref(), &[0.5, 1.0, 2.0])?;
         let text = serde_json::to_string_pretty(&table)
             .map_err(|error| ExperimentError::file(path, error.to_string()))?;
         std::fs::write(path, text).map_err(ExperimentError::io(path))?;

@@ -72,7 +72,7 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     if options.seeds == Some(0) {
         return Err(ExperimentError::Settings("--seeds must be at least 1".into()).into());
     }
-    backend(&options.device)?;
+    let backend = backend(&options.device)?;
     let settings = StudySettings {
         scale: match options.scale {
             ScaleArgument::Quick => Scale::Quick,
@@ -100,6 +100,7 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
         let results = run_units(
             study.as_ref(),
             &settings,
+            &backend,
             &folder,
             workers,
             interrupt,

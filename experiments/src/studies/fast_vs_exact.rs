@@ -118,7 +118,7 @@ impl FastVsExact {
         captured: &Samples<Tensor<4>>,
         method: Method,
     ) -> Result<(Split, Plan), ExperimentError> {
-        let backend = context.backend()?;
+        let backend = context.backend.clone();
         let rayleigh = RayleighDescent {
             passes: PASSES,
             decay_passes: PASSES / 5,
@@ -219,7 +219,7 @@ impl Study for FastVsExact {
         let recipe = recipe(&context.settings);
         let sets = sample_sets(&set, recipe.held, seed, context)?
             .with_train_samples(samples(&context.settings), seed);
-        let backend = context.backend()?;
+        let backend = context.backend.clone();
         let model = initialise(backend.as_ref(), seed, |device| {
             ConvNet::new(28, widths, set.classes, device)
         })?;

@@ -67,7 +67,7 @@ pub(super) fn grow<M: Growable>(
     growing: bool,
 ) -> Result<(M, GrowerState), ExperimentError> {
     let config = config.with_mixed_precision(context.settings.mixed_precision);
-    let mut grower = Grower::boxed(config, context.backend()?, task, model, optimizer)?
+    let mut grower = Grower::shared(config, context.backend.clone(), task, model, optimizer)?
         .interrupt_by(context.interrupt.clone())
         .observe(ProgressReporter {
             unit: context.unit.clone(),

@@ -135,7 +135,7 @@ pub(super) fn sample_sets(
     seed: u64,
     context: &UnitContext,
 ) -> Result<SampleSets, ExperimentError> {
-    let device = context.backend()?.device();
+    let device = context.backend.device();
     let train = samples(&set.train, set.classes, &device)?;
     let (train, held) = train.split_off(held, seed)?;
     Ok(SampleSets {
@@ -234,9 +234,7 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         .with_site_decreases(true)
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(epochs);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| {
-        make(&recipe.start, d)
-    })?;
+    let model = initialise(context.backend.as_ref(), seed, |d| make(&recipe.start, d))?;
     let optimizer = optimizer();
     let (model, growing) = grow(context, config, task(sets), model, optimizer, true)?;
     finish(context, sets, recipe, seed, model, growing)
@@ -252,7 +250,7 @@ pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
     make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
 ) -> Result<NetworkResult, ExperimentError> {
     let epochs = recipe.phase_epochs * (recipe.max_growths + 1);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| make(widths, d))?;
+    let model = initialise(context.backend.as_ref(), seed, |d| make(widths, d))?;
     let rate = LearningRate::Constant(recipe.rate);
     let (model, training) = trained(context, sets, recipe, seed, (epochs, rate), model)?;
     finish(context, sets, recipe, seed, model, training)

@@ -154,7 +154,7 @@ pub(super) fn grown(
         .with_parameter_budget((PARAMETERS * sizes.widths) as u64)
         // A refused step is tried again after the next phase.
         .with_max_refusals(max_refusals);
-    let model = initialise(context.backend()?.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
+    let model = initialise(context.backend.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
     let optimizer = AdamConfig::new().init();
     grow(context, config, task(samples), model, optimizer, false)
 }
@@ -175,7 +175,7 @@ pub(super) fn from_scratch(
             .with_trigger(Trigger::Every { epochs })
             .with_learning_rate(learning_rate(epochs))
             .with_max_epochs(epochs);
-        let model = initialise(context.backend()?.as_ref(), seed, |d| {
+        let model = initialise(context.backend.as_ref(), seed, |d| {
             Ok(RbfNet::new(width, d))
         })?;
         let optimizer = AdamConfig::new().init();

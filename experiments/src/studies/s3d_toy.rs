@@ -83,7 +83,7 @@ impl Study for SignedToy {
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
         let (method, seed) = method_and_seed(unit)?;
         let sizes = sizes(&context.settings);
-        let samples = target(context.backend()?.as_ref(), seed)?;
+        let samples = target(context.backend.as_ref(), seed)?;
         let bound = WeightBound::new(BOUND)?;
         let signed = SignedSteepestDescent::new(bound);
         let all = usize::MAX;
@@ -155,7 +155,7 @@ fn plain(
     if state.stopped != Some(StopReason::Refused(Verdict::NoCandidate)) {
         return Ok(outcome);
     }
-    let backend = context.backend()?;
+    let backend = context.backend.clone();
     let captured = capture_spectra(
         &net,
         &MeanSquaredError,

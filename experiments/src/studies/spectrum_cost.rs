@@ -68,7 +68,7 @@ fn curvature(
     [fan_in, neurons]: [usize; 2],
     context: &UnitContext,
 ) -> Result<Curvature, ExperimentError> {
-    let device = context.backend()?.device();
+    let device = context.backend.device();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut normal = |columns: usize| {
         let values: Vec<f32> = (0..ROWS * columns)
@@ -111,7 +111,7 @@ impl Study for SpectrumCost {
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
         let [fan_in, neurons] = sizes(unit)?;
-        let backend = context.backend()?;
+        let backend = context.backend.clone();
         let curvature = curvature([fan_in, neurons], context)?;
         let exact = backend.accumulation_dtype();
         let solve = |method: Method| -> Result<(f64, usize), ExperimentError> {

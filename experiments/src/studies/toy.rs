@@ -81,7 +81,7 @@ impl Study for Toy {
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
         let (method, seed) = method_and_seed(unit)?;
         let sizes = sizes(&context.settings);
-        let backend = context.backend()?;
+        let backend = context.backend.clone();
         let samples = target(backend.as_ref(), seed)?;
         let refusals = usize::MAX;
         let state = match method {

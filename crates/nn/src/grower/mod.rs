@@ -69,7 +69,7 @@ pub enum Outcome {
 /// [`with_device_seeding`](GrowerConfig::with_device_seeding).
 pub struct Grower<M: Growable> {
     config: GrowerConfig,
-    backend: Box<dyn SplitBackend>,
+    backend: Arc<dyn SplitBackend>,
     task: Task<M::Input>,
     model: M,
     optimizer: ModuleOptimizer,
@@ -106,16 +106,16 @@ impl<M: Growable> Grower<M> {
         model: M,
         optimizer: ModuleOptimizer,
     ) -> Result<Self, NnError> {
-        Self::boxed(config, Box::new(backend), task, model, optimizer)
+        Self::shared(config, Arc::new(backend), task, model, optimizer)
     }
 
-    /// As [`new`](Self::new), for a backend chosen at run time.
+    /// As [`new`](Self::new), for a backend chosen at run time, which others may use too.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn boxed(
+    pub fn shared(
         config: GrowerConfig,
-        backend: Box<dyn SplitBackend>,
+        backend: Arc<dyn SplitBackend>,
         task: Task<M::Input>,
         model: M,
         optimizer: ModuleOptimizer,

@@ -192,7 +192,7 @@ impl Study for EnergyAware {
         let recipe = recipe(name, &context.settings);
         let sets = sample_sets(&set, recipe.held, seed, context)?
             .with_train_samples(samples(&context.settings), seed);
-        let backend = context.backend()?;
+        let backend = context.backend.clone();
         let make = |widths: &[usize]| {
             initialise(backend.as_ref(), seed, |device| {
                 SmallMobileNet::new(widths, strides, set.classes, device)
