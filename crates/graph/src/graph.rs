@@ -3,39 +3,10 @@
 use burn::module::ParamId;
 
 use crate::error::GraphError;
-use crate::flow;
 use crate::layout::{ChannelMap, GroupId, IndexMap};
 use crate::operation::{Operation, Smoothness};
 use crate::site::{FanIn, Site};
-
-/// A tensor in a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ValueId(pub(crate) usize);
-
-/// The length of an axis: `per_sample · batch + fixed`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// What each sample adds.
-    pub per_sample: usize,
-    /// What is there without any.
-    pub fixed: isize,
-}
-
-impl Size {
-    /// A length that does not depend on the batch.
-    pub fn fixed(length: usize) -> Self {
-        Self {
-            per_sample: 0,
-            fixed: isize::try_from(length).unwrap_or(isize::MAX),
-        }
-    }
-
-    /// The length at a batch size; 0 where it would be negative.
-    pub fn at(&self, batch: usize) -> usize {
-        let all = (self.per_sample * batch) as isize + self.fixed;
-        usize::try_from(all).unwrap_or(0)
-    }
-}
+use crate::value::{Origin, Size, Value, ValueId};
 
 /// What an axis of a parameter is to the channels that lie along it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,26 +71,6 @@ pub struct Node {
     pub output: ValueId,
     /// The path of the layer that it belongs to, or that it follows.
     pub layer: String,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Node(usize),
-    Parameter(usize),
-    Input,
-    /// Data that the model holds, or one number everywhere.
-    Constant {
-        uniform: bool,
-    },
-}
-
-/// A tensor.
-#[derive(Debug, Clone)]
-pub(crate) struct Value {
-    pub shape: Vec<Size>,
-    pub axes: Vec<IndexMap>,
-    pub origin: Origin,
 }
 
 /// What a model computes: operations in their order, parameters, and the sites at which it may
@@ -200,6 +151,11 @@ impl Graph {
         }
     }
 
+    /// The sizes of a value's axes as it was traced.
+    pub fn sizes(&self, value: ValueId) -> &[Size] {
+        &self.values[value.0].shape
+    }
+
     /// Which channels lie along each axis of a value.
     pub fn axes(&self, value: ValueId) -> &[IndexMap] {
         &self.values[value.0].axes
@@ -258,123 +214,5 @@ impl Graph {
         axes.filter(|(_, axis)| changes(axis))
             .map(|(index, axis)| (index, axis.selected(map)))
             .collect()
-    }
-}
-
-/// Builds a [`Graph`] operation by operation, in their order.
-#[derive(Debug, Default)]
-pub struct GraphBuilder {
-    values: Vec<Value>,
-    nodes: Vec<Node>,
-    parameters: Vec<Parameter>,
-    held: Vec<(ValueId, Option<usize>, String)>,
-    batch: usize,
-}
-
-impl GraphBuilder {
-    /// A graph whose shapes are looked at for a batch of this size.
-    pub fn new(batch: usize) -> Self {
-        Self {
-            batch,
-            ..Self::default()
-        }
-    }
-
-    /// A parameter or running statistic, at `path` in the model, held by layers of the kinds
-    /// `container`, joined by dots.
-    pub fn parameter(
-        &mut self,
-        id: ParamId,
-        path: &str,
-        container: &str,
-        shape: &[usize],
-        trained: bool,
-    ) -> ValueId {
-        let origin = Origin::Parameter(self.parameters.len());
-        let sizes = shape.iter().map(|&length| Size::fixed(length)).collect();
-        let value = self.value(sizes, origin);
-        self.parameters.push(Parameter {
-            id,
-            path: path.to_owned(),
-            container: container.to_owned(),
-            shape: shape.to_vec(),
-            trained,
-            axes: Vec::new(),
-            roles: vec![None; shape.len()],
-            value,
-        });
-        value
-    }
-
-    /// An input of the model.
-    pub fn input(&mut self, shape: Vec<Size>) -> ValueId {
-        self.value(shape, Origin::Input)
-    }
-
-    /// A tensor that the model holds besides its parameters; `uniform` if it is one number
-    /// everywhere, so that it can have any shape.
-    pub fn constant(&mut self, shape: Vec<Size>, uniform: bool) -> ValueId {
-        self.value(shape, Origin::Constant { uniform })
-    }
-
-    /// The next operation; gives its output.
-    pub fn node(
-        &mut self,
-        name: &str,
-        operation: Operation,
-        smoothness: Smoothness,
-        inputs: Vec<ValueId>,
-        shape: Vec<Size>,
-    ) -> ValueId {
-        let output = self.value(shape, Origin::Node(self.nodes.len()));
-        let own = inputs
-            .iter()
-            .find_map(|input| match self.values[input.0].origin {
-                Origin::Parameter(index) => Some(self.parameters[index].layer().to_owned()),
-                _ => None,
-            });
-        let before = || self.nodes.last().map(|node| node.layer.clone());
-        let layer = own.or_else(before).unwrap_or_default();
-        self.nodes.push(Node {
-            name: name.to_owned(),
-            operation,
-            smoothness,
-            inputs,
-            output,
-            layer,
-        });
-        output
-    }
-
-    /// Says that the channels along `axis` of a value (all axes for `None`) keep their number,
-    /// and why.
-    pub fn hold(&mut self, value: ValueId, axis: Option<usize>, reason: impl Into<String>) {
-        self.held.push((value, axis, reason.into()));
-    }
-
-    /// Finds which channels belong together, and the sites.
-    pub fn build(self, outputs: &[ValueId]) -> Graph {
-        let mut graph = Graph {
-            values: self.values,
-            nodes: self.nodes,
-            parameters: self.parameters,
-            sites: Vec::new(),
-            batch: self.batch,
-        };
-        flow::analyse(&mut graph, outputs, &self.held);
-        graph
-    }
-
-    fn value(&mut self, shape: Vec<Size>, origin: Origin) -> ValueId {
-        let axes = shape
-            .iter()
-            .map(|size| IndexMap::fixed(size.at(self.batch)));
-        let axes = axes.collect();
-        self.values.push(Value {
-            shape,
-            axes,
-            origin,
-        });
-        ValueId(self.values.len() - 1)
     }
 }

@@ -27,6 +27,7 @@
 //! assert_eq!(names, [("hidden", 4)]);
 //! ```
 
+mod builder;
 mod error;
 mod flow;
 mod graph;
@@ -36,9 +37,12 @@ mod operation;
 mod reshape;
 mod site;
 mod summary;
+mod value;
 
+pub use builder::GraphBuilder;
 pub use error::GraphError;
-pub use graph::{Graph, GraphBuilder, Node, Parameter, Role, Size, ValueId};
+pub use graph::{Graph, Node, Parameter, Role};
 pub use layout::{ChannelMap, GroupId, IndexMap, Segment};
 pub use operation::{Operation, Smoothness};
 pub use site::{Edge, FanIn, Site};
+pub use value::{Size, ValueId};

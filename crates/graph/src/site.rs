@@ -1,8 +1,8 @@
 //! Where channels are formed and read.
 
-use crate::graph::ValueId;
 use crate::layout::GroupId;
 use crate::operation::Smoothness;
+use crate::value::ValueId;
 
 /// A part of the vector θ of a site's neurons: the slices of one parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -101,7 +101,7 @@ impl Graph {
     pub(crate) fn macs(&self, index: usize) -> u64 {
         use crate::operation::Operation;
         let node = &self.nodes[index];
-        let at = |value: crate::graph::ValueId| self.shape(value, 1, &|_| None);
+        let at = |value: crate::value::ValueId| self.shape(value, 1, &|_| None);
         let numbers = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
         let output = at(node.output);
         match (&node.operation, node.inputs.get(1)) {

@@ -72,7 +72,7 @@ pub(crate) fn capture_of<M: Growable>(
         for (form, site) in pass.forms.iter().zip(captured.sites) {
             if let CapturedSite::Block(block) = site {
                 bytes += block.bytes();
-                blocks.entry(form.name.clone()).or_default().push(block);
+                blocks.entry(form.name.clone()).or_default().push(*block);
             }
         }
     }

@@ -11,8 +11,8 @@ use safetensors::tensor::SafeTensors;
 use sha2::{Digest, Sha256};
 
 use crate::error::NnError;
-use crate::grower::GrowerState;
-use crate::weights::{Weights, collect, decode, encode, restore, write_atomically};
+use crate::records::GrowerState;
+use crate::stored::{Weights, collect, decode, encode, restore, write_atomically};
 
 const FORMAT: &str = "burgeon checkpoint 1";
 const OPTIMIZER: &str = "optimizer";

@@ -83,3 +83,11 @@ impl NnError {
         }
     }
 }
+
+/// What a panic said.
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("a shape does not fit")
+        .to_owned()
+}

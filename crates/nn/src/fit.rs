@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use burgeon_graph::{Graph, GroupId, Parameter};
 use burn::tensor::{DType, TensorData};
 
-use crate::weights::{Weight, Weights};
+use crate::stored::{Weight, Weights};
 
 /// Checks the shapes of `weights` against those that a model of `graph` may be grown to.
 ///

@@ -7,11 +7,11 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
 use crate::checkpointing;
-use crate::error::NnError;
+use crate::copies::{detached, inference};
+use crate::error::{NnError, said};
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::samples::{Samples, Targets};
-use crate::trace::said;
 
 /// A Burn model that can grow: any, as it is.
 ///
@@ -253,15 +253,6 @@ pub(crate) fn check_positions(output: &Tensor<2>, targets: &Targets) -> Result<(
     )))
 }
 
-pub(crate) fn inference<M: Module>(model: &M) -> M {
-    let on_tape = model.devices().iter().any(|device| device.is_autodiff());
-    if on_tape {
-        model.valid()
-    } else {
-        model.clone()
-    }
-}
-
 pub(crate) fn scalar<T>(value: Result<T, impl std::fmt::Display>) -> Result<T, NnError> {
     value.map_err(|error| {
         NnError::Core(CoreError::Read {
@@ -308,7 +299,7 @@ pub fn cast<M: Module>(model: &M, dtype: DType) -> M {
             Param::from_mapped_value(id, cast, mapper)
         }
     }
-    let cast = crate::surgery::detached(model).map(&mut Caster(dtype));
+    let cast = detached(model).map(&mut Caster(dtype));
     checkpointing::as_in(cast, model)
 }
 

@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 use crate::error::NnError;
 use crate::growable::{Growable, check_positions, check_targets, scalar};
-use crate::grower::LineSearch;
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::replay::{Network, NoProbe, Value, Values};
@@ -75,20 +74,6 @@ impl<M: Growable> ForwardPasses<M> {
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
         self.kept.iter().map(bytes_of).sum()
-    }
-
-    /// Tries each step of `grid` under `plan`: the losses are means over the samples. The network
-    /// is replayed from the plan's first site on; nothing is operated on.
-    ///
-    /// # Errors
-    /// As [`line_search`](crate::grower::line_search).
-    pub fn line_search(
-        &self,
-        plan: &Plan,
-        grid: &[f64],
-        objective: &dyn Objective,
-    ) -> Result<LineSearch, NnError> {
-        LineSearch::of(self, plan, grid, objective)
     }
 
     pub(crate) fn network(&self) -> &Network {

@@ -55,7 +55,8 @@ impl SpectrumConfig {
     /// About so many rows of each site (samples, times positions for a convolution) of all that
     /// are captured; all unless told. They are drawn by what they can add to the splitting
     /// matrices ([`RowSample::by_size`]), which they estimate without bias; the extreme
-    /// eigenvalues of the estimates are larger than those of all rows.
+    /// eigenvalues of the estimates are larger than those of all rows. Where a site's products go
+    /// by jets, whole samples are drawn, each as likely as any other.
     #[must_use]
     pub fn with_rows(mut self, rows: usize) -> Self {
         self.rows = Some(rows);
@@ -170,7 +171,7 @@ pub(crate) fn captured<M: Growable>(
             for (to, site) in data.iter_mut().zip(captured.sites) {
                 bytes += site.bytes();
                 match site {
-                    CapturedSite::Block(block) => to.blocks.push(block),
+                    CapturedSite::Block(block) => to.blocks.push(*block),
                     CapturedSite::Jets(jets) => to.jets.push(jets),
                 }
             }
@@ -244,9 +245,12 @@ impl SampledBatch {
             let drawn = batch.sites.into_iter().map(|site| {
                 Ok(match site {
                     CapturedSite::Block(block) => {
-                        CapturedSite::Block(sampled(block, rows, pass.backend(), &mut rng)?)
+                        let block = sampled(*block, rows, pass.backend(), &mut rng)?;
+                        CapturedSite::Block(Box::new(block))
                     }
-                    jets => jets,
+                    CapturedSite::Jets(jets) => {
+                        CapturedSite::Jets(jets.sampled(&pass.network, rows, &mut rng))
+                    }
                 })
             });
             batch.sites = drawn.collect::<Result<_, NnError>>()?;
@@ -386,7 +390,7 @@ impl<M: Growable> SplittingOperator for StreamedOperator<'_, '_, M> {
             };
             let matrices = match captured {
                 CapturedSite::Block(block) => {
-                    Curvature::new(name, vec![block])?.dense(self.pass.backend(), dtype)?
+                    Curvature::new(name, vec![*block])?.dense(self.pass.backend(), dtype)?
                 }
                 CapturedSite::Jets(jets) => {
                     JetOperator::new(&self.pass.network, form, vec![jets]).dense(0, dtype)?

@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 
 use super::ParamEdits;
 use crate::checkpointing;
+use crate::copies::detached;
 use crate::error::NnError;
 use crate::ports::InnerOrSelf;
-use crate::surgery::detached;
 
 /// `model` with `edits` made: on the same device, in the same types, and leaves of the graph where
 /// they were. `model` is not changed, running statistics included.

@@ -6,11 +6,12 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Tensor};
 
 use super::Task;
+use crate::copies::detached;
 use crate::error::NnError;
 use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::samples::Targets;
-use crate::surgery::{detached, optimizer_tensors};
+use crate::surgery::optimizer_tensors;
 
 /// Checks that model, samples and backend are on one device.
 ///

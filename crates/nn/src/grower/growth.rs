@@ -9,8 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::config::{Accept, SearchSamples, StepSize};
-use super::state::{GrowthRecord, SiteGrowth, StopReason, Verdict};
-use super::step::{LineSearch, fit_budget, fit_cost_budget, output_change_of};
+use super::step::{fit_budget, fit_cost_budget, output_change_of};
 use super::{Grower, stream};
 use crate::capture::{Pass, capture_of};
 use crate::cost::{added_costs, cost_per_neuron, graph_layers, predicts_exactly};
@@ -18,7 +17,9 @@ use crate::error::NnError;
 use crate::growable::{Growable, evaluate, parameter_count};
 use crate::observer::Event;
 use crate::passes::ForwardPasses;
+use crate::records::{GrowthRecord, SiteGrowth, StopReason, Verdict};
 use crate::samples::Samples;
+use crate::search::LineSearch;
 use crate::spectra::{captured as spectra, spectra_with_passes};
 use crate::surgery::{apply_plan, carry_optimizer};
 use crate::trace::Trace;
@@ -356,8 +357,8 @@ impl<M: Growable> Grower<M> {
 
 /// Rounding that a right surgery may show at ε = 0 (MATH §6.1).
 fn zero_bound<M: Growable>(model: &M) -> f64 {
-    let weights = crate::weights::collect(model);
-    let single = |weight: &crate::weights::Weight| weight.data.dtype() != burn::tensor::DType::F64;
+    let weights = crate::stored::collect(model);
+    let single = |weight: &crate::stored::Weight| weight.data.dtype() != burn::tensor::DType::F64;
     if weights.values().any(single) {
         1e-5
     } else {

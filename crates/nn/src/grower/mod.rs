@@ -3,15 +3,15 @@
 mod checks;
 mod config;
 mod growth;
-mod state;
 mod step;
 mod widths;
 
-pub use config::{Accept, GrowerConfig, LearningRate, Limits, SearchSamples, StepSize, Trigger};
-pub use state::{EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict};
-pub use step::{
-    LineSearch, fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,
+pub use crate::records::{
+    EpochRecord, GrowerState, GrowthRecord, SiteGrowth, StopReason, Trial, Verdict,
 };
+pub use crate::search::LineSearch;
+pub use config::{Accept, GrowerConfig, LearningRate, Limits, SearchSamples, StepSize, Trigger};
+pub use step::{fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview};
 pub use widths::WidthLimits;
 
 use std::collections::VecDeque;

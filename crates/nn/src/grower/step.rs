@@ -3,14 +3,15 @@
 use burgeon_core::{CostModel, Plan};
 use burgeon_graph::Graph;
 
-use super::state::Trial;
+use crate::copies::inference;
 use crate::cost::{grown_shapes, parameters_added};
 use crate::error::NnError;
-use crate::growable::{Evaluation, Growable, evaluate, inference, is_finite, predict, try_predict};
+use crate::growable::{Evaluation, Growable, evaluate, is_finite, predict, try_predict};
 use crate::objective::Objective;
-use crate::passes::{ForwardPasses, Losses};
+use crate::passes::ForwardPasses;
 use crate::samples::Samples;
-use crate::surgery::{Resolution, apply_plan};
+use crate::search::LineSearch;
+use crate::surgery::apply_plan;
 use crate::trace::traced;
 
 /// The held loss and accuracy that `model` would have under `plan` with step
@@ -31,53 +32,6 @@ pub fn preview<M: Growable>(
     evaluate(&grown, objective, held, batch_size)
 }
 
-/// What a line search found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LineSearch {
-    /// Loss of the model as it is.
-    pub baseline: f64,
-    /// The steps tried.
-    pub trials: Vec<Trial>,
-    /// The step of least loss, with that loss, finite but not always below
-    /// the baseline.
-    pub best: Option<(f64, f64)>,
-}
-
-impl LineSearch {
-    pub(crate) fn of<M: Growable>(
-        passes: &ForwardPasses<M>,
-        plan: &Plan,
-        grid: &[f64],
-        objective: &dyn Objective,
-    ) -> Result<Self, NnError> {
-        let is_resolved = resolved(passes, plan, grid)?;
-        let steps = grid.iter().copied().zip(&is_resolved);
-        let sound: Vec<f64> = steps
-            .filter(|(_, sound)| **sound)
-            .map(|(step, _)| step)
-            .collect();
-        let Losses { baseline, grown } = passes.losses(plan, &sound, objective)?;
-        let mut trials = Vec::with_capacity(grid.len());
-        let mut best: Option<(f64, f64)> = None;
-        let mut grown = grown.into_iter();
-        for (&epsilon, sound) in grid.iter().zip(is_resolved) {
-            let loss = if sound { grown.next() } else { None };
-            let loss = loss.filter(|loss| loss.is_finite());
-            trials.push(Trial { epsilon, loss });
-            if let Some(loss) = loss
-                && best.is_none_or(|(_, least)| loss < least)
-            {
-                best = Some((epsilon, loss));
-            }
-        }
-        Ok(Self {
-            baseline,
-            trials,
-            best,
-        })
-    }
-}
-
 /// Tries each step of `grid` on `held` samples; one below what the type of the weights resolves
 /// has no loss. Over samples that were captured,
 /// [`ForwardPasses::line_search`] does the same for less.
@@ -93,31 +47,6 @@ pub fn line_search<M: Growable>(
     batch_size: usize,
 ) -> Result<LineSearch, NnError> {
     ForwardPasses::new(model, held, batch_size)?.line_search(plan, grid, objective)
-}
-
-/// Which steps of `grid` the type of the weights resolves.
-///
-/// # Errors
-/// [`NnError::Plan`] if it resolves none.
-fn resolved<M: Growable>(
-    passes: &ForwardPasses<M>,
-    plan: &Plan,
-    grid: &[f64],
-) -> Result<Vec<bool>, NnError> {
-    let resolution = Resolution::of_network(passes.network(), plan);
-    let mut problem = None;
-    let mut is_resolved = |epsilon: &f64| match resolution.check(*epsilon) {
-        Ok(()) => true,
-        Err(error) => {
-            problem.get_or_insert(error);
-            false
-        }
-    };
-    let found: Vec<bool> = grid.iter().map(&mut is_resolved).collect();
-    match problem {
-        Some(problem) if !found.contains(&true) => Err(problem),
-        _ => Ok(found),
-    }
 }
 
 /// Largest change of an output under `plan` at ε = 0, relative to the largest

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Event, Observer};
 use crate::error::NnError;
-use crate::grower::GrowthRecord;
-use crate::weights::write_atomically;
+use crate::records::GrowthRecord;
+use crate::stored::write_atomically;
 
 /// Writes every [`GrowthRecord`] to a JSONL file.
 ///

@@ -7,7 +7,7 @@ pub use journal::{Journal, read_journal};
 pub use progress::Progress;
 
 use crate::error::NnError;
-use crate::grower::{EpochRecord, GrowerState, GrowthRecord, StopReason};
+use crate::records::{EpochRecord, GrowerState, GrowthRecord, StopReason};
 
 /// What happens in a run.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Event, Observer};
 use crate::error::NnError;
-use crate::grower::Verdict;
+use crate::records::Verdict;
 
 /// Shows epochs on an indicatif bar, and each growth as a line above it.
 #[derive(Debug)]

@@ -11,8 +11,9 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, DType, Int, Slice, Tensor};
 
 use super::{Frame, Value, evaluate};
+use crate::copies::inference;
 use crate::error::NnError;
-use crate::growable::{Growable, inference};
+use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::trace::Trace;
 

@@ -9,11 +9,14 @@ use burn::backend::capture::TensorId;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{AutodiffBackend, Dispatch, TensorMetadata};
 use burn::module::ParamId;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use nalgebra::DMatrix;
+use rand::Rng;
+use rand::seq::index::sample;
 
 use super::{SiteForm, still};
 use crate::error::NnError;
+use crate::ports::index_tensor;
 use crate::replay::{Jet, Network, Value, Values, jet, output_of};
 
 /// What jets need of one pass.
@@ -32,6 +35,90 @@ impl JetBatch {
         let all = self.values.values().chain(self.gradients.values());
         let bytes = |value: &Value| value.shape().num_elements() * value.dtype().size();
         all.map(bytes).sum()
+    }
+}
+
+impl JetBatch {
+    /// About `rows` rows of the site: whole samples, drawn without replacement, each as likely as
+    /// any other, with gradients that make expected sums those over all. All of them where there
+    /// are no more, or where a tensor's samples cannot be told apart.
+    pub fn sampled(self, network: &Network, rows: usize, rng: &mut impl Rng) -> Self {
+        let gradient = self.gradients.values().next();
+        let numbers = gradient.map_or(1, |gradient| gradient.shape().num_elements());
+        let per_sample = self.channel_rows(network, numbers);
+        let count = rows.div_ceil(per_sample.max(1));
+        let all = self.values.keys().chain(self.gradients.keys());
+        let blocks: Option<HashMap<TensorId, usize>> = all
+            .map(|id| Some((*id, rows_per_sample(network, *id)?)))
+            .collect();
+        let (true, Some(blocks)) = (count < self.batch, blocks) else {
+            return self;
+        };
+        let mut drawn = sample(rng, self.batch, count).into_vec();
+        drawn.sort_unstable();
+        let share = self.batch as f64 / count as f64;
+        let part = |id: &TensorId, value: Value| match blocks[id] {
+            0 => value,
+            rows => selected(value, &drawn, rows),
+        };
+        let values = self.values.into_iter();
+        let gradients = self.gradients.into_iter().map(|(id, value)| {
+            let scaled = Dispatch::float_mul_scalar(part(&id, value), share.into());
+            (id, scaled)
+        });
+        Self {
+            values: values.map(|(id, value)| (id, part(&id, value))).collect(),
+            gradients: gradients.collect(),
+            batch: count,
+        }
+    }
+
+    /// Rows that one sample is to the site: positions at a mixing point.
+    fn channel_rows(&self, network: &Network, numbers: usize) -> usize {
+        let graph = network.trace.graph();
+        let id = self.gradients.keys().next();
+        let value = id.and_then(|id| network.trace.values.get(id));
+        let channels = value.map_or(1, |value| {
+            let axes = graph.axes(*value).iter().filter(|axis| axis.has_channels());
+            axes.map(|axis| axis.length()).product::<usize>()
+        });
+        numbers / (self.batch * channels.max(1)).max(1)
+    }
+}
+
+/// Rows of a tensor's first axis that each sample has, 0 where it does not depend on the batch;
+/// `None` where samples lie along other axes too.
+fn rows_per_sample(network: &Network, id: TensorId) -> Option<usize> {
+    let value = network.trace.values.get(&id)?;
+    let sizes = network.trace.graph().sizes(*value);
+    let (first, rest) = sizes.split_first()?;
+    let elsewhere = rest.iter().any(|size| size.per_sample != 0);
+    let shifted = first.per_sample != 0 && first.fixed != 0;
+    (!elsewhere && !shifted).then_some(first.per_sample)
+}
+
+/// The rows of the samples `drawn`, of which each has `rows`.
+fn selected(value: Value, drawn: &[usize], rows: usize) -> Value {
+    let indices: Vec<usize> = drawn
+        .iter()
+        .flat_map(|sample| sample * rows..(sample + 1) * rows)
+        .collect();
+    match value.dtype() {
+        dtype if dtype.is_float() => {
+            let tensor = Tensor::<1>::from_dispatch(value);
+            let indices = index_tensor(&indices, &tensor.device());
+            tensor.select(0, indices).into_dispatch()
+        }
+        dtype if dtype.is_bool() => {
+            let tensor = Tensor::<1, Bool>::from_dispatch(value);
+            let indices = index_tensor(&indices, &tensor.device());
+            tensor.select(0, indices).into_dispatch()
+        }
+        _ => {
+            let tensor = Tensor::<1, Int>::from_dispatch(value);
+            let indices = index_tensor(&indices, &tensor.device());
+            tensor.select(0, indices).into_dispatch()
+        }
     }
 }
 

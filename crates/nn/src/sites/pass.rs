@@ -28,7 +28,7 @@ pub(crate) struct Captured {
 
 /// What a pass found of one site.
 pub(crate) enum CapturedSite {
-    Block(CurvatureBlock),
+    Block(Box<CurvatureBlock>),
     Jets(JetBatch),
 }
 
@@ -92,7 +92,9 @@ pub(crate) fn capture(
             Form::Pointwise(form) => {
                 let gradient = probes.at(form.a, &gradients);
                 let gradient = gradient.ok_or_else(|| unreached(&site.name))?;
-                CapturedSite::Block(block(network, form, &values, gradient, batch, backend)?)
+                CapturedSite::Block(Box::new(block(
+                    network, form, &values, gradient, batch, backend,
+                )?))
             }
             Form::Jets => {
                 let read: Vec<TensorId> = distinct(site.edges.iter().map(|edge| edge.1));

@@ -15,6 +15,8 @@ use burn::backend::ops::FloatTensorOps;
 use burn::module::ParamId;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::DMatrix;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use super::{CapturedSite, Form, Grown, JetOperator, SiteForm, capture};
 use crate::edits::{apply, compile};
@@ -264,7 +266,7 @@ where
             let Some(CapturedSite::Block(block)) = captured.pop() else {
                 panic!("{}: `{name}` has curvature weights", M::NAME);
             };
-            let by_weights = Curvature::new(name, vec![block]).expect("a sound block");
+            let by_weights = Curvature::new(name, vec![*block]).expect("a sound block");
             let operator = CapturedOperator::new(vec![&by_weights], &FLEX);
             let other = apply_one(&operator, &vectors);
             assert!(
@@ -325,7 +327,7 @@ where
         }
         let edits = compile(graph, &plan, epsilon).expect("a plan that fits");
         let model = apply(&study.model, &edits).expect("edits that fit");
-        let own = crate::growable::inference(&model)
+        let own = crate::copies::inference(&model)
             .predict(M::input(BATCH, &Device::flex(), DType::F64, 3))
             .into_value();
         let replayed = numbers(output(epsilon));
@@ -350,7 +352,7 @@ where
     let study = Study::<M>::new(DType::F32);
     for batch in [1, 2, 5, 7] {
         let input = M::input(batch, &Device::flex(), DType::F32, 11);
-        let own = crate::growable::inference(&study.model).predict(input.clone());
+        let own = crate::copies::inference(&study.model).predict(input.clone());
         let own = numbers(own.into_value());
         let inputs = input.into_values();
         let (replayed, _) = study
@@ -378,3 +380,47 @@ macro_rules! tests {
     };
 }
 every_example!(tests);
+
+/// What a sample of one of the captured samples says is right on average.
+#[test]
+fn samples_of_a_jet_batch_estimate_without_bias() {
+    let study = Study::<crate::zoo::MobileNetV2Depthwise>::new(DType::F64);
+    let graph = study.network.trace.graph();
+    let site = graph.growable().next().expect("a site that grows");
+    let form = SiteForm::of(&study.network.trace, site, true);
+    let batch = || {
+        let (mut captured, _) = study.captured(std::slice::from_ref(&form));
+        match captured.pop() {
+            Some(CapturedSite::Jets(batch)) => batch,
+            _ => panic!("jets were asked for"),
+        }
+    };
+    let vectors = direction(&form, 0, 5);
+    let product = |batch| {
+        let operator = JetOperator::new(&study.network, &form, vec![batch]);
+        apply_one(&operator, &vectors)
+    };
+    let whole = product(batch());
+    let mut drawn: Vec<DMatrix<f64>> = Vec::new();
+    for seed in 0..60 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let part = batch().sampled(&study.network, 1, &mut rng);
+        assert_eq!(part.batch, 1);
+        let product = product(part);
+        if drawn
+            .iter()
+            .all(|other| (other - &product).norm() > 1e-12 * product.norm())
+        {
+            drawn.push(product);
+        }
+    }
+    assert_eq!(drawn.len(), BATCH, "each sample is drawn");
+    let mean = drawn.iter().sum::<DMatrix<f64>>() / BATCH as f64;
+    assert!((&mean - &whole).norm() < 1e-12 * whole.norm());
+    let all = batch().sampled(
+        &study.network,
+        usize::MAX,
+        &mut ChaCha8Rng::seed_from_u64(1),
+    );
+    assert_eq!(product(all), whole);
+}

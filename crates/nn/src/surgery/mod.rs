@@ -12,7 +12,6 @@ pub(crate) use resolution::Resolution;
 
 use burgeon_core::Plan;
 use burgeon_graph::Graph;
-use burn::module::Module;
 
 use crate::edits::{apply, compile};
 use crate::error::NnError;
@@ -37,15 +36,4 @@ pub fn apply_plan<M: Growable>(
     let edits = compile(graph, plan, epsilon)?;
     Resolution::new(model, graph, plan).check(epsilon)?;
     Ok((apply(model, &edits)?.rebuilt(), edits))
-}
-
-/// A copy whose running statistics are its own: Burn's clones share them, and
-/// mapping a clone would change the original.
-pub(crate) fn detached<M: Module>(model: &M) -> M {
-    let is_autodiff = model.devices().iter().any(|device| device.is_autodiff());
-    if is_autodiff {
-        model.valid().train()
-    } else {
-        model.clone().train().valid()
-    }
 }

@@ -9,10 +9,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::record::record;
-use super::{Trace, hold, separate};
+use super::{Trace, hold};
+use crate::copies::{inference, separate};
 use crate::edits::select_channels;
 use crate::error::NnError;
-use crate::growable::{Growable, inference};
+use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::replay::Network;
 use crate::samples::Samples;

@@ -16,12 +16,11 @@ use burn::tensor::{Tensor, TensorData};
 pub use check::trace;
 pub(crate) use check::traced;
 use record::Leaf;
-pub(crate) use record::said;
 
+use crate::copies::separate;
 use crate::error::NnError;
 use crate::ports::{Input, Output};
 use crate::replay::{kind, smoothness};
-use crate::surgery::detached;
 use record::{Recording, record};
 
 /// Layers whose convolutions are this project's.
@@ -214,15 +213,6 @@ impl Trace {
             last_uses,
             operations,
         })
-    }
-}
-
-/// `model` in inference mode, of which nothing else is a clone.
-fn separate<M: Module>(model: &M) -> M {
-    let on_tape = model.devices().iter().any(|device| device.is_autodiff());
-    match on_tape {
-        true => model.valid(),
-        false => detached(model),
     }
 }
 

@@ -11,7 +11,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::edits::{self, ParamEdits};
-use crate::error::NnError;
+use crate::error::{NnError, said};
 use crate::ports::{Input, Output};
 
 /// A parameter or running statistic as it was recorded.
@@ -71,17 +71,29 @@ impl ModuleVisitor for Names {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val().try_into_primitive::<CaptureBackend>();
-        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()), param.val().dims().to_vec());
+        self.leaf(
+            param.id,
+            tensor.ok().map(|tensor| tensor.id()),
+            param.val().dims().to_vec(),
+        );
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
         let tensor = param.val().try_into_primitive::<CaptureBackend>();
-        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()), param.val().dims().to_vec());
+        self.leaf(
+            param.id,
+            tensor.ok().map(|tensor| tensor.id()),
+            param.val().dims().to_vec(),
+        );
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         let tensor = param.val().try_into_primitive::<CaptureBackend>();
-        self.leaf(param.id, tensor.ok().map(|tensor| tensor.id()), param.val().dims().to_vec());
+        self.leaf(
+            param.id,
+            tensor.ok().map(|tensor| tensor.id()),
+            param.val().dims().to_vec(),
+        );
     }
 }
 
@@ -188,22 +200,17 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
         outputs,
     } = captured.graph;
     let is_leaf = |o: &OperationIr| o.outputs().any(|out| names.leaves.contains_key(&out.id));
-    let computes = |o: &OperationIr| {
-        !matches!(o, OperationIr::Init(_) | OperationIr::Drop(_)) && !is_leaf(o)
-    };
+    let computes =
+        |o: &OperationIr| !matches!(o, OperationIr::Init(_) | OperationIr::Drop(_)) && !is_leaf(o);
     Ok(Recording {
         operations: operations.into_iter().filter(|o| computes(o)).collect(),
-        constants: captured.values.into_iter().filter(|(id, _)| !inputs.contains(id)).collect(),
+        constants: captured
+            .values
+            .into_iter()
+            .filter(|(id, _)| !inputs.contains(id))
+            .collect(),
         inputs,
         outputs,
         leaves: names.leaves,
     })
-}
-
-/// What a panic said.
-pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a shape does not fit")
-        .to_owned()
 }

@@ -11,7 +11,7 @@ use burgeon_core::select::{Fraction, LinearProgramme};
 use burgeon_data::{DataSet, ImageSet, load, optdigits};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::grower::Accept;
-use burgeon_nn::{CrossEntropy, GrowerConfig, LearningRate, StepSize, Trigger};
+use burgeon_nn::{CrossEntropy, GrowerConfig, LearningRate, SpectrumConfig, StepSize, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,6 +84,9 @@ fn recipe(set: &str, settings: &StudySettings) -> Recipe {
     }
 }
 
+/// Rows on which each site's spectra rest.
+const ROWS: usize = 8192;
+
 fn seeds(settings: &StudySettings) -> usize {
     settings.seeds.unwrap_or(match settings.scale {
         Scale::Quick => 3,
@@ -128,6 +131,7 @@ fn grown(
         .with_max_growths(recipe.max_growths)
         .with_max_refusals(recipe.max_growths + 1)
         .with_capture_samples(recipe.capture)
+        .with_spectrum(SpectrumConfig::default().with_rows(ROWS))
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(recipe.phase_epochs * (recipe.max_growths + 1));
     let (model, state) = grow(context, config, task(parts), model, optimizer(), true)?;
@@ -307,7 +311,8 @@ impl Study for EnergyAware {
 "Energy-aware: the linear programme of arXiv 1910.03103 on gain and added MACs; \
                      plain: the 30 % of neurons with the largest gain; random: as many drawn, split in \
                      random directions with ε = 0.25; all in at most 8 steps of at most half the \
-                     network's MACs, each of which captures all training samples. Uniform: all widths times one factor. Pruned: a \
+                     network's MACs, each of which captures all training samples; spectra rest on 8,192 rows of each \
+                     site. Uniform: all widths times one factor. Pruned: a \
                      uniform net of 2.5 times the budget that loses the filters of least L1 norm, the \
                      same share of each layer, after half of the epochs before the final ones. Slimmed: \
                      such a net that trains that half with 0.001 times the L1 norm of its BatchNorm \
