@@ -1,6 +1,7 @@
 //! A traced model with its parameters on a device.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use burgeon_graph::GroupId;
@@ -12,7 +13,7 @@ use burn::tensor::{Bool, DType, Int, Slice, Tensor};
 
 use super::{Frame, Value, evaluate};
 use crate::copies::inference;
-use crate::error::NnError;
+use crate::error::{NnError, said};
 use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::trace::Trace;
@@ -148,8 +149,8 @@ impl Network {
         Ok((output, kept))
     }
 
-    /// Runs what depends on `changed` parameters, everything else being as in `before`: the
-    /// tensors that come out anew.
+    /// Runs what depends on `changed` parameters, everything else being as in `before`, which need
+    /// not have parameters and constants: the output.
     pub(crate) fn run_from(
         &self,
         before: &Values,
@@ -178,6 +179,7 @@ impl Network {
                         false => values.get(&tensor.id).cloned(),
                     };
                     own.or_else(|| before.get(&tensor.id).cloned())
+                        .or_else(|| self.in_frame(batch, |frame| self.still(tensor.id, frame)))
                 })?;
                 if let Some(made) = operation.outputs().next() {
                     values.insert(made.id, output);
@@ -232,18 +234,22 @@ impl Network {
             let data = burn::tensor::TensorData::zeros::<f32, _>(tensor.shape.clone());
             self.in_frame(batch, |frame| frame.constant(&data))
         };
-        let result = self.in_frame(batch, |frame| {
-            evaluate(operation, frame, &mut |tensor| {
-                read(tensor).unwrap_or_else(|| {
-                    missing = true;
-                    fallback(tensor)
+        // Burn checks by panicking what only values tell, such as an index.
+        let run = || {
+            self.in_frame(batch, |frame| {
+                evaluate(operation, frame, &mut |tensor| {
+                    read(tensor).unwrap_or_else(|| {
+                        missing = true;
+                        fallback(tensor)
+                    })
                 })
             })
-        });
-        match result {
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
             Ok(_) if missing => Err(self.refused(index, "an operand is not known")),
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.refused(index, &error.to_string())),
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.refused(index, &error.to_string())),
+            Err(payload) => Err(self.refused(index, &said(payload.as_ref()))),
         }
     }
 
