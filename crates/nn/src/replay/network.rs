@@ -159,6 +159,13 @@ impl Network {
     ) -> Result<Value, NnError> {
         let trace = &*self.trace;
         let mut values = Values::new();
+        // What no parameter makes, such as the first state of a recurrence, has widths as well.
+        let widened = |operation: &OperationIr| {
+            let made = output_of(operation).and_then(|id| trace.values.get(&id));
+            let axes = made.map_or(&[][..], |value| trace.graph().axes(*value));
+            let mut groups = axes.iter().flat_map(|axis| axis.groups());
+            groups.any(|group| self.widths.contains_key(&group))
+        };
         for (id, parameter) in &trace.parameters {
             if let (true, Some(value)) =
                 (changed.contains(parameter), self.parameters.get(parameter))
@@ -168,10 +175,8 @@ impl Network {
         }
         for (index, operation) in trace.operations.iter().enumerate() {
             let ends = &trace.last_uses[index];
-            if operation
-                .inputs()
-                .any(|tensor| values.contains_key(&tensor.id))
-            {
+            let mut read = operation.inputs();
+            if read.any(|tensor| values.contains_key(&tensor.id)) || widened(operation) {
                 let output = self.operation(index, batch, &mut |tensor| {
                     let once = operation.inputs().filter(|t| t.id == tensor.id).count() == 1;
                     let own = match once && ends.contains(&tensor.id) {

@@ -3,7 +3,7 @@
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_nn::grower::{Outcome, StopReason, Verdict, WidthLimits};
-use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, NnError, Samples, Task};
+use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, NnError, Samples, Task, trace};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Distribution, Tensor, TensorData};
@@ -151,6 +151,7 @@ fn a_forward_pass_that_cannot_be_traced_is_refused_by_name() {
             net: Mlp::fixed(2),
             oddity,
         };
+        refused(trace(&model, &digits(4)), expected);
         refused(grower_of(model, config()), expected);
     }
 }

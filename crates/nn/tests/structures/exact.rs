@@ -14,7 +14,7 @@ use burn::optim::SgdConfig;
 use burn::tensor::DType;
 
 use crate::run::{Grown, committed, student, task};
-use crate::zoo::{self, Example};
+use crate::zoo;
 
 fn predicts<M: Grown>() {
     const STEP: f64 = 2e-3;

@@ -6,6 +6,7 @@ mod zoo;
 mod every;
 mod exact;
 mod frozen;
+mod ids;
 mod limits;
 mod named;
 mod rebuilt;
