@@ -209,6 +209,35 @@ proptest! {
                 prop_assert!(matches!(error, NnError::Plan(_)), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn samples_are_sound_or_refused(
+        rows in 0_usize..4,
+        labels in vec(count(), 0..6),
+        classes in count(),
+        indices in vec(count(), 0..4),
+        share in number(),
+        ignored in count(),
+    ) {
+        let device = FLEX.device();
+        let inputs = Tensor::<2>::zeros([rows, 3], &device);
+        let found = returns("classification", || {
+            Samples::classification(inputs.clone(), &labels, classes, &device)
+        })?;
+        let fits = |label: &usize| *label < classes && i32::try_from(*label).is_ok();
+        let sound = rows > 0 && labels.len() == rows && labels.iter().all(fits);
+        prop_assert_eq!(found.is_ok(), sound);
+        let each = Tensor::<3>::zeros([rows, 2, 4], &device);
+        let positions = returns("positions", || Samples::positions(each, &labels, &device))?;
+        if let Ok(positions) = positions {
+            let objective = WeightedCrossEntropy::new().with_ignored(ignored);
+            let outputs = Tensor::<2>::zeros([labels.len(), 4], &device);
+            if returns("the check", || objective.check(4, positions.targets()))?.is_ok() {
+                let loss = returns("the loss", || objective.loss(outputs, positions.targets()))?;
+                prop_assert!(loss.into_scalar::<f64>().is_finite());
+            }
+        }
         for value in [0.0, share] {
             let values = Tensor::full([labels.len(), 2], value, &device);
             let found = returns("regression", || Samples::regression(inputs.clone(), values))?;
