@@ -28,12 +28,12 @@ impl Block {
     }
 
     fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
-        let beside = match &self.shortcut {
+        let shortcut = match &self.shortcut {
             Some(shortcut) => shortcut.forward(maps.clone()),
             None => maps.clone(),
         };
         let maps = self.second.forward(relu(self.first.forward(maps)));
-        relu(maps + beside)
+        relu(maps + shortcut)
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Options {
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct SpectrumReport {
     lambda_min: Vec<f64>,
     lambda_max: Vec<f64>,
     residual_min: Vec<f64>,
@@ -91,7 +91,7 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
     let found = solve()?;
     let seconds = started.elapsed().as_secs_f64();
     let peak_bytes = ALLOCATOR.peak_usage();
-    let answer = Answer {
+    let report = SpectrumReport {
         lambda_min: found.iter().map(|s| s.min.value).collect(),
         lambda_max: found.iter().map(|s| s.max.value).collect(),
         residual_min: found.iter().map(|s| s.min.residual).collect(),
@@ -102,11 +102,11 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
         method: found.method.to_string(),
     };
     if options.json {
-        let text = serde_json::to_string(&answer)
+        let text = serde_json::to_string(&report)
             .map_err(|error| ExperimentError::Settings(error.to_string()))?;
         println!("{text}");
     } else {
-        println!("{}", render::terminal(&table(options, &curvature, &answer)));
+        println!("{}", render::terminal(&table(options, &curvature, &report)));
     }
     Ok(())
 }
@@ -137,13 +137,13 @@ fn batches(block: CurvatureBlock) -> Vec<CurvatureBlock> {
     (0..total).step_by(BATCH).map(part).collect()
 }
 
-fn table(options: &Options, curvature: &Curvature, answer: &Answer) -> Table {
+fn table(options: &Options, curvature: &Curvature, report: &SpectrumReport) -> Table {
     let row = |j: usize| {
         let ends = [
-            answer.lambda_min[j],
-            answer.residual_min[j],
-            answer.lambda_max[j],
-            answer.residual_max[j],
+            report.lambda_min[j],
+            report.residual_min[j],
+            report.lambda_max[j],
+            report.residual_max[j],
         ];
         std::iter::once(j.to_string())
             .chain(ends.map(|value| format!("{value:.6e}")))
@@ -164,11 +164,11 @@ fn table(options: &Options, curvature: &Curvature, answer: &Answer) -> Table {
         rows: (0..curvature.neurons()).map(row).collect(),
         notes: vec![format!(
             "{} on {}: {} iterations, {:.4} s after one warm-up, peak memory {:.1} MB.",
-            answer.method,
+            report.method,
             options.device,
-            answer.iterations,
-            answer.seconds,
-            answer.peak_bytes as f64 / 1e6
+            report.iterations,
+            report.seconds,
+            report.peak_bytes as f64 / 1e6
         )],
     }
 }

@@ -36,7 +36,7 @@ pub trait SplitBackend: Debug + Send + Sync {
         DType::F64
     }
 
-    /// `W = g ∘ σ″(z) ∘ c²` (MATH §1) of pre-activations `z` and gradients `g` `[n, M]`, and
+    /// `W = g ∘ σ″(z) ∘ c²` of pre-activations `z` and gradients `g` `[n, M]`, and
     /// of the scales `c` `[M]` of a normalisation between fan-in and activation.
     fn curvature_weights(
         &self,

@@ -18,7 +18,7 @@ pub enum SiteInput {
 
 /// One batch of a site's curvature: `S_j = Σ_rows W_rj · x̃_rj x̃_rjᵀ`.
 ///
-/// The weights are `W = g ∘ σ″(z) ∘ c²` (MATH §1), `g` normalised as the loss
+/// The weights are `W = g ∘ σ″(z) ∘ c²`, `g` normalised as the loss
 /// is, so that the matrices of several blocks add up.
 #[derive(Debug, Clone)]
 pub struct CurvatureBlock {

@@ -34,7 +34,7 @@ pub struct Site {
 /// One pass over data: the loss and every site.
 #[derive(Debug, Clone)]
 pub struct Capture {
-    /// The sites, in the order of the topology.
+    /// The sites, in the order in which the model uses them.
     pub sites: Vec<Site>,
     /// Number of samples captured.
     pub samples: usize,

@@ -1,7 +1,7 @@
 //! Splitting mathematics for growing neural networks.
 //!
-//! This crate is pure: it knows neurons, splitting matrices, schemes, criteria
-//! and plans, and nothing of models, data sets, files or progress bars. One
+//! This crate is pure: it knows neurons, splitting matrices, schemes, criteria,
+//! costs and plans, and nothing of models, data sets, files or progress bars. One
 //! growth step flows through it as
 //! capture → [`criterion`] → [`select`] → [`plan`]; `burgeon-nn` captures
 //! from a Burn model before it and operates on the model after it.

@@ -194,7 +194,7 @@ fn bound(dtype: DType) -> f64 {
     if dtype == DType::F64 { 1e-12 } else { 1e-5 }
 }
 
-/// `σ″(z)` as MATH §1 has it.
+/// `σ″(z)`, written out.
 fn second_derivative(activation: Activation, z: f64) -> f64 {
     let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
     let density = (-0.5 * z * z).exp();

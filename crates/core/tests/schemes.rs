@@ -1,4 +1,4 @@
-//! The gains of all schemes (MATH §3): each equals its quadratic form, and an
+//! The gains of all schemes: each equals its quadratic form, and an
 //! adversarial search finds nothing better.
 
 use burgeon_core::eigen::spectrum;

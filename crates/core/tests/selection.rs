@@ -1,4 +1,4 @@
-//! Choices under a budget against brute force (MATH §6, property 6), and cost models.
+//! Choices under a budget against brute force, and cost models.
 
 use std::collections::HashSet;
 

@@ -76,7 +76,7 @@ fn by_krylov(
 }
 
 /// Each pair's vector has norm 1 and its residual is that of the matrix, which no eigenvalue
-/// is farther than (MATH §6, property 5).
+/// is farther than.
 fn check_pairs(found: &[Spectrum], matrices: &[DMatrix<f64>]) {
     for (spectrum, matrix) in found.iter().zip(matrices) {
         let all = matrix.clone().symmetric_eigenvalues();

@@ -1,10 +1,10 @@
-//! What can be wrong about a site.
+//! Errors of asking for a site.
 
-/// A site that cannot be had.
+/// Why a site that was asked for cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// The model has none of this name.
+    /// The model has no site of this name.
     #[error("the model has no site `{site}`; it has {}", known.join(", "))]
     UnknownSite {
         /// The name.
@@ -12,7 +12,7 @@ pub enum GraphError {
         /// The sites that may grow.
         known: Vec<String>,
     },
-    /// It cannot grow.
+    /// The site cannot grow.
     #[error("site `{site}` cannot grow: {reason}")]
     Frozen {
         /// Its name.

@@ -143,12 +143,26 @@ impl Graph {
         self.parameters.iter().find(|parameter| parameter.id == id)
     }
 
-    /// The parameter that a value is.
+    /// The parameter that a value is, or is in another shape.
     pub fn parameter_of(&self, value: ValueId) -> Option<&Parameter> {
         match self.values[value.0].origin {
             Origin::Parameter(index) => self.parameters.get(index),
+            Origin::Node(index) => {
+                let node = &self.nodes[index];
+                let moves = matches!(
+                    node.operation,
+                    Operation::Reshape | Operation::Permute { .. } | Operation::Expand
+                );
+                let source = node.inputs.first().filter(|_| moves)?;
+                self.parameter_of(*source)
+            }
             _ => None,
         }
+    }
+
+    /// Whether an operation only puts a parameter into another shape.
+    pub fn is_of_parameters(&self, node: &Node) -> bool {
+        self.parameter_of(node.output).is_some()
     }
 
     /// The sizes of a value's axes as it was traced.

@@ -78,15 +78,15 @@ pub enum Operation {
     Opaque,
 }
 
-/// Whether the second derivative that the curvature of a site takes for an operation is the
-/// true one.
+/// How exact the second derivative is that the curvature of a site takes for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Smoothness {
-    /// It is.
+    /// It is the true one.
     #[default]
     Exact,
-    /// It is, below the gap between the largest values among which the operation chooses.
+    /// It is the true one below the gap between the largest values, of which the operation
+    /// chooses one.
     Selection,
-    /// A stated surrogate stands for a kink.
+    /// A smooth surrogate stands for the curvature of a kink.
     Surrogate,
 }

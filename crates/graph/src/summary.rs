@@ -46,12 +46,9 @@ impl Graph {
         let mut rows = vec![head.map(str::to_owned)];
         let mut counted = std::collections::HashSet::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            let own: Vec<_> = self
-                .parameters
-                .iter()
-                .filter(|p| node.inputs.contains(&p.value))
-                .collect();
-            if own.is_empty() {
+            let own = node.inputs.iter();
+            let own: Vec<_> = own.filter_map(|input| self.parameter_of(*input)).collect();
+            if own.is_empty() || self.is_of_parameters(node) {
                 continue;
             }
             let fresh = own.iter().filter(|p| counted.insert(p.value));
@@ -70,7 +67,7 @@ impl Graph {
                 })
                 .collect();
             rows.push([
-                node.layer.clone(),
+                own[0].layer().to_owned(),
                 node.name.clone(),
                 format!("[{}]", shape.join(", ")),
                 trained.to_string(),

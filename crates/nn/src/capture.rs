@@ -1,18 +1,19 @@
 //! One instrumented forward-backward pass over data.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
 use burgeon_graph::Graph;
+use burn::backend::ir::TensorId;
 
 use crate::cost::cost_per_neuron;
 use crate::error::NnError;
 use crate::growable::{Growable, check_positions, check_targets, evaluate};
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
-use crate::replay::{Network, Values};
+use crate::replay::{Network, Values, worth_keeping};
 use crate::samples::{Samples, Targets};
 use crate::sites::{CapturedSite, SiteForm, capture as capture_sites};
 use crate::trace::{Trace, traced};
@@ -110,6 +111,8 @@ pub(crate) fn sites(graph: &Graph) -> Vec<Site> {
 pub(crate) struct Pass<'a, M: Growable> {
     pub network: Network,
     pub forms: Vec<SiteForm>,
+    /// The tensors of a pass that are kept where they are asked for.
+    kept: HashSet<TensorId>,
     objective: &'a dyn Objective,
     batches: Vec<Samples<M::Input>>,
     /// Of all batches.
@@ -135,6 +138,7 @@ impl<'a, M: Growable> Pass<'a, M> {
             .collect();
         Ok(Self {
             forms,
+            kept: worth_keeping(&trace),
             network: Network::of(trace, model)?,
             objective,
             batches: samples.batches(batch_size).collect(),
@@ -167,7 +171,7 @@ impl<'a, M: Growable> Pass<'a, M> {
         self.batches[batch].len() as f64 / self.samples as f64
     }
 
-    /// Runs a batch; its tensors are kept where `keeps` says so.
+    /// Runs a batch; the tensors from which all others follow are kept where `keeps` says so.
     pub fn run(&self, batch: usize, keeps: bool) -> Result<CapturedBatch, NnError> {
         let share = self.share(batch);
         let samples = &self.batches[batch];
@@ -183,8 +187,7 @@ impl<'a, M: Growable> Pass<'a, M> {
             let mean = self.objective.loss(output, targets.targets());
             Ok(mean.mul_scalar(share))
         };
-        let parameters = &self.network.trace.parameters;
-        let keep = |id| keeps && !parameters.contains_key(&id);
+        let keep = |id| keeps && self.kept.contains(&id);
         let found = capture_sites(
             &self.network,
             &self.forms,

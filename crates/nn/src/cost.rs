@@ -52,6 +52,9 @@ fn shapes(graph: &Graph, width: Widths<'_>) -> Vec<LayerShape> {
 }
 
 fn layer_shape(graph: &Graph, node: &Node, width: Widths<'_>) -> Option<LayerShape> {
+    if graph.is_of_parameters(node) {
+        return None;
+    }
     let shape = |value: ValueId| graph.shape(value, 1, width);
     let numbers = |value: ValueId| shape(value).iter().product::<usize>();
     let own: Vec<&Parameter> = node

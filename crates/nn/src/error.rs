@@ -1,6 +1,10 @@
 //! The errors of growing a network.
 
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::sync::Once;
 
 use burgeon_core::CoreError;
 
@@ -91,10 +95,48 @@ impl NnError {
     }
 }
 
-/// What a panic said.
-pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, in which Burn may refuse by a panic, without its being printed.
+///
+/// # Errors
+/// What the panic said, in one line.
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let printed = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                printed(info);
+            }
+        }));
+    });
+    let before = QUIET.replace(true);
+    // What `work` holds is not used again if it fails.
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    QUIET.set(before);
+    result.map_err(|payload| said(payload.as_ref()))
+}
+
+/// What a panic said. Burn's own message is a form of several lines, of which the operation and
+/// the reasons matter.
+fn said(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a shape does not fit")
-        .to_owned()
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    let Some(text) = text else {
+        return "a shape does not fit".to_owned();
+    };
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = lines.filter_map(|line| {
+        if line.starts_with("===") || line == "Reason:" {
+            return None;
+        }
+        let line = line.strip_prefix("Operation: ").unwrap_or(line);
+        let numbered = line.split_once(". ");
+        let is_number = |(head, _): &(&str, &str)| head.bytes().all(|b| b.is_ascii_digit());
+        Some(numbered.filter(is_number).map_or(line, |(_, rest)| rest))
+    });
+    told.collect::<Vec<_>>().join(": ")
 }

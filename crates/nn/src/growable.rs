@@ -1,14 +1,12 @@
 //! What a user's model says of itself, and running it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use burgeon_core::CoreError;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
 use crate::checkpointing;
 use crate::copies::{detached, inference};
-use crate::error::{NnError, said};
+use crate::error::{NnError, quietly};
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::samples::{Samples, Targets};
@@ -131,9 +129,7 @@ pub fn predict<M: Growable>(
 /// # Errors
 /// What Burn said.
 pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<M::Output, String> {
-    // Model and input are not used again if this fails.
-    catch_unwind(AssertUnwindSafe(|| model.predict(input)))
-        .map_err(|payload| said(payload.as_ref()))
+    quietly(|| model.predict(input))
 }
 
 /// Outputs `[b, k]` of `model` for `batch`.

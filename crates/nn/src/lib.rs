@@ -1,8 +1,10 @@
 //! Any Burn model grows, as it is: trace, surgery and the grower.
 //!
 //! A model says by [`Growable`] what it reads and answers, and nothing else. Its own forward pass
-//! is traced: what it computes, which channels belong together, and where it may grow. One growth
-//! step is [`capture`](capture::capture) → criterion → selector (both of `burgeon-core`) →
+//! is traced ([`trace()`]): what it computes, which channels belong together, and where it may
+//! grow, which the trace's graph prints. The recorded operations are replayed with instruments,
+//! which find the curvature of each site and the losses of grown networks. One growth step is
+//! [`capture`](capture::capture) → criterion → selector (both of `burgeon-core`) →
 //! [`line_search`](grower::line_search) →
 //! [`apply_plan`](surgery::apply_plan) → [`carry_optimizer`](surgery::carry_optimizer);
 //! the [`Grower`] is only that, in a loop with training, observers and checkpoints.

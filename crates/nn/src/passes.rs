@@ -14,7 +14,7 @@ use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::replay::{Network, NoProbe, Value, Values};
 use crate::samples::Samples;
-use crate::sites::Grown;
+use crate::sites::VirtualGrowth;
 use crate::trace::{Trace, traced};
 
 /// A network in inference mode, samples, and the tensors of its passes over them, as far
@@ -89,13 +89,8 @@ impl<M: Growable> ForwardPasses<M> {
     ) -> Result<Losses, NnError> {
         let grown = match grid {
             [] => None,
-            _ => Some(Grown::new(&self.network, plan)?),
+            _ => Some(VirtualGrowth::of(&self.network, plan, grid)?),
         };
-        let steps: Vec<Network> = grown
-            .iter()
-            .flat_map(|g| grid.iter().map(|e| g.at(*e)))
-            .collect();
-        let changed = grown.as_ref().map(Grown::changed).unwrap_or_default();
         // Batches side by side: what each costs besides products would else run on one thread.
         let batches: Vec<Samples<M::Input>> = self.samples.batches(self.batch_size).collect();
         let of_batch = |(index, batch): (usize, &Samples<M::Input>)| {
@@ -109,22 +104,25 @@ impl<M: Growable> ForwardPasses<M> {
             };
             let inputs = batch.inputs().clone().into_values();
             let rows = batch.len();
-            let (mut found, keeps) = (Values::new(), !steps.is_empty());
+            let mut found = Values::new();
+            let keeps = |id| grown.as_ref().is_some_and(|g| g.needs().contains(&id));
             let values = match self.kept.get(index) {
                 Some(values) => values,
                 None => {
-                    let run = self.network.run(&inputs, rows, &|_| keeps, &mut NoProbe)?;
+                    let run = self.network.run(&inputs, rows, &keeps, &mut NoProbe)?;
                     found = run.1;
                     found.insert(self.network.trace.output, run.0);
                     &found
                 }
             };
-            let mut losses = Vec::with_capacity(1 + steps.len());
+            let mut losses = Vec::with_capacity(1 + grid.len());
             let before = values.get(&self.network.trace.output).cloned();
             let before = before.ok_or_else(|| NnError::Trace("it answers nothing".into()))?;
             losses.push(loss(before)?);
-            for network in &steps {
-                losses.push(loss(network.run_from(values, &changed, rows)?)?);
+            if let Some(grown) = &grown {
+                for output in grown.outputs(values, rows)? {
+                    losses.push(loss(output)?);
+                }
             }
             drop(found);
             Ok(losses)
@@ -138,7 +136,7 @@ impl<M: Growable> ForwardPasses<M> {
         let mean = |k: usize| sums.iter().map(|sums| sums[k]).sum::<f64>() / count;
         Ok(Losses {
             baseline: mean(0),
-            grown: (1..=steps.len()).map(mean).collect(),
+            grown: (1..=grid.len()).map(mean).collect(),
         })
     }
 }

@@ -81,13 +81,13 @@ pub(super) fn conv_references() -> Vec<Reference> {
     ["conv1", "depthwise", "conv2"].map(of).into()
 }
 
-type Parts<M, I> = (M, Samples<I>, Box<dyn Objective>);
+type ReferenceProblem<M, I> = (M, Samples<I>, Box<dyn Objective>);
 
 pub(super) fn mlp(
     case: &Case,
     arrays: &Arrays,
     backend: &dyn SplitBackend,
-) -> Result<Parts<Mlp, Tensor<2>>, ExperimentError> {
+) -> Result<ReferenceProblem<Mlp, Tensor<2>>, ExperimentError> {
     let device = backend.device();
     let mut hidden = Vec::new();
     while arrays.has_floats(&format!("w{}", hidden.len())) {
@@ -113,7 +113,7 @@ pub(super) fn conv(
     case: &Case,
     arrays: &Arrays,
     backend: &dyn SplitBackend,
-) -> Result<Parts<ConvNet, Tensor<4>>, ExperimentError> {
+) -> Result<ReferenceProblem<ConvNet, Tensor<4>>, ExperimentError> {
     let device = backend.device();
     let layer = |name: &str, weight, stride| -> Result<ConvNorm, ExperimentError> {
         Ok(ConvNorm {

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Judged, Method, Outcome, Recipe, accuracy, curve_figure, end_series, from_scratch,
-    grown_unit, judged_columns, judged_row, parameters, parts,
+    Grown, Method, NetworkResult, Outcome, Recipe, accuracy, curve_figure, end_series,
+    from_scratch, grown_unit, parameters, result_columns, result_row, sample_sets,
 };
 use super::nets::{ConvNet, Mlp};
 use super::notes::{TUNING_NOTE, capture_note, prediction_note};
@@ -118,10 +118,10 @@ impl Study for Digits {
                     ExperimentError::Settings(format!("`{unit}` is no unit of this study"))
                 })?;
                 let recipe = mlp_recipe();
-                let parts = parts(&set, recipe.held, seed, context)?;
+                let sets = sample_sets(&set, recipe.held, seed, context)?;
                 let widths = [width, width];
                 Outcome {
-                    network: from_scratch(context, &parts, &recipe, seed, &widths, mlp)?,
+                    network: from_scratch(context, &sets, &recipe, seed, &widths, mlp)?,
                     same_widths: None,
                 }
             }
@@ -160,16 +160,16 @@ fn scale_note(seeds: usize) -> String {
     format!("official split, 10 % of the training set held, {seeds} seeds, mean ± deviation")
 }
 
-fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table {
+fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -> Table {
     let mut rows = vec![
-        judged_row("grown by S2D", &mlp.s2d),
-        judged_row("grown at random", &mlp.random),
-        judged_row("S2D's widths from scratch", &mlp.same_widths),
+        result_row("grown by S2D", &mlp.s2d),
+        result_row("grown at random", &mlp.random),
+        result_row("S2D's widths from scratch", &mlp.same_widths),
     ];
     rows.extend(
         sweep
             .iter()
-            .map(|(width, runs)| judged_row(&format!("scratch {width}-{width}"), runs)),
+            .map(|(width, runs)| result_row(&format!("scratch {width}-{width}"), runs)),
     );
     Table {
         name: "digits-mlp".into(),
@@ -177,7 +177,7 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table
             "optdigits, MLP 64-h₁-h₂-10 grown from 2-2 ({})",
             scale_note(seeds)
         ),
-        columns: judged_columns(),
+        columns: result_columns(),
         rows,
         notes: vec![
             smallest_note(mlp, sweep),
@@ -193,7 +193,7 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> Table
 
 /// Whether the grown MLP reaches the target with fewer parameters than the smallest
 /// from-scratch MLP of equal accuracy.
-fn smallest_note(mlp: &Grown, sweep: &[(usize, Vec<Judged>)]) -> String {
+fn smallest_note(mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -> String {
     let (reached, _) = accuracy(&mlp.s2d);
     let (own, _) = parameters(&mlp.s2d);
     let target = 100.0 * TARGET;
@@ -230,11 +230,11 @@ fn conv_table(seeds: usize, conv: &Grown) -> Table {
             "optdigits, two 3×3 convolutions with BatchNorm grown from 2-2 channels ({})",
             scale_note(seeds)
         ),
-        columns: judged_columns(),
+        columns: result_columns(),
         rows: vec![
-            judged_row("grown by S2D", &conv.s2d),
-            judged_row("grown at random", &conv.random),
-            judged_row("S2D's widths from scratch", &conv.same_widths),
+            result_row("grown by S2D", &conv.s2d),
+            result_row("grown at random", &conv.random),
+            result_row("S2D's widths from scratch", &conv.same_widths),
         ],
         notes: vec![
             prediction_note("S2D", &conv.s2d),
@@ -249,7 +249,7 @@ fn figure(
     network: &str,
     seeds: usize,
     grown: &Grown,
-    sweep: Vec<(usize, Vec<Judged>)>,
+    sweep: Vec<(usize, Vec<NetworkResult>)>,
 ) -> Figure {
     let same_widths = std::slice::from_ref(&grown.same_widths);
     let mut ends = vec![end_series(
@@ -257,7 +257,7 @@ fn figure(
         same_widths,
     )];
     if !sweep.is_empty() {
-        let runs: Vec<Vec<Judged>> = sweep.into_iter().map(|(_, runs)| runs).collect();
+        let runs: Vec<Vec<NetworkResult>> = sweep.into_iter().map(|(_, runs)| runs).collect();
         ends.push(end_series("from scratch, at the end", &runs));
     }
     let title = format!("optdigits, {network}: accuracy against parameters ({seeds} seeds)");

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::images::{
-    Grown, Method, Recipe, curve_figure, end_series, grown_unit, judged_columns, judged_row,
+    Grown, Method, Recipe, curve_figure, end_series, grown_unit, result_columns, result_row,
 };
 use super::nets::ConvNet;
 use super::notes::{capture_note, prediction_note};
@@ -95,11 +95,11 @@ impl Study for Fashion {
         let table = Table {
             name: "fashion".into(),
             title: format!("Fashion-MNIST, two 3×3 convolutions grown from 2-2 channels ({note})"),
-            columns: judged_columns(),
+            columns: result_columns(),
             rows: vec![
-                judged_row("grown by S2D", &grown.s2d),
-                judged_row("grown at random", &grown.random),
-                judged_row("S2D's widths from scratch", &grown.same_widths),
+                result_row("grown by S2D", &grown.s2d),
+                result_row("grown at random", &grown.random),
+                result_row("S2D's widths from scratch", &grown.same_widths),
             ],
             notes: vec![
                 prediction_note("S2D", &grown.s2d),

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::growth::initialise;
-use super::images::{Parts, Recipe, parts, trained};
+use super::images::{Recipe, SampleSets, sample_sets, trained};
 use super::nets::ConvNet;
 use super::{decode, encode};
 use crate::error::ExperimentError;
@@ -112,7 +112,7 @@ impl FastVsExact {
     /// Grows `model` once by `method`.
     fn split(
         context: &UnitContext,
-        parts: &Parts,
+        sets: &SampleSets,
         recipe: &Recipe,
         model: &ConvNet,
         captured: &Samples<Tensor<4>>,
@@ -153,18 +153,18 @@ impl FastVsExact {
         let chosen = Fraction::new(FRACTION)?.select(candidates, budget)?;
         let plan = Plan::new(SteepestDescent.name(), chosen);
         let grid = StepSize::line_search().grid();
-        let search = line_search(model, &plan, &grid, &CrossEntropy, parts.held(), 512)?;
+        let search = line_search(model, &plan, &grid, &CrossEntropy, sets.held(), 512)?;
         let (epsilon, loss_after) = search.best.unwrap_or((0.0, search.baseline));
         let trace = trace(model, captured)?;
         let (grown, _) = apply_plan(model, trace.graph(), &plan, epsilon)?;
-        let grown = trained(context, parts, recipe, 1, (1, rate(recipe)), grown)?.0;
+        let grown = trained(context, sets, recipe, 1, (1, rate(recipe)), grown)?.0;
         let split = Split {
             method,
             seconds,
             gain,
             agreement: 1.0,
             loss_after,
-            loss_trained: evaluate(&grown, &CrossEntropy, parts.held(), 512)?.loss,
+            loss_trained: evaluate(&grown, &CrossEntropy, sets.held(), 512)?.loss,
         };
         Ok((split, plan))
     }
@@ -217,20 +217,20 @@ impl Study for FastVsExact {
         })?;
         let set = load(DataSet::FashionMnist, &context.settings.data)?;
         let recipe = recipe(&context.settings);
-        let parts = parts(&set, recipe.held, seed, context)?
+        let sets = sample_sets(&set, recipe.held, seed, context)?
             .with_train_samples(samples(&context.settings), seed);
         let backend = context.backend()?;
         let model = initialise(backend.as_ref(), seed, |device| {
             ConvNet::new(28, widths, set.classes, device)
         })?;
         let length = (recipe.phase_epochs, rate(&recipe));
-        let model = trained(context, &parts, &recipe, seed, length, model)?.0;
-        let captured = parts.train().sample(recipe.capture, seed);
+        let model = trained(context, &sets, &recipe, seed, length, model)?.0;
+        let captured = sets.train().sample(recipe.capture, seed);
         let mut splits = Vec::new();
         let mut exact: Option<Plan> = None;
         for method in METHODS {
             let (mut split, plan) =
-                Self::split(context, &parts, &recipe, &model, &captured, method)?;
+                Self::split(context, &sets, &recipe, &model, &captured, method)?;
             split.agreement = exact.as_ref().map_or(1.0, |exact| agreement(&plan, exact));
             exact.get_or_insert(plan);
             splits.push(split);
@@ -238,7 +238,7 @@ impl Study for FastVsExact {
         encode(&Outcome {
             widths: widths.to_vec(),
             fan_in: 9 * widths[0],
-            loss_before: evaluate(&model, &CrossEntropy, parts.held(), 512)?.loss,
+            loss_before: evaluate(&model, &CrossEntropy, sets.held(), 512)?.loss,
             splits,
         })
     }

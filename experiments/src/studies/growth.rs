@@ -33,12 +33,12 @@ pub(super) fn initialise<M: Growable>(
 }
 
 /// Tells how a unit goes, an epoch a line.
-struct Telling {
+struct ProgressReporter {
     unit: String,
     progress: Sender<UnitEvent>,
 }
 
-impl Observer for Telling {
+impl Observer for ProgressReporter {
     fn notify(&mut self, event: Event<'_>) -> Result<(), NnError> {
         if let Event::Epoch(record) = event {
             let held = match record.held.accuracy {
@@ -69,7 +69,7 @@ pub(super) fn grow<M: Growable>(
     let config = config.with_mixed_precision(context.settings.mixed_precision);
     let mut grower = Grower::boxed(config, context.backend()?, task, model, optimizer)?
         .interrupt_by(context.interrupt.clone())
-        .observe(Telling {
+        .observe(ProgressReporter {
             unit: context.unit.clone(),
             progress: context.progress.clone(),
         });

@@ -26,7 +26,7 @@ const WEIGHT_DECAY: f32 = 0.1;
 /// How a network is grown and trained.
 #[derive(Debug, Clone)]
 pub(super) struct Recipe {
-    /// Channels or neurons of the growable layers at the start.
+    /// Channels or neurons of the layers that grow, at the start.
     pub start: Vec<usize>,
     /// Trained parameters at most.
     pub budget: u64,
@@ -48,9 +48,9 @@ pub(super) struct Recipe {
     pub held: f64,
 }
 
-/// A trained network, judged.
+/// What became of a trained network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Judged {
+pub(super) struct NetworkResult {
     pub widths: Vec<usize>,
     pub parameters: u64,
     pub test_accuracy: f64,
@@ -70,16 +70,16 @@ pub(super) struct Judged {
 /// What a unit found.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
-    pub network: Judged,
+    pub network: NetworkResult,
     /// The grown network's final widths, trained from scratch.
-    pub same_widths: Option<Judged>,
+    pub same_widths: Option<NetworkResult>,
 }
 
 /// The grown networks of one kind and their baselines.
 pub(super) struct Grown {
-    pub s2d: Vec<Judged>,
-    pub random: Vec<Judged>,
-    pub same_widths: Vec<Judged>,
+    pub s2d: Vec<NetworkResult>,
+    pub random: Vec<NetworkResult>,
+    pub same_widths: Vec<NetworkResult>,
 }
 
 impl Grown {
@@ -94,7 +94,7 @@ impl Grown {
 }
 
 /// Samples of a unit: training, held, test.
-pub(super) struct Parts {
+pub(super) struct SampleSets {
     train: Samples<Tensor<4>>,
     held: Samples<Tensor<4>>,
     test: Samples<Tensor<4>>,
@@ -109,7 +109,7 @@ pub(super) enum Method {
     Random,
 }
 
-impl Parts {
+impl SampleSets {
     pub fn train(&self) -> &Samples<Tensor<4>> {
         &self.train
     }
@@ -129,16 +129,16 @@ impl Parts {
     }
 }
 
-pub(super) fn parts(
+pub(super) fn sample_sets(
     set: &ImageSet,
     held: f64,
     seed: u64,
     context: &UnitContext,
-) -> Result<Parts, ExperimentError> {
+) -> Result<SampleSets, ExperimentError> {
     let device = context.backend()?.device();
     let train = samples(&set.train, set.classes, &device)?;
     let (train, held) = train.split_off(held, seed)?;
-    Ok(Parts {
+    Ok(SampleSets {
         train,
         held,
         test: samples(&set.test, set.classes, &device)?,
@@ -170,12 +170,12 @@ pub(super) fn grown_unit<M: Growable<Input = Tensor<4>>>(
     method: Method,
     make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
 ) -> Result<Outcome, ExperimentError> {
-    let parts = parts(set, recipe.held, seed, context)?;
-    let network = grown(context, &parts, recipe, seed, method, &make)?;
+    let sets = sample_sets(set, recipe.held, seed, context)?;
+    let network = grown(context, &sets, recipe, seed, method, &make)?;
     let same_widths = match method {
         Method::SteepestDescent => {
             let widths = &network.widths;
-            Some(from_scratch(context, &parts, recipe, seed, widths, &make)?)
+            Some(from_scratch(context, &sets, recipe, seed, widths, &make)?)
         }
         Method::Signed(_) | Method::Random => None,
     };
@@ -193,20 +193,20 @@ pub(super) fn grown_network<M: Growable<Input = Tensor<4>>>(
     seed: u64,
     method: Method,
     make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
-) -> Result<Judged, ExperimentError> {
-    let parts = parts(set, recipe.held, seed, context)?;
-    grown(context, &parts, recipe, seed, method, make)
+) -> Result<NetworkResult, ExperimentError> {
+    let sets = sample_sets(set, recipe.held, seed, context)?;
+    grown(context, &sets, recipe, seed, method, make)
 }
 
 /// Grows a network from `recipe.start`, then trains it with a falling rate.
 fn grown<M: Growable<Input = Tensor<4>>>(
     context: &UnitContext,
-    parts: &Parts,
+    sets: &SampleSets,
     recipe: &Recipe,
     seed: u64,
     method: Method,
     make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
-) -> Result<Judged, ExperimentError> {
+) -> Result<NetworkResult, ExperimentError> {
     let selector = Fraction::new(recipe.fraction)?;
     let config = match method {
         Method::SteepestDescent => GrowerConfig::new(SteepestDescent, selector),
@@ -238,30 +238,30 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         make(&recipe.start, d)
     })?;
     let optimizer = optimizer();
-    let (model, growing) = grow(context, config, task(parts), model, optimizer, true)?;
-    finish(context, parts, recipe, seed, model, growing)
+    let (model, growing) = grow(context, config, task(sets), model, optimizer, true)?;
+    finish(context, sets, recipe, seed, model, growing)
 }
 
 /// Trains a network of fixed `widths` for as long as a grown one.
 pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
     context: &UnitContext,
-    parts: &Parts,
+    sets: &SampleSets,
     recipe: &Recipe,
     seed: u64,
     widths: &[usize],
     make: impl Fn(&[usize], &Device) -> Result<M, NnError>,
-) -> Result<Judged, ExperimentError> {
+) -> Result<NetworkResult, ExperimentError> {
     let epochs = recipe.phase_epochs * (recipe.max_growths + 1);
     let model = initialise(context.backend()?.as_ref(), seed, |d| make(widths, d))?;
     let rate = LearningRate::Constant(recipe.rate);
-    let (model, training) = trained(context, parts, recipe, seed, (epochs, rate), model)?;
-    finish(context, parts, recipe, seed, model, training)
+    let (model, training) = trained(context, sets, recipe, seed, (epochs, rate), model)?;
+    finish(context, sets, recipe, seed, model, training)
 }
 
 /// `model` after so many epochs of training at a rate, without growth.
 pub(super) fn trained<M: Growable<Input = Tensor<4>>>(
     context: &UnitContext,
-    parts: &Parts,
+    sets: &SampleSets,
     recipe: &Recipe,
     seed: u64,
     (epochs, rate): (usize, LearningRate),
@@ -273,26 +273,26 @@ pub(super) fn trained<M: Growable<Input = Tensor<4>>>(
         .with_max_growths(0)
         .with_learning_rate(rate)
         .with_max_epochs(epochs);
-    grow(context, config, task(parts), model, optimizer(), false)
+    grow(context, config, task(sets), model, optimizer(), false)
 }
 
 /// Training with a falling rate, then the run's judgement on the test set.
 fn finish<M: Growable<Input = Tensor<4>>>(
     context: &UnitContext,
-    parts: &Parts,
+    sets: &SampleSets,
     recipe: &Recipe,
     seed: u64,
     model: M,
     growing: GrowerState,
-) -> Result<Judged, ExperimentError> {
+) -> Result<NetworkResult, ExperimentError> {
     let falling = LearningRate::Cosine {
         initial: recipe.rate,
         last: 0.0,
         epochs: recipe.final_epochs,
     };
     let length = (recipe.final_epochs, falling);
-    let (model, state) = trained(context, parts, recipe, seed, length, model)?;
-    let test = evaluate(&model, &CrossEntropy, &parts.test, 512)?;
+    let (model, state) = trained(context, sets, recipe, seed, length, model)?;
+    let test = evaluate(&model, &CrossEntropy, &sets.test, 512)?;
     let ends = growing
         .epochs
         .chunks(recipe.phase_epochs)
@@ -306,8 +306,8 @@ fn finish<M: Growable<Input = Tensor<4>>>(
         .journal
         .iter()
         .filter(|r| r.verdict != Verdict::Committed);
-    let widths = trace(&model, &parts.held)?.graph().widths();
-    Ok(Judged {
+    let widths = trace(&model, &sets.held)?.graph().widths();
+    Ok(NetworkResult {
         widths: widths.into_iter().map(|(_, width)| width).collect(),
         parameters: parameter_count(&model),
         test_accuracy: test.accuracy.unwrap_or_default(),
@@ -339,28 +339,28 @@ pub(super) fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> Grower
         .with_seed(seed)
 }
 
-pub(super) fn task(parts: &Parts) -> Task<Tensor<4>> {
+pub(super) fn task(sets: &SampleSets) -> Task<Tensor<4>> {
     Task {
         objective: Box::new(CrossEntropy),
-        train: parts.train.clone(),
-        held: parts.held.clone(),
+        train: sets.train.clone(),
+        held: sets.held.clone(),
     }
 }
 
 /// Mean and deviation of the test accuracy, in percent.
-pub(super) fn accuracy(runs: &[Judged]) -> (f64, f64) {
+pub(super) fn accuracy(runs: &[NetworkResult]) -> (f64, f64) {
     let values: Vec<f64> = runs.iter().map(|run| 100.0 * run.test_accuracy).collect();
     mean_deviation(&values)
 }
 
 /// Mean and deviation of the number of parameters.
-pub(super) fn parameters(runs: &[Judged]) -> (f64, f64) {
+pub(super) fn parameters(runs: &[NetworkResult]) -> (f64, f64) {
     let values: Vec<f64> = runs.iter().map(|run| run.parameters as f64).collect();
     mean_deviation(&values)
 }
 
-/// Column heads of [`judged_row`].
-pub(super) fn judged_columns() -> Vec<String> {
+/// Column heads of [`result_row`].
+pub(super) fn result_columns() -> Vec<String> {
     let heads = [
         "network",
         "final widths",
@@ -373,7 +373,7 @@ pub(super) fn judged_columns() -> Vec<String> {
 }
 
 /// A table's row on runs of one kind.
-pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
+pub(super) fn result_row(label: &str, runs: &[NetworkResult]) -> Vec<String> {
     let mut widths: Vec<String> = runs
         .iter()
         .map(|run| {
@@ -398,8 +398,8 @@ pub(super) fn judged_row(label: &str, runs: &[Judged]) -> Vec<String> {
 }
 
 /// Held accuracy at the end of training for each group of runs, by parameters.
-pub(super) fn end_series(label: &str, groups: &[Vec<Judged>]) -> Series {
-    let point = |runs: &Vec<Judged>| {
+pub(super) fn end_series(label: &str, groups: &[Vec<NetworkResult>]) -> Series {
+    let point = |runs: &Vec<NetworkResult>| {
         let held: Vec<f64> = runs.iter().map(|run| 100.0 * run.held_accuracy).collect();
         let (y, deviation) = mean_deviation(&held);
         Point {
@@ -419,8 +419,8 @@ pub(super) fn end_series(label: &str, groups: &[Vec<Judged>]) -> Series {
 pub(super) fn curve_figure(
     name: &str,
     title: String,
-    s2d: &[Judged],
-    random: &[Judged],
+    s2d: &[NetworkResult],
+    random: &[NetworkResult],
     ends: Vec<Series>,
 ) -> Figure {
     let named = [("grown by S2D", s2d), ("grown at random", random)];
@@ -431,10 +431,10 @@ pub(super) fn curve_figure(
 pub(super) fn curve_pair_figure(
     name: &str,
     title: String,
-    named: &[(&str, &[Judged])],
+    named: &[(&str, &[NetworkResult])],
     ends: Vec<Series>,
 ) -> Figure {
-    let curve = |label: &str, runs: &[Judged]| {
+    let curve = |label: &str, runs: &[NetworkResult]| {
         let phases = runs.iter().map(|run| run.curve.len()).min().unwrap_or(0);
         let points = (0..phases).map(|phase| {
             let sizes: Vec<f64> = runs.iter().map(|r| r.curve[phase].0 as f64).collect();

@@ -1,6 +1,6 @@
 //! What tables of the image studies say below their rows.
 
-use super::images::{Judged, Recipe};
+use super::images::{NetworkResult, Recipe};
 use crate::statistics::correlation;
 
 /// What a reader of test accuracies must know of the recipes.
@@ -17,7 +17,7 @@ pub(super) fn capture_note(recipe: &Recipe) -> String {
 }
 
 /// A sentence on the steps of a method with line search.
-pub(super) fn prediction_note(method: &str, runs: &[Judged]) -> String {
+pub(super) fn prediction_note(method: &str, runs: &[NetworkResult]) -> String {
     let pairs: Vec<(f64, f64)> = runs.iter().flat_map(|run| run.decreases.clone()).collect();
     let refused: usize = runs.iter().map(|run| run.refused).sum();
     if pairs.len() < 2 {

@@ -8,7 +8,7 @@ use burgeon_nn::grower::SiteGrowth;
 use serde_json::Value;
 
 use super::images::{
-    Judged, Method, Recipe, curve_pair_figure, grown_network, judged_columns, judged_row,
+    Method, NetworkResult, Recipe, curve_pair_figure, grown_network, result_columns, result_row,
 };
 use super::notes::{TUNING_NOTE, capture_note, prediction_note};
 use super::{digits, encode, fashion, method_and_seed, method_units, results_of};
@@ -85,7 +85,7 @@ impl Study for SignedClassify {
             if is_digits { "digits" } else { "fashion" },
             &context.settings,
         );
-        let judged = if is_digits {
+        let network = if is_digits {
             grown_network(
                 context,
                 &optdigits::load()?,
@@ -98,7 +98,7 @@ impl Study for SignedClassify {
             let set = load(DataSet::FashionMnist, &context.settings.data)?;
             grown_network(context, &set, &recipe, seed, method, fashion::net)?
         };
-        encode(&judged)
+        encode(&network)
     }
 
     fn report(
@@ -108,16 +108,16 @@ impl Study for SignedClassify {
     ) -> Result<Report, ExperimentError> {
         let mut report = Report::default();
         for set in SETS {
-            let plain: Vec<Judged> = results_of(results, &format!("{set}.s2d"))?;
-            let signed: Vec<Judged> = results_of(results, &format!("{set}.s3d"))?;
+            let plain: Vec<NetworkResult> = results_of(results, &format!("{set}.s2d"))?;
+            let signed: Vec<NetworkResult> = results_of(results, &format!("{set}.s3d"))?;
             let title = title(set, settings);
             report.tables.push(Table {
                 name: format!("s3d-{set}"),
                 title: title.clone(),
-                columns: judged_columns(),
+                columns: result_columns(),
                 rows: vec![
-                    judged_row("grown by S2D", &plain),
-                    judged_row("grown by S3D", &signed),
+                    result_row("grown by S2D", &plain),
+                    result_row("grown by S3D", &signed),
                 ],
                 notes: vec![
                     paired_note(&plain, &signed),
@@ -157,8 +157,8 @@ fn recipe(set: &str, settings: &StudySettings) -> Recipe {
 }
 
 /// The paired difference of test accuracies, and whether it is more than noise.
-fn paired_note(plain: &[Judged], signed: &[Judged]) -> String {
-    let percent = |runs: &[Judged]| -> Vec<f64> {
+fn paired_note(plain: &[NetworkResult], signed: &[NetworkResult]) -> String {
+    let percent = |runs: &[NetworkResult]| -> Vec<f64> {
         runs.iter().map(|run| 100.0 * run.test_accuracy).collect()
     };
     let (plain, signed) = (percent(plain), percent(signed));
@@ -181,7 +181,12 @@ fn paired_note(plain: &[Judged], signed: &[Judged]) -> String {
 }
 
 /// What growing did, layer by layer.
-fn scheme_table(set: &str, title: &str, plain: &[Judged], signed: &[Judged]) -> Table {
+fn scheme_table(
+    set: &str,
+    title: &str,
+    plain: &[NetworkResult],
+    signed: &[NetworkResult],
+) -> Table {
     let mut rows = Vec::new();
     for (method, runs) in [("S2D", plain), ("S3D", signed)] {
         let mut sites: BTreeMap<&str, Vec<&SiteGrowth>> = BTreeMap::new();

@@ -8,7 +8,7 @@ use super::operator::{Directions, SiteShape, SplittingOperator};
 use crate::error::CoreError;
 
 /// Splitting matrices of any smooth neurons `σ(θ, x)`, a gated unit for example, by central
-/// differences of first-order gradients (MATH §1):
+/// differences of first-order gradients:
 ///
 /// `S v = d/dt ∇_θ E[g·σ(θ + t v, x)] ≈ [∇(θ + hv) − ∇(θ − hv)] / 2h`,
 ///

@@ -49,7 +49,7 @@ pub(crate) struct Edit {
 ///
 /// In a copy's own slices the value stays and the gradient becomes `w_i` times the
 /// parent's; where it is read the value becomes `w_i` times the parent's and
-/// the gradient stays (MATH §7).
+/// the gradient stays.
 #[derive(Debug, Clone, Default)]
 pub struct ParamEdits {
     pub(crate) edits: HashMap<ParamId, Edit>,

@@ -1,17 +1,22 @@
 //! What a grower refuses before it starts.
 
+use std::sync::Arc;
+
 use burgeon_core::SplitBackend;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Tensor};
 
 use super::Task;
+use crate::capture::Pass;
 use crate::copies::detached;
 use crate::error::NnError;
 use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::samples::Targets;
+use crate::sites::{CapturedSite, JetOperator};
 use crate::surgery::optimizer_tensors;
+use crate::trace::Trace;
 
 /// Checks that model, samples and backend are on one device.
 ///
@@ -129,4 +134,27 @@ pub(super) fn check_optimizer_type<M: Growable>(
          {default:?} after a growth: train in {default:?}, by an optimizer that keeps no state, or \
          make {dtype:?} the default type by `Device::configure` when the program starts"
     )))
+}
+
+/// Checks that the curvature of every site can be had, on a few samples: a function that jumps has
+/// none.
+///
+/// # Errors
+/// [`NnError::Operation`] that names the operation.
+pub(super) fn check_curvature<M: Growable>(
+    model: &M,
+    trace: &Arc<Trace>,
+    backend: &dyn SplitBackend,
+    task: &Task<M::Input>,
+) -> Result<(), NnError> {
+    let few: Vec<usize> = (0..task.train.len().min(2)).collect();
+    let few = task.train.subset(&few)?;
+    let objective = task.objective.as_ref();
+    let pass = Pass::new(model, trace.clone(), objective, &few, few.len(), backend)?;
+    for (form, site) in pass.forms.iter().zip(pass.run(0, false)?.sites) {
+        if let CapturedSite::Jets(jets) = site {
+            JetOperator::new(&pass.network, form, vec![jets]).check()?;
+        }
+    }
+    Ok(())
 }

@@ -355,7 +355,7 @@ impl<M: Growable> Grower<M> {
     }
 }
 
-/// Rounding that a right surgery may show at ε = 0 (MATH §6.1).
+/// Rounding that a right surgery may show at ε = 0.
 fn zero_bound<M: Growable>(model: &M) -> f64 {
     let weights = crate::stored::collect(model);
     let single = |weight: &crate::stored::Weight| weight.data.dtype() != burn::tensor::DType::F64;

@@ -35,7 +35,7 @@ use crate::objective::Objective;
 use crate::observer::{Event, Observer};
 use crate::ports::Input;
 use crate::samples::Samples;
-use crate::trace::Trace;
+use crate::trace::{Trace, trace, uncompared};
 use config::Values;
 
 /// The type of products in mixed precision: it has the range of f32, so that gradients need no
@@ -99,8 +99,8 @@ impl<M: Growable> Grower<M> {
     ///
     /// # Errors
     /// [`NnError::Settings`] for settings that contradict each other or the model,
-    /// [`NnError::Topology`] for a topology that does not fit, [`NnError::Data`] for
-    /// targets that do not fit the outputs.
+    /// [`NnError::Trace`] or [`NnError::Operation`] for a model that cannot be traced or
+    /// replayed, [`NnError::Data`] for targets that do not fit the outputs.
     pub fn new(
         config: GrowerConfig,
         backend: impl SplitBackend + 'static,
@@ -142,10 +142,13 @@ impl<M: Growable> Grower<M> {
             let batch_size = config.values.batch_size;
             check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
         }
+        let trace = config.values.widths.apply(trace(&model, &task.train)?)?;
+        if config.criterion.needs_curvature() {
+            checks::check_curvature(&model, &trace, backend.as_ref(), &task)?;
+        }
         if let Some(dtype) = dtype {
             checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
         }
-        let trace = config.values.widths.traced(&model, &task.train)?;
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&graph_layers(trace.graph()));
             if budget < cost {
@@ -222,7 +225,9 @@ impl<M: Growable> Grower<M> {
 
     /// Goes on with `model`, which is traced anew.
     fn replace_model(&mut self, model: M) -> Result<(), NnError> {
-        self.trace = self.config.values.widths.traced(&model, &self.task.train)?;
+        // That a replay answers as the model does was checked when the run began.
+        let trace = uncompared(&model, &self.task.train)?;
+        self.trace = self.config.values.widths.apply(trace)?;
         self.model = model;
         Ok(())
     }

@@ -8,9 +8,7 @@ use burgeon_graph::Graph;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NnError;
-use crate::growable::Growable;
-use crate::samples::Samples;
-use crate::trace::{Trace, trace};
+use crate::trace::Trace;
 
 /// Limits to the widths of sites: sites that are left out, widths that are capped, and a number
 /// that widths are kept multiples of.
@@ -64,16 +62,11 @@ impl WidthLimits {
         Ok(())
     }
 
-    /// The trace of `model` in which the sites that are left out are frozen.
+    /// `trace` with the sites that are left out frozen.
     ///
     /// # Errors
-    /// As [`trace`]; [`NnError::Settings`] for a site that the model does not have.
-    pub(super) fn traced<M: Growable>(
-        &self,
-        model: &M,
-        samples: &Samples<M::Input>,
-    ) -> Result<Arc<Trace>, NnError> {
-        let mut trace = trace(model, samples)?;
+    /// [`NnError::Settings`] for a site that the model does not have.
+    pub(super) fn apply(&self, mut trace: Trace) -> Result<Arc<Trace>, NnError> {
         for name in self.left_out.iter().chain(self.caps.keys()) {
             if find(trace.graph(), name).is_none() {
                 let sites = trace.graph().sites().iter();

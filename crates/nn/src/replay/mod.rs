@@ -6,6 +6,7 @@
 mod evaluate;
 mod jet;
 mod kind;
+mod known;
 mod network;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use thiserror::Error;
 pub(crate) use evaluate::evaluate;
 pub(crate) use jet::{Jet, jet};
 pub(crate) use kind::kind;
+pub(crate) use known::worth_keeping;
 pub use network::Network;
 #[cfg(test)]
 pub(crate) use network::Parameters;

@@ -1,7 +1,6 @@
 //! A traced model with its parameters on a device.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use burgeon_graph::GroupId;
@@ -13,7 +12,7 @@ use burn::tensor::{Bool, DType, Int, Slice, Tensor};
 
 use super::{Frame, Value, evaluate};
 use crate::copies::inference;
-use crate::error::{NnError, said};
+use crate::error::{NnError, quietly};
 use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::trace::Trace;
@@ -174,29 +173,42 @@ impl Network {
             }
         }
         for (index, operation) in trace.operations.iter().enumerate() {
-            let ends = &trace.last_uses[index];
             let mut read = operation.inputs();
-            if read.any(|tensor| values.contains_key(&tensor.id)) || widened(operation) {
-                let output = self.operation(index, batch, &mut |tensor| {
-                    let once = operation.inputs().filter(|t| t.id == tensor.id).count() == 1;
-                    let own = match once && ends.contains(&tensor.id) {
-                        true => values.remove(&tensor.id),
-                        false => values.get(&tensor.id).cloned(),
-                    };
-                    own.or_else(|| before.get(&tensor.id).cloned())
-                        .or_else(|| self.in_frame(batch, |frame| self.still(tensor.id, frame)))
-                })?;
-                if let Some(made) = operation.outputs().next() {
-                    values.insert(made.id, output);
-                }
-            }
-            for id in ends {
-                values.remove(id);
+            if read.any(|t| values.contains_key(&t.id)) || widened(operation) {
+                self.renew(index, batch, &mut values, before)?;
             }
         }
         let output = values.remove(&trace.output);
         let output = output.or_else(|| before.get(&trace.output).cloned());
         output.ok_or_else(|| NnError::Trace("it answers nothing".into()))
+    }
+
+    /// Does operation number `index` on `values`, and on what is `before` where they have nothing;
+    /// values that nothing later reads go.
+    pub(crate) fn renew(
+        &self,
+        index: usize,
+        batch: usize,
+        values: &mut Values,
+        before: &Values,
+    ) -> Result<(), NnError> {
+        let operation = &self.trace.operations[index];
+        let ends = &self.trace.last_uses[index];
+        let output = self.operation(index, batch, &mut |tensor| {
+            let once = operation.inputs().filter(|t| t.id == tensor.id).count() == 1;
+            let own = match once && ends.contains(&tensor.id) {
+                true => values.remove(&tensor.id),
+                false => values.get(&tensor.id).cloned(),
+            };
+            let known = own.or_else(|| before.get(&tensor.id).cloned());
+            let still = || self.in_frame(batch, |frame| self.still(tensor.id, frame));
+            known.or_else(still)
+        })?;
+        values.extend(output_of(operation).map(|made| (made, output)));
+        for id in ends {
+            values.remove(id);
+        }
+        Ok(())
     }
 
     /// Parameters, constants and inputs.
@@ -250,11 +262,11 @@ impl Network {
                 })
             })
         };
-        match catch_unwind(AssertUnwindSafe(run)) {
+        match quietly(run) {
             Ok(_) if missing => Err(self.refused(index, "an operand is not known")),
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.refused(index, &error.to_string())),
-            Err(payload) => Err(self.refused(index, &said(payload.as_ref()))),
+            Err(said) => Err(self.refused(index, &said)),
         }
     }
 

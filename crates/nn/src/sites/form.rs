@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use burgeon_core::{Activation, Window};
-use burgeon_graph::{Operation, Role, Site, Smoothness};
+use burgeon_graph::{GroupId, Operation, Role, Site, Smoothness};
 use burn::backend::capture::TensorId;
 use burn::backend::ir::{
-    ActivationOperationIr, FloatOperationIr, ModuleOperationIr, NumericOperationIr, OperationIr,
+    ActivationOperationIr, BaseOperationIr, FloatOperationIr, ModuleOperationIr,
+    NumericOperationIr, OperationIr,
 };
 
 use crate::replay::output_of;
@@ -16,7 +17,7 @@ use crate::trace::Trace;
 #[derive(Debug, Clone)]
 pub(crate) enum Form {
     /// `σ(c θᵀx)`: curvature weights `W = g ∘ σ″(z) ∘ c²` and the rows `x` say all.
-    Pointwise(Pointwise),
+    Pointwise(Box<Pointwise>),
     /// Anything else: second-order jets through the site's operations.
     Jets,
 }
@@ -34,6 +35,8 @@ pub(crate) struct Pointwise {
     pub z: TensorId,
     /// The operations from `z` to `a`.
     pub sigma: Vec<usize>,
+    /// All operations on the channels from the producer on that lie before `a`, in their order.
+    pub chain: Vec<usize>,
     /// The post-activation, behind which everything is linear up to the edges.
     pub a: TensorId,
     /// Where σ is one that the backends know.
@@ -64,7 +67,10 @@ enum State {
 
 impl Form {
     pub fn of(trace: &Trace, site: &Site) -> Self {
-        Pointwise::of(trace, site).map_or(Self::Jets, Self::Pointwise)
+        match Pointwise::of(trace, site) {
+            Some(form) => Self::Pointwise(Box::new(form)),
+            None => Self::Jets,
+        }
     }
 }
 
@@ -85,17 +91,15 @@ impl Pointwise {
             return None;
         }
         // One operation makes the channels, of the parameter itself.
-        let (&first, rest) = site.nodes().split_first()?;
-        let is_weight = |tensor: TensorId| trace.parameters.get(&tensor) == Some(&parameter.id);
+        let of_data = |index: &usize| !graph.is_of_parameters(&graph.nodes()[*index]);
+        let nodes: Vec<usize> = site.nodes().iter().copied().filter(of_data).collect();
+        let (&first, rest) = nodes.split_first()?;
+        let is_weight = |tensor: TensorId| trace.weight(tensor) == Some(parameter.id);
         let operation = &trace.operations[first];
         let (input, reads) = producer_of(operation, &is_weight)?;
-        let channel_axis = match reads {
-            Reads::Rows => trace.rank(output_of(operation)?)? - 1,
-            Reads::Maps(_) | Reads::Signals(_) => 1,
-        };
         let made = output_of(operation)?;
         let mut states = HashMap::from([(made, State::Affine)]);
-        let (mut norms, mut sigma) = (Vec::new(), Vec::new());
+        let (mut norms, mut sigma, mut chain) = (Vec::new(), Vec::new(), vec![first]);
         let mut left: HashSet<TensorId> = HashSet::new();
         let mut z: Option<TensorId> = None;
         for &index in rest {
@@ -158,6 +162,18 @@ impl Pointwise {
                     }
                     _ => return None,
                 },
+                // Rows stay rows, in their order.
+                Operation::Reshape
+                    if matches!(reads, Reads::Rows)
+                        && matches!(moving[..], [(_, State::Affine | State::Pointwise)])
+                        && ends_in(trace, output, site.group()) =>
+                {
+                    let state = moving[0].1;
+                    if state == State::Pointwise {
+                        sigma.push(index);
+                    }
+                    state
+                }
                 Operation::Reshape
                 | Operation::Permute { .. }
                 | Operation::Resize { .. }
@@ -180,6 +196,9 @@ impl Pointwise {
                 }
                 _ => return None,
             };
+            if !matches!(state, State::Behind(_)) {
+                chain.push(index);
+            }
             states.insert(output, state);
         }
         for edge in site.edges() {
@@ -198,14 +217,14 @@ impl Pointwise {
             return None;
         };
         // Pieces of σ that nothing behind `a` needs.
-        if states.get(&a) != Some(&State::Pointwise) || trace.rank(a) != trace.rank(made) {
-            return None;
-        }
-        let along = graph
-            .axes(*trace.values.get(&a)?)
-            .get(channel_axis)?
-            .plain();
-        if along != Some(site.group()) {
+        let formed = match reads {
+            Reads::Rows => ends_in(trace, a, site.group()),
+            Reads::Maps(_) | Reads::Signals(_) => {
+                let along = graph.axes(*trace.values.get(&a)?).get(1)?.plain();
+                trace.rank(a) == trace.rank(made) && along == Some(site.group())
+            }
+        };
+        if states.get(&a) != Some(&State::Pointwise) || !formed {
             return None;
         }
         let activation = recognised(trace, &sigma);
@@ -216,10 +235,18 @@ impl Pointwise {
             norms,
             z: z?,
             sigma,
+            chain,
             a,
             activation,
         })
     }
+}
+
+/// Whether the last axis of a tensor holds the channels of `group` and nothing else.
+fn ends_in(trace: &Trace, tensor: TensorId, group: GroupId) -> bool {
+    let value = trace.values.get(&tensor);
+    let last = value.and_then(|value| trace.graph().axes(*value).last());
+    last.and_then(|axis| axis.plain()) == Some(group)
 }
 
 fn is_pointwise(operation: &Operation) -> bool {
@@ -237,7 +264,7 @@ fn is_batch_norm(operation: &OperationIr) -> bool {
 }
 
 /// What the producer reads, and how, if it is a product with the parameter as it stands.
-fn producer_of(
+pub(super) fn producer_of(
     operation: &OperationIr,
     is_weight: &dyn Fn(TensorId) -> bool,
 ) -> Option<(TensorId, Reads)> {
@@ -276,7 +303,10 @@ fn producer_of(
 
 /// The activation that the operations `sigma` are, if the backends know it.
 fn recognised(trace: &Trace, sigma: &[usize]) -> Option<Activation> {
-    let operations: Vec<&OperationIr> = sigma.iter().map(|i| &trace.operations[*i]).collect();
+    let operations = sigma.iter().map(|i| &trace.operations[*i]);
+    let operations: Vec<&OperationIr> = operations
+        .filter(|o| !matches!(o, OperationIr::BaseFloat(BaseOperationIr::Reshape(_))))
+        .collect();
     match operations[..] {
         [OperationIr::Activation(ActivationOperationIr::Relu(_))] => Some(Activation::relu()),
         [OperationIr::Activation(ActivationOperationIr::Gelu(_))] => Some(Activation::Gelu),

@@ -138,6 +138,19 @@ impl<'a> JetOperator<'a> {
         }
     }
 
+    /// Checks that a product can be had of each batch.
+    ///
+    /// # Errors
+    /// [`NnError::Operation`] that names what has no second derivative.
+    pub fn check(&self) -> Result<(), NnError> {
+        let shape = &self.site.shape;
+        let vectors = DMatrix::from_element(shape.dim, shape.neurons, 1.0);
+        for batch in &self.batches {
+            self.product(batch, &vectors)?;
+        }
+        Ok(())
+    }
+
     /// `S v` for all neurons, `[d, M]`: half the gradient in v of
     /// `q(v) = Σ ⟨g, a″(v)⟩` over the site's mixing points.
     fn product(&self, batch: &JetBatch, vectors: &DMatrix<f64>) -> Result<DMatrix<f64>, NnError> {

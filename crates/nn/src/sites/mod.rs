@@ -2,6 +2,7 @@
 
 mod form;
 mod jets;
+mod merged;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,9 @@ pub(crate) use form::Form;
 pub(crate) use jets::{JetBatch, JetOperator};
 pub(crate) use pass::{CapturedSite, capture};
 pub(crate) use theta::Theta;
+#[cfg(test)]
 pub(crate) use virtual_growth::Grown;
+pub(crate) use virtual_growth::VirtualGrowth;
 
 use crate::replay::{Frame, Network, Value, Values};
 use crate::trace::Trace;

@@ -227,8 +227,10 @@ fn second_derivative(
             jets.insert(made, found);
         }
     }
-    let second = jets.remove(&form.a).and_then(|jet| jet.second);
-    Ok(second.unwrap_or_else(|| {
+    let Some(found) = jets.remove(&form.a) else {
+        return Err(NnError::Trace("a pass lost a tensor".into()));
+    };
+    Ok(found.second.unwrap_or_else(|| {
         Tensor::<1>::from_dispatch(z.clone())
             .zeros_like()
             .into_dispatch()
@@ -236,7 +238,7 @@ fn second_derivative(
 }
 
 /// What the normalisations in inference mode multiply each neuron's `θᵀx` with, `[M]`.
-fn scale(network: &Network, norms: &[usize]) -> Option<Tensor<1>> {
+pub(super) fn scale(network: &Network, norms: &[usize]) -> Option<Tensor<1>> {
     let scales = norms.iter().filter_map(|&index| {
         let OperationIr::Module(ModuleOperationIr::BatchNorm(o)) = &network.trace.operations[index]
         else {

@@ -27,9 +27,9 @@ use crate::replay::{Network, NoProbe, Parameters, Value, Values, output_of};
 use crate::trace::Trace;
 use crate::zoo::{Example, every_example, made};
 
-const BATCH: usize = 4;
+pub(super) const BATCH: usize = 4;
 
-fn numbers(value: Value) -> Vec<f64> {
+pub(super) fn numbers(value: Value) -> Vec<f64> {
     let data = Tensor::<1>::from_dispatch(value).into_data();
     data.iter::<f64>().collect()
 }
@@ -39,10 +39,10 @@ fn value(data: TensorData) -> Value {
 }
 
 /// A model of the zoo with a trace, and what a pass over a few samples captured.
-struct Study<M: Example> {
+pub(super) struct Study<M: Example> {
     model: M,
-    network: Network,
-    inputs: Vec<Value>,
+    pub network: Network,
+    pub inputs: Vec<Value>,
     targets: Value,
 }
 
@@ -51,7 +51,7 @@ where
     M::Input: Input,
     M::Output: Output,
 {
-    fn new(dtype: DType) -> Self {
+    pub fn new(dtype: DType) -> Self {
         let model = cast(&made::<M>(&Device::flex().autodiff(), 7), dtype);
         let input = M::input(BATCH, &Device::flex(), dtype, 3);
         let trace = Trace::of(&model, &input, |model: &M, x| model.predict(x))

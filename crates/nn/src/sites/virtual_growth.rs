@@ -1,15 +1,97 @@
-//! A plan's losses without surgery: the trace with the plan's parameters and widths.
+//! A network under a plan without surgery.
 
 use std::collections::HashSet;
 
 use burgeon_core::Plan;
+use burn::backend::ir::TensorId;
 use burn::module::ParamId;
 
 use crate::edits::{ParamEdits, Prepared, compile};
 use crate::error::NnError;
-use crate::replay::Network;
+use crate::replay::{Network, Value, Values};
 
-/// A network under a plan, for any step.
+use super::merged::MergedGrowth;
+
+/// A network under a plan, for each step of a grid.
+pub(crate) enum VirtualGrowth<'a> {
+    /// Split neurons answer for their copies.
+    Merged(MergedGrowth<'a>, &'a [f64]),
+    /// The trace with the plan's parameters and widths.
+    Widened(Widened<'a>),
+}
+
+/// A network widened for each step of a grid.
+pub(crate) struct Widened<'a> {
+    network: &'a Network,
+    steps: Vec<Network>,
+    /// The parameters that the plan changes.
+    changed: HashSet<ParamId>,
+    /// The tensors of a pass of the network as it is that are read.
+    needs: HashSet<TensorId>,
+}
+
+impl<'a> VirtualGrowth<'a> {
+    /// # Errors
+    /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit.
+    pub fn of(network: &'a Network, plan: &Plan, grid: &'a [f64]) -> Result<Self, NnError> {
+        if let Some(merged) = MergedGrowth::of(network, plan)? {
+            return Ok(Self::Merged(merged, grid));
+        }
+        let grown = Grown::new(network, plan)?;
+        let changed = grown.changed();
+        Ok(Self::Widened(Widened {
+            network,
+            steps: grid.iter().map(|epsilon| grown.at(*epsilon)).collect(),
+            needs: needs(network, &changed),
+            changed,
+        }))
+    }
+
+    /// The tensors of the network as it is that [`outputs`](Self::outputs) reads.
+    pub fn needs(&self) -> &HashSet<TensorId> {
+        match self {
+            Self::Merged(merged, _) => merged.needs(),
+            Self::Widened(widened) => &widened.needs,
+        }
+    }
+
+    /// The outputs for each step on inputs of `batch` rows, of which `before` is what the network
+    /// as it is has, or that of it from which the rest follows.
+    ///
+    /// # Errors
+    /// As [`Network::predict`].
+    pub fn outputs(&self, before: &Values, batch: usize) -> Result<Vec<Value>, NnError> {
+        match self {
+            Self::Merged(merged, grid) => merged.outputs(before, grid, batch),
+            Self::Widened(widened) => {
+                let before = &widened.network.completed(before, &widened.needs, batch)?;
+                let steps = widened.steps.iter();
+                steps
+                    .map(|network| network.run_from(before, &widened.changed, batch))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// What operations read that depend on `changed` parameters, and that does not.
+fn needs(network: &Network, changed: &HashSet<ParamId>) -> HashSet<TensorId> {
+    let trace = &*network.trace;
+    let own = trace.parameters.iter();
+    let own = own.filter(|(_, parameter)| changed.contains(parameter));
+    let mut moved: HashSet<TensorId> = own.map(|(id, _)| *id).collect();
+    let mut needs = HashSet::from([trace.output]);
+    for operation in &trace.operations {
+        if operation.inputs().any(|t| moved.contains(&t.id)) {
+            needs.extend(operation.inputs().map(|t| t.id));
+            moved.extend(operation.outputs().map(|t| t.id));
+        }
+    }
+    needs.retain(|id| *id == trace.output || !moved.contains(id));
+    needs
+}
+
+/// A network under a plan, widened, for any step.
 pub(crate) struct Grown<'a> {
     network: &'a Network,
     edits: ParamEdits,

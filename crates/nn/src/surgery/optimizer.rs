@@ -10,7 +10,7 @@ use crate::error::NnError;
 /// Widens the state that `optimizer` keeps for the edited parameters, so that
 /// training goes on instead of restarting: means of gradients (Adam's first
 /// moment, SGD's velocity) are multiplied by `w_i` in a copy's own row, means of
-/// squares by `w_i²`; columns are copied (MATH §7). Step counters stay.
+/// squares by `w_i²`; columns are copied. Step counters stay.
 ///
 /// # Errors
 /// [`NnError::OptimizerState`] for an optimizer whose state has no rule here.

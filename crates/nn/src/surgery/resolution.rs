@@ -68,9 +68,12 @@ impl<'a> Resolution<'a> {
     /// they are meant to be.
     ///
     /// # Errors
-    /// [`NnError::Plan`] that names a neuron whose copies would stay equal for ever: they have
-    /// equal gradients.
+    /// [`NnError::Plan`] for a step that is no number, or that names a neuron whose copies would
+    /// stay equal for ever: they have equal gradients.
     pub(crate) fn check(&self, epsilon: f64) -> Result<(), NnError> {
+        if !epsilon.is_finite() {
+            return Err(NnError::Plan(format!("the step ε is {epsilon}")));
+        }
         for (growth, fan_in) in self.plan.growths.iter().zip(&self.fan_ins) {
             let Some((theta, dtype)) = fan_in else {
                 continue;

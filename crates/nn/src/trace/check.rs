@@ -28,13 +28,24 @@ const COMPARED: usize = 3;
 /// As [`Trace::of`]; [`NnError::Operation`] for an operation that a replay does not know, or whose
 /// replay differs.
 pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
-    let first: Vec<usize> = (0..samples.len().min(COMPARED)).collect();
-    let example = samples.inputs().select_rows(&first);
-    let trace = Trace::of(model, &example, |model: &M, input| {
-        model.clone().rebuilt().predict(input)
-    })?;
-    trace.compare(model, &example)?;
+    let trace = uncompared(model, samples)?;
+    trace.compare(model, &example(samples))?;
     Ok(trace)
+}
+
+/// [`trace`] without the comparison.
+pub(crate) fn uncompared<M: Growable>(
+    model: &M,
+    samples: &Samples<M::Input>,
+) -> Result<Trace, NnError> {
+    Trace::of(model, &example(samples), |model: &M, input| {
+        model.clone().rebuilt().predict(input)
+    })
+}
+
+fn example<I: Input>(samples: &Samples<I>) -> I {
+    let first: Vec<usize> = (0..samples.len().min(COMPARED)).collect();
+    samples.inputs().select_rows(&first)
 }
 
 /// [`trace`], to be shared.

@@ -9,12 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use burgeon_graph::{Graph, GraphBuilder, GroupId, Size, ValueId};
 use burn::backend::capture::TensorId;
-use burn::backend::ir::{ModuleOperationIr, OperationIr, TensorIr};
+use burn::backend::ir::{BaseOperationIr, ModuleOperationIr, OperationIr, TensorIr};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 pub use check::trace;
-pub(crate) use check::traced;
+pub(crate) use check::{traced, uncompared};
 use record::Leaf;
 
 use crate::copies::separate;
@@ -46,6 +46,8 @@ pub struct Trace {
     pub(crate) constants: HashMap<TensorId, TensorData>,
     pub(crate) parameters: HashMap<TensorId, ParamId>,
     pub(crate) values: HashMap<TensorId, ValueId>,
+    /// Parameters with axes of length 1 put before them.
+    weights: HashMap<TensorId, ParamId>,
     /// Tensors that depend on the input.
     data: HashSet<TensorId>,
     /// Weights of layers whose convolutions are this project's.
@@ -100,6 +102,12 @@ impl Trace {
     /// Whether a tensor depends on the input.
     pub(crate) fn is_data(&self, tensor: TensorId) -> bool {
         self.data.contains(&tensor)
+    }
+
+    /// The parameter that a tensor is, or is with axes of length 1 put before it.
+    pub(crate) fn weight(&self, tensor: TensorId) -> Option<ParamId> {
+        let own = self.parameters.get(&tensor).copied();
+        own.or_else(|| self.weights.get(&tensor).copied())
     }
 
     /// Number of axes.
@@ -204,6 +212,21 @@ impl Trace {
                 data.extend(operation.outputs().map(|tensor| tensor.id));
             }
         }
+        let mut weights: HashMap<TensorId, ParamId> = HashMap::new();
+        for operation in &operations {
+            if let OperationIr::BaseFloat(BaseOperationIr::Reshape(o)) = operation {
+                let known = leaves.get(&o.input.id).map(|leaf| leaf.id);
+                let known = known.or_else(|| weights.get(&o.input.id).copied());
+                let added = o.out.shape.len().saturating_sub(o.input.shape.len());
+                let (ones, rest) = o.out.shape.as_slice().split_at(added);
+                if let (true, Some(id)) = (
+                    ones.iter().all(|n| *n == 1) && rest == o.input.shape.as_slice(),
+                    known,
+                ) {
+                    weights.insert(o.out.id, id);
+                }
+            }
+        }
         let parameters = leaves.iter().map(|(tensor, leaf)| (*tensor, leaf.id));
         Ok(Self {
             graph,
@@ -212,6 +235,7 @@ impl Trace {
             parameters: parameters.collect(),
             constants,
             values,
+            weights,
             data,
             fast,
             last_uses,

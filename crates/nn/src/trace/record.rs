@@ -1,7 +1,6 @@
 //! Recording a model's forward pass. All use of Burn's capture device is in this file.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::capture::{CaptureBackend, TensorId};
@@ -11,7 +10,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::edits::{self, ParamEdits};
-use crate::error::{NnError, said};
+use crate::error::{NnError, quietly};
 use crate::ports::{Input, Output};
 
 /// A parameter or running statistic as it was recorded.
@@ -169,7 +168,7 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
     let recorder = Recorder::take();
     let device = recorder.device();
     let mut names = Names::default();
-    let captured = catch_unwind(AssertUnwindSafe(|| {
+    let captured = quietly(|| {
         device.capture_scope(|scope| {
             // Shapes are all that is asked of parameters, so their numbers stay where they are.
             let mut shapes = Shells { device };
@@ -191,8 +190,8 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
             let output = recorded_id(forward(&model, input).into_value());
             scope.complete(inputs, output)
         })
-    }));
-    let captured = captured.map_err(|payload| NnError::Trace(explained(said(payload.as_ref()))))?;
+    });
+    let captured = captured.map_err(|said| NnError::Trace(explained(said)))?;
     let captured = captured.map_err(|error| NnError::Trace(format!("{error:?}")))?;
     let GraphIr {
         operations,

@@ -28,7 +28,7 @@ fn step(
     optimizer.step(rate, model, gradients)
 }
 
-/// MATH §7: at ε = 0 the carried state is what the grown network's own gradients would
+/// At ε = 0 the carried state is what the grown network's own gradients would
 /// have built up.
 #[test]
 fn optimizer_state_is_carried_exactly() {

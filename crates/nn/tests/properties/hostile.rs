@@ -84,8 +84,7 @@ proptest! {
             for step in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                 prop_assert!(returns("surgery", || apply_plan(&net, &graph, &good, step))?.is_err());
                 let search = || passes.line_search(&good, &[step], objective);
-                let found = returns("the line search", search)?;
-                prop_assert!(found.is_err() || found.is_ok_and(|found| found.best.is_none()));
+                prop_assert!(returns("the line search", search)?.is_err());
             }
             let none = returns("the line search", || passes.line_search(&good, &[], objective))?;
             prop_assert!(none.is_ok_and(|none| none.best.is_none()));

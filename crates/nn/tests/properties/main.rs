@@ -1,4 +1,4 @@
-//! What must hold (MATH §6) of random models: chains, sums, gates, concatenations, shared and
+//! What must hold of random models: chains, sums, gates, concatenations, shared and
 //! depthwise layers, norms, pools and changes of shape, with random weights.
 
 mod absurd;

@@ -28,7 +28,7 @@ fn stepped(net: &RandomNet, optimizer: &mut ModuleOptimizer, data: &Samples<Tens
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// MATH §7: at ε = 0 the carried state is what the grown network's own gradients would have
+    /// At ε = 0 the carried state is what the grown network's own gradients would have
     /// built up. Gradients are in f64; Burn brings the carried state back in f32.
     #[test]
     fn optimizer_state_is_carried_exactly(mut description in descriptions()) {

@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::net::{SmallMobileNet, macs, widest, widths};
 use self::pruning::{Ranking, pruned};
 use super::growth::{grow, initialise};
-use super::images::{Parts, Recipe, common, optimizer, parts, task, trained};
+use super::images::{Recipe, SampleSets, common, optimizer, sample_sets, task, trained};
 use super::{encode, method_and_seed, results_of};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
@@ -105,7 +105,7 @@ fn samples(settings: &StudySettings) -> usize {
 /// Grows under `budget` MACs.
 fn grown(
     context: &UnitContext,
-    parts: &Parts,
+    sets: &SampleSets,
     recipe: &Recipe,
     seed: u64,
     budget: u64,
@@ -134,7 +134,7 @@ fn grown(
         .with_spectrum(SpectrumConfig::default().with_rows(ROWS))
         .with_learning_rate(LearningRate::Constant(recipe.rate))
         .with_max_epochs(recipe.phase_epochs * (recipe.max_growths + 1));
-    let (model, state) = grow(context, config, task(parts), model, optimizer(), true)?;
+    let (model, state) = grow(context, config, task(sets), model, optimizer(), true)?;
     let mut steps = vec![start];
     for record in &state.journal {
         let after = record.widths_after.iter();
@@ -190,7 +190,7 @@ impl Study for EnergyAware {
             ),
         };
         let recipe = recipe(name, &context.settings);
-        let parts = parts(&set, recipe.held, seed, context)?
+        let sets = sample_sets(&set, recipe.held, seed, context)?
             .with_train_samples(samples(&context.settings), seed);
         let backend = context.backend()?;
         let make = |widths: &[usize]| {
@@ -199,20 +199,20 @@ impl Study for EnergyAware {
             })
         };
         let start = make(&WIDTHS)?;
-        let budget = (macs(&start, parts.held())? as f64 * factor) as u64;
+        let budget = (macs(&start, sets.held())? as f64 * factor) as u64;
         let length = recipe.phase_epochs * (recipe.max_growths + 1);
         let constant = LearningRate::Constant(recipe.rate);
         let (model, steps) = match *method {
             "short" => {
-                let model = widest(&make, parts.held(), budget)?;
+                let model = widest(&make, sets.held(), budget)?;
                 let steps = vec![widths(&model)];
                 (model, steps)
             }
             "uniform" => {
-                let model = widest(&make, parts.held(), budget)?;
+                let model = widest(&make, sets.held(), budget)?;
                 let steps = vec![widths(&model)];
                 let length = (length, constant);
-                let model = trained(context, &parts, &recipe, seed, length, model)?.0;
+                let model = trained(context, &sets, &recipe, seed, length, model)?.0;
                 (model, steps)
             }
             "l1" | "slimming" => {
@@ -220,19 +220,19 @@ impl Study for EnergyAware {
                     "l1" => (Ranking::FilterNorm, 0.0),
                     _ => (Ranking::NormScale, SLIMMING),
                 };
-                let wide = widest(&make, parts.held(), (budget as f64 * PRUNED_FROM) as u64)?;
+                let wide = widest(&make, sets.held(), (budget as f64 * PRUNED_FROM) as u64)?;
                 let first = (length / 2, constant.clone());
                 let wide = wide.with_sparsity(sparsity);
-                let wide = trained(context, &parts, &recipe, seed, first, wide)?.0;
-                let model = pruned(&wide, ranking, parts.held(), budget)?.with_sparsity(0.0);
+                let wide = trained(context, &sets, &recipe, seed, first, wide)?.0;
+                let model = pruned(&wide, ranking, sets.held(), budget)?.with_sparsity(0.0);
                 let steps = vec![widths(&wide), widths(&model)];
                 let rest = (length - length / 2, constant);
-                let model = trained(context, &parts, &recipe, seed, rest, model)?.0;
+                let model = trained(context, &sets, &recipe, seed, rest, model)?.0;
                 (model, steps)
             }
             method => {
                 let start = (method, start);
-                grown(context, &parts, &recipe, seed, budget, start)?
+                grown(context, &sets, &recipe, seed, budget, start)?
             }
         };
         let falling = LearningRate::Cosine {
@@ -241,11 +241,11 @@ impl Study for EnergyAware {
             epochs: recipe.final_epochs,
         };
         let length = (recipe.final_epochs, falling);
-        let model = trained(context, &parts, &recipe, seed, length, model)?.0;
+        let model = trained(context, &sets, &recipe, seed, length, model)?.0;
         encode(&Outcome {
-            macs: macs(&model, parts.held())?,
+            macs: macs(&model, sets.held())?,
             budget,
-            test_accuracy: evaluate(&model, &CrossEntropy, parts.test(), 512)?
+            test_accuracy: evaluate(&model, &CrossEntropy, sets.test(), 512)?
                 .accuracy
                 .unwrap_or_default(),
             widths: steps,

@@ -121,11 +121,11 @@ fn a_slope_that_moves() {
         false => a * d[k] + da * x[k],
     };
     let second = |k: usize| {
-        let beside = match x[k] > 0.0 {
+        let smooth = match x[k] > 0.0 {
             true => e[k],
             false => a * e[k] + 2.0 * da * d[k] + ea * x[k],
         };
-        beside + (1.0 - a) * surrogate(x[k]) * d[k] * d[k]
+        smooth + (1.0 - a) * surrogate(x[k]) * d[k] * d[k]
     };
     let each = |f: &dyn Fn(usize) -> f64| (0..6).map(f).collect::<Vec<_>>();
     close(

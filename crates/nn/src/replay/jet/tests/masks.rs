@@ -56,12 +56,12 @@ fn kinks_of_other_heights() {
             }
         },
         |x| {
-            let beside = if x > 0.0 {
+            let smooth = if x > 0.0 {
                 0.0
             } else {
                 gamma * alpha * x.exp()
             };
-            beside + gamma * (1.0 - alpha) * surrogate(x)
+            smooth + gamma * (1.0 - alpha) * surrogate(x)
         },
     );
     against_closed_form(
