@@ -2,7 +2,6 @@
 
 use burgeon_nn::growable::parameter_count;
 use burgeon_nn::trace;
-use burn::module::Module;
 use burn::tensor::DType;
 
 use crate::run::{Grown, committed, config, grower, only, samples, student};
@@ -141,5 +140,4 @@ fn a_norm_over_channels_holds_them_and_the_others_grow() {
         refused.to_string().contains("`LayerNorm` couples them"),
         "{refused}"
     );
-    assert!(model.num_params() > 0);
 }
