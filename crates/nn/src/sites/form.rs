@@ -10,6 +10,7 @@ use burn::backend::ir::{
     NumericOperationIr, OperationIr,
 };
 
+use super::linear::{is_linear, selects};
 use crate::replay::output_of;
 use crate::trace::Trace;
 
@@ -130,6 +131,15 @@ impl Pointwise {
                     let affine = moving.iter().all(|(_, state)| *state == State::Affine);
                     let other = operation.inputs().find(|t| !states.contains_key(&t.id));
                     if affine && *adds && moving.len() == 1 && other.is_some() {
+                        // A bias of θ behind a normalisation is not scaled by it.
+                        if bias && !norms.is_empty() {
+                            return None;
+                        }
+                        // Nor is one that is taken away added.
+                        let OperationIr::NumericFloat(_, NumericOperationIr::Add(_)) = operation
+                        else {
+                            return None;
+                        };
                         (!trace.is_data(other?.id)).then_some(State::Affine)?
                     } else {
                         if moving.iter().any(|(_, s)| matches!(s, State::Behind(_))) {
@@ -173,6 +183,9 @@ impl Pointwise {
                         sigma.push(index);
                     }
                     state
+                }
+                Operation::Resize { .. } if !(is_linear(operation) || selects(operation)) => {
+                    return None;
                 }
                 Operation::Reshape
                 | Operation::Permute { .. }

@@ -2,6 +2,7 @@
 
 mod form;
 mod jets;
+mod linear;
 mod merged;
 mod pass;
 #[cfg(test)]

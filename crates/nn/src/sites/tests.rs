@@ -12,7 +12,8 @@ use burgeon_graph::{Site, Smoothness};
 use burn::backend::Dispatch;
 use burn::backend::ir::TensorId;
 use burn::backend::ops::FloatTensorOps;
-use burn::module::ParamId;
+use burn::module::{Module, Param, ParamId};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
@@ -423,4 +424,44 @@ fn samples_of_a_jet_batch_estimate_without_bias() {
         &mut ChaCha8Rng::seed_from_u64(1),
     );
     assert_eq!(product(all), whole);
+}
+
+#[derive(Module, Debug)]
+struct Odd {
+    first: Linear,
+    norm: BatchNorm,
+    bias: Param<Tensor<1>>,
+    last: Linear,
+    #[module(skip)]
+    subtracts: bool,
+}
+
+/// A bias behind a normalisation, or one that is taken away, is not part of `c θᵀx`.
+#[test]
+fn a_bias_that_is_not_added_to_the_product_goes_by_jets() {
+    for subtracts in [false, true] {
+        let device = Device::flex();
+        let model = Odd {
+            first: LinearConfig::new(3, 4).with_bias(false).init(&device),
+            norm: BatchNormConfig::new(4).init(&device),
+            bias: Param::from_tensor(Tensor::from_floats([0.1, 0.2, 0.3, 0.4], &device)),
+            last: LinearConfig::new(4, 2).init(&device),
+            subtracts,
+        };
+        let forward = |model: &Odd, x: Tensor<2>| {
+            let bias = model.bias.val().unsqueeze();
+            let z = model.first.forward(x);
+            let z = match model.subtracts {
+                true => z - bias,
+                false => model.norm.forward::<2>(z) + bias,
+            };
+            model.last.forward(z.tanh())
+        };
+        let example = Tensor::<2>::ones([2, 3], &device);
+        let trace = Trace::of(&model, &example, forward).expect("an ordinary model");
+        let site = trace.graph().site("first").expect("it grows");
+        assert_eq!(site.dim(), 4, "the bias is part of θ");
+        let form = SiteForm::of(&trace, site, false);
+        assert!(matches!(form.form, Form::Jets), "subtracts: {subtracts}");
+    }
 }

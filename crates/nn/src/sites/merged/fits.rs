@@ -7,6 +7,7 @@ use burn::backend::ir::{
 use burn::module::ParamId;
 
 use crate::sites::form::{Pointwise, Reads};
+use crate::sites::linear::is_linear;
 use crate::trace::Trace;
 
 /// Whether `Σ w_i σ(θ_iᵀx)` as a channel of `a` does to everything that reads `site` what copies
@@ -38,39 +39,6 @@ pub(super) fn merges(trace: &Trace, site: &Site, form: &Pointwise) -> bool {
         && adds_bias_first(trace, site, form)
         && site.nodes().iter().all(goes_through)
         && site.edges().iter().all(|edge| is_mixed(edge.node))
-}
-
-/// Whether an operation is linear in each channel, as copies need it: sums, means and moves.
-fn is_linear(operation: &OperationIr) -> bool {
-    use BaseOperationIr as Base;
-    use ModuleOperationIr as Module;
-    use NumericOperationIr as Numeric;
-    match operation {
-        OperationIr::BaseFloat(base) => matches!(
-            base,
-            Base::Reshape(_)
-                | Base::SwapDims(_)
-                | Base::Permute(_)
-                | Base::Flip(_)
-                | Base::Expand(_)
-                | Base::Slice(_)
-                | Base::RepeatDim(_)
-                | Base::Cat(_)
-        ),
-        OperationIr::NumericFloat(_, numeric) => matches!(
-            numeric,
-            Numeric::MeanDim(_) | Numeric::SumDim(_) | Numeric::SumDims(_)
-        ),
-        OperationIr::Module(module) => matches!(
-            module,
-            Module::AvgPool1d(_)
-                | Module::AvgPool2d(_)
-                | Module::AdaptiveAvgPool1d(_)
-                | Module::AdaptiveAvgPool2d(_)
-                | Module::Interpolate(_)
-        ),
-        _ => false,
-    }
 }
 
 /// Whether the pre-activation is the producer's product, with the bias of θ added once and as it
