@@ -58,10 +58,9 @@ impl GraphBuilder {
         self.value(shape, Origin::Input)
     }
 
-    /// A tensor that the model holds besides its parameters; `uniform` if it is one number
-    /// everywhere, so that it can have any shape.
-    pub fn constant(&mut self, shape: Vec<Size>, uniform: bool) -> ValueId {
-        self.value(shape, Origin::Constant { uniform })
+    /// A tensor that the model holds besides its parameters.
+    pub fn constant(&mut self, shape: Vec<Size>) -> ValueId {
+        self.value(shape, Origin::Constant)
     }
 
     /// The next operation; gives its output.

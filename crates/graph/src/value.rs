@@ -37,10 +37,8 @@ pub(crate) enum Origin {
     Node(usize),
     Parameter(usize),
     Input,
-    /// Data that the model holds, or one number everywhere.
-    Constant {
-        uniform: bool,
-    },
+    /// Data that the model holds.
+    Constant,
 }
 
 /// A tensor.

@@ -22,7 +22,7 @@ pub enum NnError {
     #[error("the model cannot be traced: {0}")]
     Trace(String),
     /// An operation of the model that cannot be run again.
-    #[error("`{operation}` at `{layer}`: {problem}")]
+    #[error("`{operation}` {}: {problem}", place(layer))]
     Operation {
         /// Its name.
         operation: String,
@@ -72,6 +72,13 @@ pub enum NnError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+fn place(layer: &str) -> String {
+    match layer {
+        "" => "before the first layer".to_owned(),
+        layer => format!("at `{layer}`"),
+    }
 }
 
 impl NnError {

@@ -141,7 +141,16 @@ pub(crate) fn predict_batch<M: Growable>(
     model: &M,
     batch: &Samples<M::Input>,
 ) -> Result<Tensor<2>, NnError> {
-    let output = try_predict(model, batch.inputs().clone()).map_err(|said| {
+    predict_inputs(model, batch.inputs().clone(), batch)
+}
+
+/// [`predict_batch`] for the inputs of `batch` in another type.
+pub(crate) fn predict_inputs<M: Growable>(
+    model: &M,
+    inputs: M::Input,
+    batch: &Samples<M::Input>,
+) -> Result<Tensor<2>, NnError> {
+    let output = try_predict(model, inputs).map_err(|said| {
         NnError::Data(format!(
             "the model cannot read a batch of {} samples: {FREE_BATCH} ({said})",
             batch.len()
@@ -237,9 +246,19 @@ pub(crate) fn check_targets(
     objective.check(outputs, targets)
 }
 
-/// Checks that outputs have a row for each class that the targets of their batch have.
+/// Checks that outputs have a row for each row of the targets of their batch.
 pub(crate) fn check_positions(output: &Tensor<2>, targets: &Targets) -> Result<(), NnError> {
     let [rows, _] = output.dims();
+    if let Targets::Values(values) = targets {
+        let samples = values.dims()[0];
+        if samples == rows {
+            return Ok(());
+        }
+        return Err(NnError::Data(format!(
+            "the model answers {rows} times for {samples} samples: values are of samples, so \
+             flatten the answer to `[b, k]`"
+        )));
+    }
     let classes = targets.classes().map_or(rows, |classes| classes.dims()[0]);
     if classes == rows {
         return Ok(());

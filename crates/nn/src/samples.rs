@@ -113,6 +113,7 @@ impl<I: Input> Samples<I> {
                 classes.saturating_sub(1)
             )));
         }
+        check_labels(labels)?;
         let targets = Targets::Classes(index_tensor(labels, &device.clone().inner_device()));
         Self::new(inputs, targets)
     }
@@ -132,6 +133,7 @@ impl<I: Input> Samples<I> {
                 labels.len()
             )));
         }
+        check_labels(labels)?;
         let labels_of_all = index_tensor(labels, &device.clone().inner_device());
         let each = labels.len() / samples;
         Self::new(
@@ -156,7 +158,8 @@ impl<I: Input> Samples<I> {
     fn new(inputs: I, targets: Targets) -> Result<Self, NnError> {
         if inputs.is_empty() {
             return Err(NnError::Data(
-                "the set is empty: at least one sample is needed".into(),
+                "the set is empty: at least one sample is needed, and as many rows of each input"
+                    .into(),
             ));
         }
         if inputs.len() != targets.len() {
@@ -316,6 +319,21 @@ impl<I: Input> Samples<I> {
             inputs: self.inputs.select_rows(indices),
             targets: self.targets.select_rows(indices),
         }
+    }
+}
+
+/// Refuses labels beyond what integers of any device hold.
+fn check_labels(labels: &[usize]) -> Result<(), NnError> {
+    let large = labels
+        .iter()
+        .position(|label| i32::try_from(*label).is_err());
+    match large {
+        None => Ok(()),
+        Some(row) => Err(NnError::Data(format!(
+            "label {row} is {}: labels are at most {}",
+            labels[row],
+            i32::MAX
+        ))),
     }
 }
 

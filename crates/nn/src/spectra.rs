@@ -71,6 +71,15 @@ impl SpectrumConfig {
         self.memory_budget = bytes;
         self
     }
+
+    pub(crate) fn check(&self) -> Result<(), NnError> {
+        match self.rows {
+            Some(0) => Err(NnError::Settings(
+                "spectra need at least one row of each site".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Captures every site of `model` on `samples` and solves for the spectra.
@@ -140,10 +149,7 @@ pub(crate) fn captured<M: Growable>(
     config: &SpectrumConfig,
     mut keeps: bool,
 ) -> Result<(Capture, Vec<Values>), NnError> {
-    if config.rows == Some(0) {
-        let problem = "spectra need at least one row of each site";
-        return Err(NnError::Settings(problem.into()));
-    }
+    config.check()?;
     let backend = pass.backend();
     let mut values = Vec::new();
     let mut kept = 0;

@@ -32,6 +32,11 @@ pub fn save_weights<M: Module>(model: &M, path: &Path) -> Result<(), NnError> {
 /// this model's weights: the message names the first parameter that is missing, unknown, of a
 /// shape that the model or the other parameters do not allow, or too large for its type.
 pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> Result<M, NnError> {
+    if example.is_empty() {
+        return Err(NnError::Data(
+            "an example of at least one row is needed to load weights".into(),
+        ));
+    }
     let example = example.select_rows(&[0]);
     let trace = Trace::of(model, &example, |model: &M, input| {
         model.clone().rebuilt().predict(input)

@@ -11,7 +11,7 @@ impl Analysis<'_> {
         let mut result: Axes = lengths.iter().map(|&n| vec![Segment::Fixed(n)]).collect();
         let is_data = self.classes[node.output.0] == Class::Data;
         for axis in 0..rank {
-            let mut found: Option<(Vec<Segment>, bool)> = None;
+            let mut found: Option<Vec<Segment>> = None;
             for &input in &node.inputs {
                 let own = &self.axes[input.0];
                 let Some(segments) = (axis + own.len()).checked_sub(rank).map(|a| own[a].clone())
@@ -29,20 +29,16 @@ impl Analysis<'_> {
                 if length == 1 && !channels {
                     continue;
                 }
-                let uniform = self.classes[input.0] == Class::Uniform;
                 found = Some(match found {
-                    // One number everywhere can be had in any width.
-                    None => (segments, uniform && !channels),
-                    Some((_, true)) => (segments, uniform),
-                    Some(known) if uniform && !channels => known,
-                    Some((known, false)) => {
+                    None => segments,
+                    Some(known) => {
                         self.tie(&known, &segments, &node.name);
                         let has = |s: &[Segment]| s.iter().any(|s| s.group().is_some());
-                        (if has(&known) { known } else { segments }, false)
+                        if has(&known) { known } else { segments }
                     }
                 });
             }
-            if let Some((segments, _)) = found {
+            if let Some(segments) = found {
                 result[axis] = segments;
             }
         }

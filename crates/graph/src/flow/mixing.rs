@@ -18,8 +18,8 @@ impl Analysis<'_> {
         let name = node.name.clone();
         let classes = (self.classes[x.0.0], self.classes[w.0.0]);
         let (data, weight) = match classes {
-            (Class::Data, Class::Weight) => (x, w),
-            (Class::Weight, Class::Data) => {
+            (Class::Data | Class::Uniform, Class::Weight) => (x, w),
+            (Class::Weight, Class::Data | Class::Uniform) => {
                 std::mem::swap(&mut along, &mut with);
                 (w, x)
             }
@@ -43,7 +43,10 @@ impl Analysis<'_> {
             format!("`{name}` reads them beside places of fixed number")
         });
         self.role(weight.0, weight.1, Role::Reader);
-        self.reads(index, data.0, &along);
+        // The first state of a recurrence is read, but no layer makes it.
+        if !self.is_fill(data.0) {
+            self.reads(index, data.0, &along);
+        }
     }
 
     /// The axis of a weight along which it makes channels.

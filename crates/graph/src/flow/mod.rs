@@ -100,8 +100,7 @@ impl<'a> Analysis<'a> {
                     let place = (0..shape.len()).map(|axis| Places::from([(index, axis)]));
                     (own, Class::Weight, place.collect())
                 }
-                Origin::Constant { uniform: true } => (fixed(value), Class::Uniform, none),
-                Origin::Constant { uniform: false } => (fixed(value), Class::Computed, none),
+                Origin::Constant => (fixed(value), Class::Computed, none),
                 Origin::Input | Origin::Node(_) => (fixed(value), Class::Data, none),
             };
             axes.push(own);
@@ -138,7 +137,12 @@ impl<'a> Analysis<'a> {
         let of = |class| move |input: &ValueId| self.classes[input.0] == class;
         let all = |class| node.inputs.iter().all(of(class));
         if node.operation == Operation::Fill {
-            return Class::Uniform;
+            // One with a row for each sample is read as data are.
+            let sizes = self.graph.values[node.output.0].shape.iter();
+            return match sizes.clone().any(|size| size.per_sample != 0) {
+                true => Class::Data,
+                false => Class::Uniform,
+            };
         }
         if node.inputs.iter().any(of(Class::Data)) {
             return Class::Data;
@@ -158,6 +162,25 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// The axes of a fill: each of a group of its own, since it can be had in any width.
+    fn filled(&mut self, node: &Node, lengths: &[usize]) -> Axes {
+        let sizes = self.graph.values[node.output.0].shape.iter();
+        sizes
+            .zip(lengths)
+            .map(|(size, &length)| match size.per_sample {
+                0 => self.groups.axis(length),
+                _ => vec![Segment::Fixed(length)],
+            })
+            .collect()
+    }
+
+    pub(super) fn is_fill(&self, value: ValueId) -> bool {
+        let Origin::Node(node) = self.graph.values[value.0].origin else {
+            return false;
+        };
+        self.graph.nodes[node].operation == Operation::Fill
+    }
+
     pub(super) fn freeze(&mut self, segments: &[Segment], reason: &str) {
         self.groups.freeze(segments, &|| reason.to_owned());
     }
@@ -170,6 +193,9 @@ impl<'a> Analysis<'a> {
 
     /// The axes of a node's output; ties, freezes and roles on the way.
     pub(super) fn output_axes(&mut self, index: usize, node: &Node, lengths: &[usize]) -> Axes {
+        if node.operation == Operation::Fill {
+            return self.filled(node, lengths);
+        }
         let fixed = || lengths.iter().map(|&n| vec![Segment::Fixed(n)]).collect();
         let first = node.inputs.first().copied();
         let (Some(x), name) = (first, node.name.as_str()) else {

@@ -76,6 +76,9 @@ pub enum SearchSamples {
     Captured,
 }
 
+/// Steps of a line search.
+const MOST_STEPS: usize = 1000;
+
 impl StepSize {
     /// ε = 1, ½, ¼, … 1/64.
     pub const fn line_search() -> Self {
@@ -106,14 +109,18 @@ impl StepSize {
                 largest,
                 shrink,
                 steps,
-            } => largest > 0.0 && largest.is_finite() && shrink > 0.0 && shrink < 1.0 && steps > 0,
+            } => {
+                let factors = largest > 0.0 && largest.is_finite() && shrink > 0.0 && shrink < 1.0;
+                factors && (1..=MOST_STEPS).contains(&steps)
+            }
             Self::Fixed { epsilon, .. } => epsilon > 0.0 && epsilon.is_finite(),
         };
         if right {
             return Ok(());
         }
         Err(NnError::Settings(format!(
-            "step size {self:?}: ε must be above 0, the shrink factor between 0 and 1"
+            "step size {self:?}: ε must be above 0, the shrink factor between 0 and 1, with 1 to \
+             {MOST_STEPS} steps"
         )))
     }
 }
@@ -425,6 +432,7 @@ impl GrowerConfig {
         values.step_size.check()?;
         values.widths.check()?;
         values.learning_rate.check()?;
+        values.spectrum.check()?;
         let positive = [
             ("the batch size", values.batch_size),
             ("the number of captured samples", values.capture_samples),

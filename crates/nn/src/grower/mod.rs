@@ -28,10 +28,12 @@ use burn::tensor::{DType, Tensor};
 use crate::checkpoint;
 use crate::cost::graph_layers;
 use crate::error::NnError;
-use crate::growable::{Growable, check_reads, evaluate, parameter_count, scalar};
+use crate::growable::{
+    Growable, check_reads, evaluate, parameter_count, predict_batch, predict_inputs, scalar,
+};
 use crate::objective::Objective;
 use crate::observer::{Event, Observer};
-use crate::ports::{Input, Output};
+use crate::ports::Input;
 use crate::samples::Samples;
 use crate::trace::{Trace, trace, uncompared};
 use config::Values;
@@ -298,13 +300,13 @@ impl<M: Growable> Grower<M> {
                 true => {
                     let narrow = narrowed(&self.model, PRODUCT);
                     let inputs = batch.inputs().clone().cast_floats(PRODUCT);
-                    let output = narrow.predict(inputs).into_rows().cast(dtype);
+                    let output = predict_inputs(&narrow, inputs, &batch)?.cast(dtype);
                     let loss = self.task.objective.loss(output, batch.targets());
                     let gradients = self.minimised(&narrow, &loss);
                     (loss, widened(gradients, &self.model))
                 }
                 false => {
-                    let output = self.model.predict(batch.inputs().clone()).into_rows();
+                    let output = predict_batch(&self.model, &batch)?;
                     let loss = self.task.objective.loss(output, batch.targets());
                     let gradients = self.minimised(&self.model, &loss);
                     (loss, gradients)

@@ -12,7 +12,7 @@ use burn::tensor::{Bool, DType, Int, Slice, Tensor};
 
 use super::{Frame, Value, evaluate};
 use crate::copies::inference;
-use crate::error::NnError;
+use crate::error::{NnError, quietly};
 use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::trace::Trace;
@@ -148,8 +148,8 @@ impl Network {
         Ok((output, kept))
     }
 
-    /// Runs what depends on `changed` parameters, everything else being as in `before`: the
-    /// tensors that come out anew.
+    /// Runs what depends on `changed` parameters, everything else being as in `before`, which need
+    /// not have parameters and constants: the output.
     pub(crate) fn run_from(
         &self,
         before: &Values,
@@ -158,6 +158,13 @@ impl Network {
     ) -> Result<Value, NnError> {
         let trace = &*self.trace;
         let mut values = Values::new();
+        // What no parameter makes, such as the first state of a recurrence, has widths as well.
+        let widened = |operation: &OperationIr| {
+            let made = output_of(operation).and_then(|id| trace.values.get(&id));
+            let axes = made.map_or(&[][..], |value| trace.graph().axes(*value));
+            let mut groups = axes.iter().flat_map(|axis| axis.groups());
+            groups.any(|group| self.widths.contains_key(&group))
+        };
         for (id, parameter) in &trace.parameters {
             if let (true, Some(value)) =
                 (changed.contains(parameter), self.parameters.get(parameter))
@@ -166,7 +173,8 @@ impl Network {
             }
         }
         for (index, operation) in trace.operations.iter().enumerate() {
-            if operation.inputs().any(|t| values.contains_key(&t.id)) {
+            let mut read = operation.inputs();
+            if read.any(|t| values.contains_key(&t.id)) || widened(operation) {
                 self.renew(index, batch, &mut values, before)?;
             }
         }
@@ -243,18 +251,22 @@ impl Network {
             let data = burn::tensor::TensorData::zeros::<f32, _>(tensor.shape.clone());
             self.in_frame(batch, |frame| frame.constant(&data))
         };
-        let result = self.in_frame(batch, |frame| {
-            evaluate(operation, frame, &mut |tensor| {
-                read(tensor).unwrap_or_else(|| {
-                    missing = true;
-                    fallback(tensor)
+        // Burn checks by panicking what only values tell, such as an index.
+        let run = || {
+            self.in_frame(batch, |frame| {
+                evaluate(operation, frame, &mut |tensor| {
+                    read(tensor).unwrap_or_else(|| {
+                        missing = true;
+                        fallback(tensor)
+                    })
                 })
             })
-        });
-        match result {
+        };
+        match quietly(run) {
             Ok(_) if missing => Err(self.refused(index, "an operand is not known")),
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.refused(index, &error.to_string())),
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.refused(index, &error.to_string())),
+            Err(said) => Err(self.refused(index, &said)),
         }
     }
 

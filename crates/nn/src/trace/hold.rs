@@ -14,7 +14,8 @@ const FIXED: [(&str, &str, &str); 10] = [
     ("InstanceNorm", "num_channels", "use a batch normalisation"),
 ];
 
-const DEPTHWISE: &str = "use burgeon_ops::DepthwiseConv2d, whose groups are its weight's rows";
+const DEPTHWISE: &str = "use burgeon_ops::DepthwiseConv2d, whose groups are its weight's \
+                         rows, or set the field in `Growable::rebuilt`";
 const LINEAR: &str = "write the layer of linear layers";
 
 /// The field that fixes a width, of the layers of `containers`, outermost first; with what to do.

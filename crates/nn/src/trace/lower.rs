@@ -127,6 +127,9 @@ fn lower_base(base: &BaseOperationIr) -> Option<(Operation, Vec<&TensorIr>)> {
             o.tensors.iter().collect(),
         ),
         BaseOperationIr::Cast(o) => (POINTWISE, vec![&o.input]),
+        BaseOperationIr::Empty(_) | BaseOperationIr::Zeros(_) | BaseOperationIr::Ones(_) => {
+            (Operation::Fill, Vec::new())
+        }
         _ => return None,
     })
 }
@@ -138,6 +141,7 @@ fn lower_numeric(numeric: &NumericOperationIr) -> Operation {
     };
     match numeric {
         N::Add(_) | N::Sub(_) => Operation::Elementwise { adds: true },
+        N::Full(_) => Operation::Fill,
         N::MeanDim(o)
         | N::SumDim(o)
         | N::ProdDim(o)

@@ -93,7 +93,8 @@ impl Trace {
             };
         }
         Err(NnError::Trace(format!(
-            "`predict` computes something else for another batch size: {}",
+            "`predict` computes something else for another batch size ({}): what it computes must \
+             not depend on the number of samples",
             refused.unwrap_or_default()
         )))
     }
@@ -158,7 +159,14 @@ impl Trace {
             values.insert(*tensor, value);
         }
         let mut fast = HashSet::new();
+        let mut layer = String::new();
         for operation in &operations {
+            place(operation, &leaves, &mut layer);
+            let refused = |problem| NnError::Operation {
+                operation: kind(operation),
+                layer: layer.clone(),
+                problem,
+            };
             for tensor in operation.inputs() {
                 if values.contains_key(&tensor.id) {
                     continue;
@@ -166,29 +174,25 @@ impl Trace {
                 let value = if inputs.contains(&tensor.id) {
                     builder.input(size(tensor))
                 } else {
-                    let per_batch = size(tensor).iter().any(|size| size.per_sample != 0);
-                    if per_batch {
-                        return Err(NnError::Trace(format!(
-                            "`predict` makes data of shape {:?} for each batch, which `{}` reads: \
-                             keep it in the model, or make it of the input by tensor operations",
-                            tensor.shape.iter().collect::<Vec<_>>(),
-                            kind(operation)
+                    if size(tensor).iter().any(|size| size.per_sample != 0) {
+                        let shape: Vec<usize> = tensor.shape.iter().copied().collect();
+                        return Err(refused(format!(
+                            "it reads data of shape {shape:?} that `predict` makes for each batch: \
+                             keep them in the model, or make them of the input by tensor operations"
                         )));
                     }
-                    builder.constant(
-                        size(tensor),
-                        constants.get(&tensor.id).is_some_and(is_uniform),
-                    )
+                    builder.constant(size(tensor))
                 };
                 values.insert(tensor.id, value);
             }
             let (operation_kind, operands) = lower::lower(operation);
             let made = operation.outputs().collect::<Vec<_>>();
             let [out] = made[..] else {
-                return Err(NnError::Trace(format!(
-                    "`{}` gives several tensors at once, which a replay does not know",
-                    kind(operation)
-                )));
+                return Err(refused(
+                    "it gives several tensors at once, which a replay does not know: ask for each \
+                     by an operation of its own (`max_dim` and `argmax`)"
+                        .into(),
+                ));
             };
             let operand = operands.iter().map(|tensor| values[&tensor.id]).collect();
             let (name, smooth) = (kind(operation), smoothness(operation));
@@ -269,6 +273,15 @@ impl Trained {
     }
 }
 
+/// Makes `layer` the path of the layer that `operation` belongs to, or leaves the one before.
+fn place(operation: &OperationIr, leaves: &HashMap<TensorId, Leaf>, layer: &mut String) {
+    let leaf = operation.inputs().find_map(|tensor| leaves.get(&tensor.id));
+    if let Some(leaf) = leaf {
+        let (path, _) = leaf.path.rsplit_once('.').unwrap_or_default();
+        path.clone_into(layer);
+    }
+}
+
 /// The operations on which `output` depends, in their order.
 fn reached(operations: Vec<OperationIr>, output: TensorId) -> Vec<OperationIr> {
     let mut wanted = HashSet::from([output]);
@@ -301,16 +314,6 @@ fn last_uses(operations: &[OperationIr], output: TensorId) -> Vec<Vec<TensorId>>
     uses
 }
 
-/// Whether `data` is one number everywhere.
-fn is_uniform(data: &TensorData) -> bool {
-    if !data.dtype().is_float() {
-        return false;
-    }
-    let mut values = data.iter::<f64>();
-    let first = values.next();
-    values.all(|value| Some(value) == first)
-}
-
 /// The sizes of all tensors by two recordings at `batch` and one more; what differs otherwise
 /// where something does.
 fn sizes(
@@ -319,12 +322,16 @@ fn sizes(
     batch: usize,
 ) -> Result<HashMap<TensorId, Vec<Size>>, String> {
     let pairs = || first.operations.iter().zip(&second.operations);
-    if let Some((a, b)) = pairs().find(|(a, b)| kind(a) != kind(b)) {
-        return Err(format!("`{}` becomes `{}`", kind(a), kind(b)));
+    let mut layer = String::new();
+    for (a, b) in pairs() {
+        place(a, &first.leaves, &mut layer);
+        if kind(a) != kind(b) {
+            return Err(format!("`{}` at `{layer}` becomes `{}`", kind(a), kind(b)));
+        }
     }
     if first.operations.len() != second.operations.len() {
         return Err(format!(
-            "{} operations become {}",
+            "{} operations become {}, the last ones at `{layer}`",
             first.operations.len(),
             second.operations.len()
         ));

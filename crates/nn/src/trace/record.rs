@@ -191,7 +191,7 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
             scope.complete(inputs, output)
         })
     });
-    let captured = captured.map_err(NnError::Trace)?;
+    let captured = captured.map_err(|said| NnError::Trace(explained(said)))?;
     let captured = captured.map_err(|error| NnError::Trace(format!("{error:?}")))?;
     let GraphIr {
         operations,
@@ -212,4 +212,16 @@ pub(super) fn record<M: Module, I: Input, O: Output>(
         outputs,
         leaves: names.leaves,
     })
+}
+
+/// What to do about what a forward pass said when it was recorded.
+fn explained(said: String) -> String {
+    match said.contains("no concrete value") {
+        true => format!(
+            "`predict` reads a value of a tensor (`into_scalar`, `into_data`), which is not known \
+             while it is traced: compute with tensors instead, by `mask_where` in place of an `if` \
+             ({said})"
+        ),
+        false => said,
+    }
 }

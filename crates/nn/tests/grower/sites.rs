@@ -3,7 +3,7 @@
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_nn::grower::{Outcome, StopReason, Verdict, WidthLimits};
-use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, NnError, Samples, Task};
+use burgeon_nn::{CrossEntropy, Growable, Grower, GrowerConfig, NnError, Samples, Task, trace};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Distribution, Tensor, TensorData};
@@ -131,23 +131,27 @@ fn a_forward_pass_that_cannot_be_traced_is_refused_by_name() {
     for (oddity, expected) in [
         (
             Oddity::GivesTwoAtOnce,
-            "`MaxDimWithIndices` gives several tensors at once",
+            "`MaxDimWithIndices` at `net.hidden1.norm`: it gives several tensors at once",
         ),
         (Oddity::Draws, "`Random` at `net.hidden1"),
-        (Oddity::ReadsAValue, "cannot be traced"),
+        (
+            Oddity::ReadsAValue,
+            "`predict` reads a value of a tensor (`into_scalar`, `into_data`)",
+        ),
         (
             Oddity::MakesDataForEachBatch,
-            "`predict` makes data of shape [2, 1] for each batch, which `Add` reads",
+            "`Add` at `net.hidden1.norm`: it reads data of shape [2, 1] that `predict` makes",
         ),
         (
             Oddity::DependsOnTheBatchSize,
-            "`predict` computes something else for another batch size",
+            "computes something else for another batch size (`Matmul` at `net.hidden2.linear` becomes",
         ),
     ] {
         let model = Odd {
             net: Mlp::fixed(2),
             oddity,
         };
+        refused(trace(&model, &digits(4)), expected);
         refused(grower_of(model, config()), expected);
     }
 }

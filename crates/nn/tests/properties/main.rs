@@ -1,6 +1,7 @@
 //! What must hold of random models: chains, sums, gates, concatenations, shared and
 //! depthwise layers, norms, pools and changes of shape, with random weights.
 
+mod absurd;
 mod build;
 mod costs;
 mod draw;
