@@ -77,17 +77,36 @@ pub fn spectrum(site: &str, neuron: usize, matrix: &DMatrix<f64>) -> Result<Spec
 }
 
 /// Eigenvalues, and eigenvectors as columns; by the library that is the faster at this size.
-fn decompose(matrix: &DMatrix<f64>) -> Option<(DVector<f64>, DMatrix<f64>)> {
+/// `None` where neither finds numbers.
+fn decompose(matrix: &DMatrix<f64>) -> Option<Eigen> {
+    let found = match matrix.nrows() < FAER_FROM {
+        true => by_nalgebra(matrix),
+        false => None,
+    };
+    // Of matrices of low rank nalgebra finds infinite eigenvalues now and then.
+    found.or_else(|| by_faer(matrix))
+}
+
+type Eigen = (DVector<f64>, DMatrix<f64>);
+
+fn finite((values, vectors): Eigen) -> Option<Eigen> {
+    let mut all = values.iter().chain(&vectors);
+    all.all(|value| value.is_finite())
+        .then_some((values, vectors))
+}
+
+fn by_nalgebra(matrix: &DMatrix<f64>) -> Option<Eigen> {
+    let eigen = SymmetricEigen::try_new(matrix.clone(), f64::EPSILON, MAX_ITERATIONS)?;
+    finite((eigen.eigenvalues, eigen.eigenvectors))
+}
+
+fn by_faer(matrix: &DMatrix<f64>) -> Option<Eigen> {
     let d = matrix.nrows();
-    if d < FAER_FROM {
-        let eigen = SymmetricEigen::try_new(matrix.clone(), f64::EPSILON, MAX_ITERATIONS)?;
-        return Some((eigen.eigenvalues, eigen.eigenvectors));
-    }
     let view = MatRef::from_column_major_slice(matrix.as_slice(), d, d);
     let eigen = view.self_adjoint_eigen(Side::Lower).ok()?;
     let values = eigen.S().column_vector();
     let vectors = eigen.U();
-    Some((
+    finite((
         DVector::from_fn(d, |row, _| values[row]),
         DMatrix::from_fn(d, d, |row, column| vectors[(row, column)]),
     ))
