@@ -1,8 +1,10 @@
 //! The operations of layers, in inference.
 
+use burgeon_ops::{Window, max_pool2d_padded};
 use burn::backend::Dispatch as B;
 use burn::backend::ir::ModuleOperationIr as M;
 use burn::backend::ops::ModuleOps;
+use burn::tensor::Tensor;
 use burn::tensor::ops::UnfoldOptions;
 
 use super::{Frame, Read, Value, convolution};
@@ -47,14 +49,17 @@ pub(super) fn evaluate(op: &M, frame: &Frame, read: &mut Read) -> Option<Value> 
             o.dilation,
             o.ceil_mode,
         ),
-        M::MaxPool2d(o) => B::max_pool2d(
-            read(&o.x),
-            o.kernel_size,
-            o.stride,
-            o.padding,
-            o.dilation,
-            o.ceil_mode,
-        ),
+        // A maximum is the same number by any kernel.
+        M::MaxPool2d(o) => {
+            let window = Window {
+                kernel: o.kernel_size,
+                stride: o.stride,
+                padding: o.padding.map(|padding| [padding; 2]),
+                dilation: o.dilation,
+            };
+            let maps = Tensor::<4>::from_dispatch(read(&o.x));
+            max_pool2d_padded(maps, window, o.ceil_mode).into_dispatch()
+        }
         M::AvgPool1d(o) => B::avg_pool1d(
             read(&o.x),
             o.kernel_size,
