@@ -225,6 +225,7 @@ where
         .growable()
         .map(|site| site.name().to_owned())
         .collect();
+    assert!(!names.is_empty(), "{} has a site that grows", M::NAME);
     for (number, name) in names.iter().enumerate() {
         let site = study.site(name);
         let form = SiteForm::of(&study.network.trace, site, true);
