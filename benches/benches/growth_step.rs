@@ -7,19 +7,17 @@ use burgeon_backend_flex::FLEX;
 use burgeon_benches::measure::{at_most, bench, ratio};
 use burgeon_benches::nets::{ConvNet, Mlp};
 use burgeon_benches::{digit_images, digits, noise};
-use burgeon_core::criterion::{Criterion as _, SteepestDescent};
+use burgeon_core::SplitBackend;
+use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::eigen::{Method, SpectrumSolver};
-use burgeon_core::select::{Fraction, Selector};
-use burgeon_core::{Budget, Plan, SplitBackend};
-use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{
-    CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Samples, SpectrumConfig, Task,
-    Trigger, capture_with_passes,
+use burgeon_core::select::Fraction;
+use burgeon_nn::surgery::carry_optimizer;
+use burgeon_nn::{CrossEntropy, Growable, Samples, SpectrumConfig, retrace, trace};
+use burgeon_train::{
+    GrowthConfig, GrowthStep, SearchSamples, StepSize, Subject, TrainConfig, Trainer,
 };
-use burn::optim::AdamConfig;
+use burn::optim::{AdamConfig, ModuleOptimizer};
 use criterion::{Criterion, criterion_group, criterion_main};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 /// glibc's allocator hands freed maps back to the kernel and takes them anew, by sizes that differ
 /// between an epoch and a growth step; this one keeps them for both.
@@ -50,54 +48,79 @@ const ROWS: [usize; 2] = [1024, 6144];
 /// GroMo 0.1.0's growth step in epochs, one thread, as it was measured for this project.
 const GROMO: [f64; 4] = [2.7, 2.6, 12.0, 21.0];
 
+/// One epoch of training by Adam, as a grower trains it.
 fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
-    let selector = Fraction::new(0.3).expect("in range");
-    let config = GrowerConfig::new(SteepestDescent, selector)
-        .with_trigger(Trigger::Every { epochs: 1 })
-        .with_learning_rate(LearningRate::Constant(1e-3))
-        .with_max_growths(0)
-        .with_max_epochs(1);
-    let task = Task {
-        objective: Box::new(CrossEntropy),
-        train: samples.clone(),
-        held: samples.sample(1, 0),
-    };
-    let optimizer = AdamConfig::new().init();
-    let grower = Grower::new(config, FLEX, task, model.clone(), optimizer);
-    grower.expect("sound").run().expect("runs");
+    let trainer = Trainer::new(TrainConfig::default()).expect("sound");
+    let (mut model, mut optimizer) = (model.clone(), AdamConfig::new().init());
+    let loss = trainer.epoch(&mut model, &mut optimizer, &CrossEntropy, samples, 1, 1e-3);
+    black_box(loss.expect("trains"));
 }
 
-/// Capture of all samples, both ends of the spectra, selection, a four-point line search over
-/// the training set, which starts from the capture's forward passes, surgery.
-fn growth_step<M: Growable>(model: &M, samples: &Samples<M::Input>, rows: usize, at_once: usize) {
-    let solver = SpectrumSolver::default()
-        .with_method(Method::Krylov)
-        .with_tolerance(TOLERANCE)
-        .with_max_iterations(PRODUCTS);
-    let spectrum = SpectrumConfig::default()
-        .with_solver(solver)
-        .with_rows(rows);
-    let found = capture_with_passes(model, &CrossEntropy, samples, at_once, &spectrum, &FLEX);
-    let (found, passes) = found.expect("captured");
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let candidates = SteepestDescent.candidates(&found, &FLEX, &mut rng);
-    let budget = Budget {
-        neurons: found.neurons(),
-        room: None,
-    };
-    let selector = Fraction::new(0.3).expect("in range");
-    let chosen = selector
-        .select(candidates.expect("computes"), budget)
-        .expect("selects");
-    let plan = Plan::new("s2d", chosen);
-    let grid = [1.0, 0.5, 0.25, 0.125];
-    let search = passes.line_search(&plan, &grid, &CrossEntropy);
-    let epsilon = search
-        .expect("computes")
-        .best
-        .map_or(0.0, |(epsilon, _)| epsilon);
-    let grown = apply_plan(model, passes.graph(), &plan, epsilon);
-    black_box(grown.expect("fits"));
+/// The growth step as a grower makes it: capture of all samples, both ends of the spectra,
+/// selection, a four-point line search over the training set, all checks, surgery and the carrying
+/// of Adam's state.
+struct Step<'a, M: Growable> {
+    step: GrowthStep,
+    subject: Subject<'a, M>,
+    optimizer: ModuleOptimizer,
+}
+
+impl<'a, M: Growable> Step<'a, M> {
+    fn new(model: &'a M, samples: &'a Samples<M::Input>, rows: usize, at_once: usize) -> Self {
+        let solver = SpectrumSolver::default()
+            .with_method(Method::Krylov)
+            .with_tolerance(TOLERANCE)
+            .with_max_iterations(PRODUCTS);
+        let config = GrowthConfig {
+            spectrum: SpectrumConfig::default()
+                .with_solver(solver)
+                .with_rows(rows),
+            capture_samples: usize::MAX,
+            search_samples: SearchSamples::Captured,
+            step_size: StepSize::LineSearch {
+                largest: 1.0,
+                shrink: 0.5,
+                steps: 4,
+            },
+            // Spectra of few products and rows are no prediction.
+            prediction_bound: f64::MAX,
+            ..GrowthConfig::default()
+        };
+        let fraction = Fraction::new(0.3).expect("in range");
+        Self {
+            step: GrowthStep::new(SteepestDescent, fraction).with_config(config),
+            subject: Subject {
+                model,
+                trace: trace(model, samples).expect("traceable").into(),
+                objective: &CrossEntropy,
+                train: samples,
+                held: samples,
+                batch_size: at_once,
+                backend: &FLEX,
+            },
+            optimizer: stepped(model, samples),
+        }
+    }
+
+    fn run(&self) {
+        let made = self.step.run(&self.subject, 1).expect("computes");
+        let (grown, edits) = made
+            .grown
+            .expect("a network that has not been trained grows");
+        let optimizer = carry_optimizer(self.optimizer.clone(), &edits).expect("Adam");
+        let traced = retrace(&grown, self.subject.train).expect("traceable");
+        black_box((grown, optimizer, traced));
+    }
+}
+
+/// Adam after a step.
+fn stepped<M: Growable>(model: &M, samples: &Samples<M::Input>) -> ModuleOptimizer {
+    let trainer = Trainer::new(TrainConfig::default()).expect("sound");
+    let (mut model, mut optimizer) = (model.clone(), AdamConfig::new().init());
+    let few = samples.sample(128, 0);
+    let loss = trainer.epoch(&mut model, &mut optimizer, &CrossEntropy, &few, 1, 0.0);
+    loss.expect("trains");
+    optimizer
 }
 
 fn net<M: Growable + Sync>(
@@ -117,9 +140,8 @@ fn net<M: Growable + Sync>(
         let epoch = bench(&mut group, "epoch", || {
             pool.install(|| epoch(model, samples))
         });
-        let step = bench(&mut group, "growth step", || {
-            pool.install(|| growth_step(model, samples, rows, at_once));
-        });
+        let growth = Step::new(model, samples, rows, at_once);
+        let step = bench(&mut group, "growth step", || pool.install(|| growth.run()));
         group.finish();
         let what = format!(
             "{name}, threads {threads}: growth step / epoch (GroMo, one thread: {})",

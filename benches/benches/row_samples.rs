@@ -6,21 +6,18 @@
 use burgeon_backend_flex::FLEX;
 use burgeon_benches::nets::{ConvNet, Mlp};
 use burgeon_benches::{digit_images, digits};
-use burgeon_core::criterion::{Criterion, RandomSplit, SteepestDescent};
+use burgeon_core::criterion::{RandomSplit, SteepestDescent};
 use burgeon_core::eigen::{Method, SpectrumSolver};
-use burgeon_core::select::{Fraction, Selector};
-use burgeon_core::{Budget, Plan, SplitBackend};
+use burgeon_core::select::Fraction;
+use burgeon_core::{Growth, Plan, SplitBackend};
 use burgeon_nn::capture::capture;
-use burgeon_nn::grower::line_search;
-use burgeon_nn::{
-    CrossEntropy, Growable, Grower, GrowerConfig, LearningRate, Samples, SpectrumConfig, Task,
-    Trigger, capture_spectra,
-};
+use burgeon_nn::growable::parameter_count;
+use burgeon_nn::search::line_search;
+use burgeon_nn::{CrossEntropy, Growable, Samples, SpectrumConfig, trace};
+use burgeon_train::{GrowthConfig, GrowthStep, Subject, Task, TrainConfig, Trainer};
 use burn::optim::AdamConfig;
 use burn::tensor::DType;
 use nalgebra::DMatrix;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 /// All digits for training, and those of them that are held out.
 const DIGITS: usize = 1797;
@@ -52,20 +49,15 @@ fn trained<M: Growable>(
     samples: &Samples<M::Input>,
     epochs: usize,
 ) -> Result<M, AnyError> {
-    let config = GrowerConfig::new(SteepestDescent, Fraction::new(0.3)?)
-        .with_trigger(Trigger::Every { epochs })
-        .with_learning_rate(LearningRate::Constant(1e-3))
-        .with_max_growths(0)
-        .with_max_epochs(epochs);
     let task = Task {
         objective: Box::new(CrossEntropy),
         train: samples.clone(),
         held: samples.sample(1, 0),
     };
+    let trainer = Trainer::new(TrainConfig::default())?;
     let optimizer = AdamConfig::new().init();
-    let mut grower = Grower::new(config, FLEX, task, model.clone(), optimizer)?;
-    grower.run()?;
-    Ok(grower.model().clone())
+    let fitted = trainer.fit(model.clone(), optimizer, &task, epochs, &mut |_| {})?;
+    Ok(fitted.ok_or("interrupted")?.model)
 }
 
 /// `-Σ vᵀ S v` of the unit directions of `plan`, with the splitting matrices of all rows.
@@ -79,9 +71,12 @@ fn second_order<M: Growable>(
     for site in &all.sites {
         let curvature = site.curvature.as_ref().ok_or("not captured")?;
         let mut directions = DMatrix::zeros(site.dim, site.neurons);
-        for growth in plan.growths.iter().filter(|g| g.site == site.name) {
-            let mut direction = directions.column_mut(growth.neuron);
-            direction.copy_from_slice(&growth.offspring[0].offset);
+        for growth in plan.growths().filter(|g| g.site() == site.name) {
+            let Growth::Split(split) = growth else {
+                continue;
+            };
+            let mut direction = directions.column_mut(split.neuron);
+            direction.copy_from_slice(&split.offspring[0].offset);
             direction.normalize_mut();
         }
         let products = curvature.apply(&FLEX, &directions, DType::F32)?;
@@ -112,22 +107,31 @@ fn decreases<M: Growable>(
     {
         spectrum = spectrum.with_rows(*rows);
     }
-    let found = capture_spectra(model, &CrossEntropy, train, 512, &spectrum, &FLEX)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let candidates = match way {
-        Way::Random => RandomSplit.candidates(&found, &FLEX, &mut rng)?,
-        _ => SteepestDescent.candidates(&found, &FLEX, &mut rng)?,
+    let growth = GrowthConfig {
+        spectrum,
+        ..GrowthConfig::default()
     };
-    let budget = Budget {
-        neurons: found.neurons(),
-        room: None,
+    let fraction = Fraction::new(0.3)?;
+    let step = match way {
+        Way::Random => GrowthStep::new(RandomSplit, fraction),
+        _ => GrowthStep::new(SteepestDescent, fraction),
     };
-    let chosen = Fraction::new(0.3)?.select(candidates, budget)?;
-    let plan = Plan::new("s2d", chosen);
+    let step = step.with_config(growth).with_seed(seed);
+    let subject = Subject {
+        model,
+        trace: trace(model, train)?.into(),
+        objective: &CrossEntropy,
+        train,
+        held: train,
+        batch_size: 512,
+        backend: &FLEX,
+    };
+    let landscape = step.landscape(&subject, train);
+    let plan = step.propose(&landscape, 1, parameter_count(model))?;
     let search = line_search(model, &plan, &GRID, &CrossEntropy, train, 256)?;
-    let (epsilon, loss) = search.best.ok_or("no step has a finite loss")?;
+    let (epsilon, loss) = search.best().ok_or("no step has a finite loss")?;
     let after = line_search(model, &plan, &[epsilon], &CrossEntropy, held, 256)?;
-    let (_, held_loss) = after.best.ok_or("no step has a finite loss")?;
+    let (_, held_loss) = after.best().ok_or("no step has a finite loss")?;
     let second_order = second_order(model, &plan, train)?;
     Ok([
         search.baseline - loss,

@@ -14,21 +14,46 @@ pub const MAX_ADDED: usize = 3;
 pub struct Site {
     /// The layer's name.
     pub name: String,
-    /// The name of the channels that its neurons form. Sites whose outputs are widened together
-    /// (summed layers, a convolution and the depthwise one behind it) have the same; neuron j
-    /// of each is then one channel.
-    pub channels: String,
     /// Number of neurons M.
     pub neurons: usize,
     /// Fan-in dimension d, bias included.
     pub dim: usize,
+    /// Numbers of all parameters by which a neuron is read.
+    pub fan_out: usize,
+    /// Whether the activation has a kink at 0 (ReLU), so that a neuron whose fan-in is 0 has no
+    /// gradient.
+    pub has_kink: bool,
     /// What one, two and three more neurons add to the cost of the network as it stands, their
     /// consumers' columns included: parameters, or whatever the cost model counts.
     pub added_costs: [u64; MAX_ADDED],
+    /// How long its neurons' weights are, where the criterion asked for it.
+    pub norms: Option<Norms>,
     /// The splitting matrices, where the criterion asked for them and they were kept.
     pub curvature: Option<Curvature>,
     /// The spectra, once they are solved for.
     pub spectra: Option<SiteSpectra>,
+}
+
+/// How long the weights of a site's neurons are: root mean squares over its neurons.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norms {
+    /// Of `θ`.
+    pub fan_in: f64,
+    /// Of all slices by which a neuron is read together.
+    pub fan_out: f64,
+}
+
+impl Site {
+    /// The site without what was captured of it.
+    pub fn without_data(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            norms: None,
+            curvature: None,
+            spectra: None,
+            ..*self
+        }
+    }
 }
 
 /// One pass over data: the loss and every site.

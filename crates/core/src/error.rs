@@ -1,7 +1,29 @@
 //! The errors of the splitting mathematics.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use burgeon_ops::UnknownActivation;
 use burn::tensor::DType;
+
+use crate::growth::Claim;
+
+/// What went wrong in the network behind a landscape.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct LandscapeError(pub Arc<dyn Error + Send + Sync>);
+
+impl PartialEq for LandscapeError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+fn claimed(claim: &Claim) -> String {
+    match claim {
+        Claim::Channel { site, channel } => format!("neuron {channel} of site `{site}`"),
+    }
+}
 
 /// What can be wrong with the input of the splitting mathematics.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -88,6 +110,30 @@ pub enum CoreError {
         /// What would be accepted.
         expected: &'static str,
     },
+    /// Two growths of a plan need the same.
+    #[error(
+        "the plan grows {} twice: a channel is grown once in a step",
+        claimed(claim)
+    )]
+    ClaimedTwice {
+        /// What both claim.
+        claim: Claim,
+    },
+    /// New neurons that would never learn.
+    #[error(
+        "site `{site}`: new neurons with a zero fan-in have no gradient behind an activation \
+         without a slope at 0: give them a zero fan-out"
+    )]
+    DeadStart {
+        /// The site's name.
+        site: String,
+    },
+    /// Losses were asked of a capture.
+    #[error("a capture has no network to try growths on: use a landscape of the model")]
+    NoNetwork,
+    /// The network behind a landscape failed.
+    #[error(transparent)]
+    Landscape(LandscapeError),
     /// A name that stands for no activation.
     #[error(transparent)]
     UnknownActivation(#[from] UnknownActivation),

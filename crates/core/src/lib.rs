@@ -3,8 +3,8 @@
 //! This crate is pure: it knows neurons, splitting matrices, schemes, criteria,
 //! costs and plans, and nothing of models, data sets, files or progress bars. One
 //! growth step flows through it as
-//! capture → [`criterion`] → [`select`] → [`plan`]; `burgeon-nn` captures
-//! from a Burn model before it and operates on the model after it.
+//! [`landscape`] → [`criterion`] → [`select`] → [`plan`]; `burgeon-nn` makes the landscape of
+//! a Burn model before it and operates on the model after it.
 //!
 //! Sources: splitting steepest descent (arXiv 1910.02366), fast energy-aware
 //! splitting (arXiv 1910.03103), signed splitting (arXiv 2003.10392).
@@ -17,6 +17,8 @@ pub mod criterion;
 pub mod curvature;
 pub mod eigen;
 pub mod error;
+pub mod growth;
+pub mod landscape;
 pub mod plan;
 pub mod products;
 mod row_sample;
@@ -32,12 +34,14 @@ pub use block::{CurvatureBlock, SiteInput};
 pub use burgeon_ops::{Activation, Window};
 pub use capture::{Capture, MAX_ADDED, Site};
 pub use cost::{CostModel, LayerKind, LayerShape};
-pub use criterion::{Candidate, Criterion};
+pub use criterion::{Candidate, Context, Criterion};
 pub use curvature::Curvature;
 pub use eigen::SpectrumSolver;
 pub use error::CoreError;
-pub use plan::Plan;
+pub use growth::{Gain, Growth};
+pub use landscape::{CapturedLandscape, Landscape, LineSearch, Needs, Trial};
+pub use plan::{Plan, PlannedGrowth};
 pub use row_sample::RowSample;
 pub use scheme::{Offspring, Scheme, WeightBound};
-pub use select::{Budget, Selector};
+pub use select::{Room, Selector};
 pub use spectrum::{Eigenpair, Method, SiteSpectra, Spectrum};

@@ -1,30 +1,24 @@
-//! Plans: the chosen candidates, serialisable, printable, replayable.
+//! Plans: the chosen growths, serialisable, printable, replayable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::criterion::Candidate;
 use crate::error::CoreError;
-use crate::scheme::{Offspring, Scheme};
+use crate::growth::{Gain, Growth};
 
 /// One growth of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// The site.
-    pub site: String,
-    /// The neuron that is split; always numbered as before the plan.
-    pub neuron: usize,
-    /// How the copies are placed.
-    pub scheme: Scheme,
-    /// The copies: the first takes the parent's place, the others are appended.
-    pub offspring: Vec<Offspring>,
-    /// Predicted decrease of the loss per ε².
-    pub gain: Option<f64>,
-    /// What it added to the cost of the network as it stood: parameters, or what the cost model
+pub struct PlannedGrowth {
+    /// What is done.
+    pub growth: Growth,
+    /// The predicted decrease of the loss, where the criterion predicts one.
+    pub gain: Option<Gain>,
+    /// What it adds to the cost of the network as it stands: parameters, or what the cost model
     /// counts.
-    pub cost: u64,
+    pub price: u64,
 }
 
 /// The growths of one step, best first.
@@ -33,19 +27,16 @@ pub struct Plan {
     /// The criterion that proposed them.
     pub criterion: String,
     /// The growths.
-    pub growths: Vec<Growth>,
+    pub growths: Vec<PlannedGrowth>,
 }
 
 impl Plan {
     /// The plan of the candidates that a selector chose.
     pub fn new(criterion: impl Into<String>, chosen: Vec<Candidate>) -> Self {
-        let growths = chosen.into_iter().map(|candidate| Growth {
-            site: candidate.site,
-            neuron: candidate.neuron,
-            scheme: candidate.scheme,
-            offspring: candidate.offspring,
+        let growths = chosen.into_iter().map(|candidate| PlannedGrowth {
+            growth: candidate.growth,
             gain: candidate.gain,
-            cost: candidate.cost,
+            price: candidate.price,
         });
         Self {
             criterion: criterion.into(),
@@ -53,59 +44,68 @@ impl Plan {
         }
     }
 
+    /// The growths alone.
+    pub fn growths(&self) -> impl DoubleEndedIterator<Item = &Growth> {
+        self.growths.iter().map(|planned| &planned.growth)
+    }
+
     /// Whether nothing grows.
     pub fn is_empty(&self) -> bool {
         self.growths.is_empty()
     }
 
+    /// Whether the network computes the same for every step ε.
+    pub fn is_neutral(&self) -> bool {
+        self.growths().all(Growth::is_neutral)
+    }
+
     /// The growths of each site as a plan of their own, in the order of the sites' names.
     pub fn by_site(&self) -> BTreeMap<String, Self> {
         let mut sites: BTreeMap<String, Self> = BTreeMap::new();
-        for growth in &self.growths {
-            let part = sites.entry(growth.site.clone()).or_insert_with(|| Self {
+        for planned in &self.growths {
+            let site = planned.growth.site().to_owned();
+            let part = sites.entry(site).or_insert_with(|| Self {
                 criterion: self.criterion.clone(),
                 growths: Vec::new(),
             });
-            part.growths.push(growth.clone());
+            part.growths.push(planned.clone());
         }
         sites
     }
 
-    /// Neurons added to all sites together.
-    pub fn added_neurons(&self) -> usize {
-        let added = |growth: &Growth| growth.offspring.len().saturating_sub(1);
-        self.growths.iter().map(added).sum()
+    /// Channels added to a site, less those taken away.
+    pub fn channels_added(&self, site: &str) -> isize {
+        let own = self.growths().filter(|growth| growth.site() == site);
+        own.map(Growth::channels_added).sum()
     }
 
-    /// Predicted decrease of the loss per ε², if every growth predicts one.
-    /// Gains of different neurons add up to O(ε⁴), since centred copies move a
-    /// neuron's contribution only at order ε².
-    pub fn predicted_gain(&self) -> Option<f64> {
-        self.growths.iter().map(|growth| growth.gain).sum()
+    /// Neurons added to all sites together.
+    pub fn added_neurons(&self) -> isize {
+        self.growths().map(Growth::channels_added).sum()
+    }
+
+    /// The predicted decrease of the loss for the step `epsilon`, if every growth predicts one.
+    /// Gains of different splits add up to O(ε⁴), since centred copies move a
+    /// neuron's contribution only at order ε²; those of new neurons to O(ε²).
+    pub fn predicted_decrease(&self, epsilon: f64) -> Option<f64> {
+        let at = |planned: &PlannedGrowth| planned.gain.map(|gain| gain.at(epsilon));
+        self.growths.iter().map(at).sum()
     }
 
     /// Checks what a surgery relies on, for a plan that came from a file.
     ///
     /// # Errors
-    /// [`CoreError::Parameter`] if a growth has no copy, its weights do not sum
-    /// to 1, or a number is not finite.
+    /// [`CoreError::Parameter`] or [`CoreError::NonFinite`] for a growth that is wrong in itself,
+    /// [`CoreError::ClaimedTwice`] for two that claim the same channel.
     pub fn validate(&self) -> Result<(), CoreError> {
-        for growth in &self.growths {
-            let total: f64 = growth.offspring.iter().map(|copy| copy.weight).sum();
-            if growth.offspring.is_empty() || (total - 1.0).abs() > 1e-9 || total.is_nan() {
-                return Err(CoreError::Parameter {
-                    name: "sum of the offspring's weights",
-                    value: format!("{total} ({} neuron {})", growth.site, growth.neuron),
-                    expected: "1, so that the network is unchanged at ε = 0",
-                });
-            }
-            for copy in &growth.offspring {
-                if !copy.offset.iter().all(|value| value.is_finite()) {
-                    return Err(CoreError::NonFinite {
-                        site: growth.site.clone(),
-                        quantity: "an offspring's offset",
-                    });
+        let mut claimed = HashSet::new();
+        for growth in self.growths() {
+            growth.check()?;
+            for claim in growth.claims() {
+                if claimed.contains(&claim) {
+                    return Err(CoreError::ClaimedTwice { claim });
                 }
+                claimed.insert(claim);
             }
         }
         Ok(())
@@ -115,14 +115,10 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} growths", self.criterion, self.growths.len())?;
-        for growth in &self.growths {
-            write!(
-                f,
-                "\n  {} neuron {}: {}, cost {}",
-                growth.site, growth.neuron, growth.scheme, growth.cost
-            )?;
-            if let Some(gain) = growth.gain {
-                write!(f, ", gain {gain:.3e}·ε²")?;
+        for planned in &self.growths {
+            write!(f, "\n  {}, price {}", planned.growth, planned.price)?;
+            if let Some(gain) = planned.gain {
+                write!(f, ", gain {gain}")?;
             }
         }
         Ok(())

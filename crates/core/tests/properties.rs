@@ -1,15 +1,19 @@
 //! Properties of activations, spectra, schemes, selectors and plans.
 
+#[path = "common/candidates.rs"]
+mod candidates;
 mod common;
 
 use burgeon_core::criterion::Candidate;
 use burgeon_core::eigen::{dense_spectra, spectrum};
-use burgeon_core::select::{Fraction, Threshold, TopK};
+use burgeon_core::growth::{Gain, Growth, Split};
+use burgeon_core::select::{Fraction, Room, Threshold, TopK};
 use burgeon_core::{
-    Activation, Budget, CoreError, Curvature, CurvatureBlock, Offspring, Plan, Scheme, Selector,
-    SiteInput, SplitBackend, WeightBound,
+    Activation, CoreError, Curvature, CurvatureBlock, Offspring, Plan, Scheme, Selector, SiteInput,
+    SplitBackend, WeightBound,
 };
 use burn::tensor::{DType, Tensor, TensorData};
+use candidates::{channel, split};
 use common::Plain;
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
@@ -134,23 +138,23 @@ proptest! {
     fn selectors_respect_budget_and_rank(
         scores in prop::collection::vec(-1.0_f64..1.0, 1..20),
         costs in prop::collection::vec(0_u64..50, 20),
-        room in 0_u64..200,
+        left in 0_u64..200,
         count in 1_usize..8,
     ) {
         let candidates: Vec<Candidate> = scores.iter().enumerate().map(|(index, score)| {
             candidate(index / 2, if index == 3 { f64::NAN } else { *score }, costs[index])
         }).collect();
-        let budget = Budget { neurons: 20, room: Some(room) };
+        let room = Room { widths: vec![("site".into(), 20)], cost: Some(left) };
         let selectors: [Box<dyn Selector>; 3] = [
             Box::new(TopK::new(count).expect("in range")),
             Box::new(Fraction::new(0.3).expect("in range")),
             Box::new(Threshold::new(0.2).expect("in range")),
         ];
         for selector in selectors {
-            let chosen = selector.select(candidates.clone(), budget).expect("selects");
-            prop_assert!(chosen.iter().map(|c| c.cost).sum::<u64>() <= room);
+            let chosen = selector.select(candidates.clone(), &room).expect("selects");
+            prop_assert!(chosen.iter().map(|c| c.price).sum::<u64>() <= left);
             prop_assert!(chosen.windows(2).all(|pair| pair[0].score >= pair[1].score));
-            let mut neurons: Vec<usize> = chosen.iter().map(|c| c.neuron).collect();
+            let mut neurons: Vec<_> = chosen.iter().map(|c| channel(c).expect("a split")).collect();
             neurons.sort_unstable();
             neurons.dedup();
             prop_assert_eq!(neurons.len(), chosen.len());
@@ -165,10 +169,13 @@ proptest! {
     /// A plan survives serialisation bit for bit.
     #[test]
     fn plans_survive_json(offsets in prop::collection::vec(-1e3_f64..1e3, 1..9)) {
+        let copies = Scheme::Positive2.offspring(&offsets, &offsets, WeightBound::POSITIVE);
+        let site = candidates::site("site", 1);
         let chosen = vec![Candidate {
-            offspring: Scheme::Positive2.offspring(&offsets, &offsets, WeightBound::POSITIVE),
-            gain: Some(offsets[0] / 3.0),
-            ..candidate(0, 1.0, 7)
+            price: 7,
+            ..Candidate::split(&site, 0, Scheme::Positive2, copies)
+                .with_gain(Gain::second(offsets[0] / 3.0))
+                .with_score(1.0)
         }];
         let plan = Plan::new("s2d", chosen);
         let text = serde_json::to_string(&plan).expect("serialisable");
@@ -178,16 +185,10 @@ proptest! {
     }
 }
 
-fn candidate(neuron: usize, score: f64, cost: u64) -> Candidate {
+fn candidate(neuron: usize, score: f64, price: u64) -> Candidate {
     Candidate {
-        site: "site".into(),
-        channels: "site".into(),
-        neuron,
-        scheme: Scheme::Positive2,
-        offspring: Scheme::Positive2.offspring(&[1.0], &[1.0], WeightBound::POSITIVE),
-        gain: None,
-        score,
-        cost,
+        price,
+        ..split("site", neuron, Scheme::Positive2).with_score(score)
     }
 }
 
@@ -310,12 +311,19 @@ fn parameters_out_of_range_are_refused() {
         .expect_err("no such activation");
     assert!(error.to_string().contains("gelu"), "{error}");
     let mut plan = Plan::new("s2d", vec![candidate(0, 1.0, 1)]);
-    plan.growths[0].offspring.push(Offspring {
+    fn copies(plan: &mut Plan) -> &mut Vec<Offspring> {
+        match &mut plan.growths[0].growth {
+            Growth::Split(Split { offspring, .. }) => offspring,
+            other => panic!("{other} is no split"),
+        }
+    }
+    assert!(plan.validate().is_ok());
+    copies(&mut plan).push(Offspring {
         weight: 0.5,
         offset: vec![0.0],
     });
     assert!(plan.validate().is_err());
-    plan.growths[0].offspring.pop();
-    plan.growths[0].offspring[0].offset[0] = f64::NAN;
+    copies(&mut plan).pop();
+    copies(&mut plan)[0].offset[0] = f64::NAN;
     assert!(plan.validate().is_err());
 }

@@ -1,37 +1,57 @@
 //! Choices under a budget against brute force, and cost models.
 
+#[path = "common/candidates.rs"]
+mod candidates;
+
 use std::collections::HashSet;
 
 use burgeon_core::cost::{
     ActivationMemory, BytesMoved, CostModel, Energy, Latency, LayerKind, LayerShape, LayerTiming,
     Macs, Parameters, Precision,
 };
-use burgeon_core::select::{Fraction, Knapsack, LinearProgramme, Threshold, TopK};
-use burgeon_core::{Budget, Candidate, Scheme, Selector};
+use burgeon_core::growth::{Gain, Growth, Removal, Side};
+use burgeon_core::select::{
+    Efficiency, Fraction, Knapsack, LinearProgramme, PerLayer, Room, Threshold, TopK,
+};
+use burgeon_core::{Candidate, Scheme, Selector};
+use candidates::channel;
 use proptest::prelude::*;
 
-/// Sites 0 and 1 are of the same channels.
-fn candidate(site: usize, neuron: usize, gain: f64, cost: u64) -> Candidate {
+/// Kinds 0 and 1 are of the same channels of one site: splits and removals. Kind 2 splits those of
+/// another, and kind 3 adds neurons there, whatever the number.
+fn candidate(kind: usize, neuron: usize, gain: f64, price: u64) -> Candidate {
+    let site = |name| candidates::site(name, 5);
+    let candidate = match kind {
+        0 => candidates::split("site0", neuron, Scheme::Positive2),
+        1 => Candidate::new(
+            &site("site0"),
+            Growth::Removal(Removal {
+                site: "site0".into(),
+                neuron,
+            }),
+        ),
+        2 => candidates::split("site1", neuron, Scheme::Positive2),
+        _ => Candidate::new_neuron(&site("site1"), vec![1.0], Vec::new(), Side::FanOut),
+    };
+    let gain = if neuron.is_multiple_of(2) {
+        Gain::first(gain)
+    } else {
+        Gain::second(gain)
+    };
     Candidate {
-        site: format!("site{site}"),
-        channels: format!("channels{}", site / 2),
-        neuron,
-        scheme: Scheme::Positive2,
-        offspring: Vec::new(),
-        gain: Some(gain),
-        score: gain,
-        cost,
+        price,
+        ..candidate.with_gain(gain).with_score(gain.value)
     }
 }
 
-fn budget(room: u64) -> Budget {
-    Budget {
-        neurons: 20,
-        room: Some(room),
+fn room(left: u64) -> Room {
+    Room {
+        widths: vec![("site0".into(), 12), ("site1".into(), 8)],
+        cost: Some(left),
     }
 }
 
-/// Candidates of at most three sites, some for the same channel, with sound and unsound gains.
+/// Candidates of two sites, some for the same channel, with sound and unsound gains.
 fn instances() -> impl Strategy<Value = (Vec<Candidate>, u64)> {
     let gain = prop_oneof![
         8 => 0.001_f64..10.0,
@@ -40,50 +60,49 @@ fn instances() -> impl Strategy<Value = (Vec<Candidate>, u64)> {
         1 => Just(f64::NAN),
     ];
     let cost = prop_oneof![6 => 1_u64..50, 1 => Just(0), 1 => Just(1_000_000)];
-    let one = (0..3_usize, 0..5_usize, gain, cost);
+    let one = (0..4_usize, 0..5_usize, gain, cost);
     let all = prop::collection::vec(one, 0..11);
     let candidates = all.prop_map(|all| {
-        let of = |(site, neuron, gain, cost)| candidate(site, neuron, gain, cost);
+        let of = |(kind, neuron, gain, cost)| candidate(kind, neuron, gain, cost);
         all.into_iter().map(of).collect()
     });
     (candidates, 0_u64..200)
 }
 
-/// How many channels `candidates` split, by the sites' numbers.
-fn split_channels<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> usize {
-    let shared = |site: &str| match site {
-        "site1" => "site0".to_owned(),
-        other => other.to_owned(),
-    };
-    let channels: HashSet<_> = candidates.map(|c| (shared(&c.site), c.neuron)).collect();
-    channels.len()
+/// Whether no channel is changed twice.
+fn is_single<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> bool {
+    let mut seen = HashSet::new();
+    candidates
+        .filter_map(channel)
+        .all(|channel| seen.insert(channel))
+}
+
+fn value(candidate: &Candidate) -> f64 {
+    candidate.gain.expect("all have one").value
 }
 
 fn gain(candidates: &[Candidate]) -> f64 {
-    candidates.iter().filter_map(|c| c.gain).sum()
+    candidates.iter().map(value).sum()
 }
 
 fn cost(candidates: &[Candidate]) -> u64 {
-    candidates.iter().map(|c| c.cost).sum()
+    candidates.iter().map(|c| c.price).sum()
 }
 
 /// The largest gain of any admissible subset.
 fn brute_force(candidates: &[Candidate], room: u64) -> f64 {
-    let sound: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|c| c.gain.is_some_and(|gain| gain > 0.0))
-        .collect();
-    let value = |subset: u32| {
+    let sound: Vec<&Candidate> = candidates.iter().filter(|c| value(c) > 0.0).collect();
+    let together = |subset: u32| {
         let chosen: Vec<&Candidate> = (0..sound.len())
             .filter(|i| subset >> i & 1 == 1)
             .map(|i| sound[i])
             .collect();
-        let fits = chosen.iter().map(|c| c.cost).sum::<u64>() <= room;
-        let single = split_channels(chosen.iter().copied()) == chosen.len();
-        (fits && single).then(|| chosen.iter().filter_map(|c| c.gain).sum::<f64>())
+        let fits = chosen.iter().map(|c| c.price).sum::<u64>() <= room;
+        let single = is_single(chosen.iter().copied());
+        (fits && single).then(|| chosen.iter().map(|c| value(c)).sum::<f64>())
     };
     (0..1_u32 << sound.len())
-        .filter_map(value)
+        .filter_map(together)
         .fold(0.0, f64::max)
 }
 
@@ -91,10 +110,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn the_knapsack_is_that_of_brute_force((candidates, room) in instances()) {
-        let best = brute_force(&candidates, room);
-        let chosen = Knapsack.select(candidates, budget(room)).expect("selects");
-        prop_assert!(cost(&chosen) <= room);
+    fn the_knapsack_is_that_of_brute_force((candidates, left) in instances()) {
+        let best = brute_force(&candidates, left);
+        let chosen = Knapsack.select(candidates, &room(left)).expect("selects");
+        prop_assert!(cost(&chosen) <= left);
         prop_assert!((gain(&chosen) - best).abs() <= 1e-9 * best.max(1.0), "{} {best}", gain(&chosen));
     }
 
@@ -104,31 +123,32 @@ proptest! {
     fn the_programme_takes_whole_what_is_worth_most(
         gains in prop::collection::vec(0.01_f64..10.0, 1..12),
         costs in prop::collection::vec(1_u64..50, 12),
-        room in 0_u64..200,
+        budget in 0_u64..200,
     ) {
         let candidates: Vec<Candidate> = gains
             .iter()
             .zip(&costs)
             .enumerate()
             .map(|(neuron, (gain, cost))| candidate(0, neuron, *gain, *cost))
-            .filter(|candidate| candidate.cost <= room)
+            .filter(|candidate| candidate.price <= budget)
             .collect();
         let mut order = candidates.clone();
-        let density = |c: &Candidate| c.gain.unwrap_or(0.0) / c.cost as f64;
+        let density = |c: &Candidate| value(c) / c.price as f64;
         order.sort_by(|a, b| density(b).total_cmp(&density(a)));
-        let mut left = room;
+        let mut left = budget;
+        let neuron = |c: &Candidate| channel(c).expect("a split").1;
         let whole: Vec<usize> = order
             .iter()
             .take_while(|c| {
-                let fits = c.cost <= left;
-                left = left.saturating_sub(c.cost);
+                let fits = c.price <= left;
+                left = left.saturating_sub(c.price);
                 fits
             })
-            .map(|c| c.neuron)
+            .map(neuron)
             .collect();
         let programme = LinearProgramme::default().with_threshold(1.0 - 1e-9).expect("in range");
-        let chosen = programme.select(candidates, budget(room)).expect("selects");
-        let mut found: Vec<usize> = chosen.iter().map(|c| c.neuron).collect();
+        let chosen = programme.select(candidates, &room(budget)).expect("selects");
+        let mut found: Vec<usize> = chosen.iter().map(neuron).collect();
         let mut expected = whole;
         found.sort_unstable();
         expected.sort_unstable();
@@ -136,10 +156,14 @@ proptest! {
     }
 
     #[test]
-    fn no_selector_exceeds_the_budget_or_splits_a_channel_twice((candidates, room) in instances()) {
+    fn no_selector_exceeds_the_budget_or_changes_a_channel_twice(
+        (candidates, left) in instances(),
+    ) {
         let capped = LinearProgramme::default().with_site_share(0.5).expect("in range");
-        let selectors: [&dyn Selector; 6] = [
+        let selectors: [&dyn Selector; 8] = [
             &Knapsack,
+            &Efficiency::new(0.3, 0.5).expect("in range"),
+            &PerLayer::new(0.3).expect("in range"),
             &LinearProgramme::default(),
             &capped,
             &TopK::new(3).expect("in range"),
@@ -147,10 +171,9 @@ proptest! {
             &Threshold::new(0.5).expect("in range"),
         ];
         for selector in selectors {
-            let chosen = selector.select(candidates.clone(), budget(room)).expect("selects");
-            prop_assert!(cost(&chosen) <= room, "{}", selector.name());
-            let channels = split_channels(chosen.iter());
-            prop_assert_eq!(channels, chosen.len(), "{}", selector.name());
+            let chosen = selector.select(candidates.clone(), &room(left)).expect("selects");
+            prop_assert!(cost(&chosen) <= left, "{}", selector.name());
+            prop_assert!(is_single(chosen.iter()), "{}", selector.name());
             prop_assert!(chosen.iter().all(|c| c.score.is_finite()));
         }
     }
@@ -204,8 +227,8 @@ fn unusual_budgets_and_gains() {
     ];
     let programme = LinearProgramme::default();
     for selector in [&Knapsack as &dyn Selector, &programme] {
-        let count = |candidates: &Vec<Candidate>, room| {
-            let chosen = selector.select(candidates.clone(), budget(room));
+        let count = |candidates: &Vec<Candidate>, left| {
+            let chosen = selector.select(candidates.clone(), &room(left));
             chosen.expect("selects").len()
         };
         assert_eq!(count(&nothing_fits, 9), 0);
@@ -215,11 +238,11 @@ fn unusual_budgets_and_gains() {
         assert_eq!(count(&equal, 0), 0);
         assert_eq!(count(&unsound, 100), 0);
         assert_eq!(count(&Vec::new(), 100), 0);
-        let unlimited = Budget {
-            neurons: 5,
-            room: None,
+        let unlimited = Room {
+            cost: None,
+            ..room(0)
         };
-        let all = selector.select(equal.clone(), unlimited).expect("selects");
+        let all = selector.select(equal.clone(), &unlimited).expect("selects");
         assert_eq!(all.len(), 5);
     }
     assert!(LinearProgramme::default().with_threshold(0.0).is_err());

@@ -3,9 +3,9 @@
 use burn::module::ParamId;
 
 use crate::error::GraphError;
-use crate::layout::{ChannelMap, GroupId, IndexMap};
+use crate::layout::{ChannelMap, GroupId, IndexMap, Source};
 use crate::operation::{Operation, Smoothness};
-use crate::site::{FanIn, Site};
+use crate::site::{Site, Slices};
 use crate::value::{Origin, Size, Value, ValueId};
 
 /// What an axis of a parameter is to the channels that lie along it.
@@ -193,7 +193,7 @@ impl Graph {
     }
 
     /// Where the numbers of one channel of `site` lie in the parameter of `part`, in θ's order.
-    pub fn slice(&self, site: &Site, part: &FanIn, channel: usize) -> Vec<usize> {
+    pub fn slice(&self, site: &Site, part: &Slices, channel: usize) -> Vec<usize> {
         let parameter = &self.parameters[part.parameter];
         let (axis, shape) = (part.axis, &parameter.shape);
         let length = shape[axis];
@@ -216,17 +216,36 @@ impl Graph {
         trained.map(|parameter| parameter.size_with(width)).sum()
     }
 
-    /// For each axis of a parameter that changes: its number, and for each new place the old one
-    /// with the factor that its channel has where it is read.
+    /// For each axis of a parameter that changes: its number, and where each new place comes from.
     pub fn selections(
         &self,
         parameter: &Parameter,
         map: &dyn Fn(GroupId) -> Option<ChannelMap>,
-    ) -> Vec<(usize, Vec<(usize, f64)>)> {
+    ) -> Vec<(usize, Vec<Source>)> {
         let changes = |axis: &IndexMap| axis.groups().into_iter().any(|g| map(g).is_some());
         let axes = parameter.axes.iter().enumerate();
         axes.filter(|(_, axis)| changes(axis))
             .map(|(index, axis)| (index, axis.selected(map)))
             .collect()
+    }
+
+    /// The parameters by which the channels of `site` are read, in the order of
+    /// [`parameters`](Self::parameters).
+    pub fn fan_out(&self, site: &Site) -> Vec<Slices> {
+        let mut parts = Vec::new();
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            for (axis, map) in parameter.axes.iter().enumerate() {
+                let places = map.places(site.group(), 0).len();
+                if parameter.roles[axis] == Some(Role::Reader) && places > 0 {
+                    let others: usize = parameter.shape.iter().product::<usize>();
+                    parts.push(Slices {
+                        parameter: index,
+                        axis,
+                        size: others / parameter.shape[axis].max(1) * places,
+                    });
+                }
+            }
+        }
+        parts
     }
 }

@@ -63,22 +63,54 @@ impl Segment {
     }
 }
 
-/// What becomes of one group's channels: new channel i is a copy of the old channel
-/// `source[i]`, and counts `factor[i]` times as much where it is read.
+/// Where a slice comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Source {
+    /// The old slice. A new one takes from it what is not its own weights.
+    pub index: usize,
+    /// How much it counts where it is read.
+    pub factor: f64,
+    /// Whether it is new, and no copy.
+    pub is_new: bool,
+}
+
+impl Source {
+    /// The old slice as it is.
+    pub fn kept(index: usize) -> Self {
+        Self::copied(index, 1.0)
+    }
+
+    /// A copy that counts `factor` times as much.
+    pub fn copied(index: usize, factor: f64) -> Self {
+        Self {
+            index,
+            factor,
+            is_new: false,
+        }
+    }
+
+    /// A new slice.
+    pub fn new_like(index: usize) -> Self {
+        Self {
+            index,
+            factor: 0.0,
+            is_new: true,
+        }
+    }
+}
+
+/// What becomes of one group's channels: where each new one comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelMap {
-    /// For each new channel, the old one.
-    pub source: Vec<usize>,
-    /// For each new channel, its share of the old one's outgoing weight.
-    pub factor: Vec<f64>,
+    /// For each new channel.
+    pub sources: Vec<Source>,
 }
 
 impl ChannelMap {
     /// All of `width` channels as they are.
     pub fn identity(width: usize) -> Self {
         Self {
-            source: (0..width).collect(),
-            factor: vec![1.0; width],
+            sources: (0..width).map(Source::kept).collect(),
         }
     }
 }
@@ -211,21 +243,21 @@ impl IndexMap {
         grown.places(group, channel)
     }
 
-    /// For each place after `maps` (of the groups that change) the old place and the channel's
-    /// factor; 1 where nothing changes.
-    pub fn selected(&self, map: &dyn Fn(GroupId) -> Option<ChannelMap>) -> Vec<(usize, f64)> {
+    /// For each place after `map` (of the groups that change) where it comes from.
+    pub fn selected(&self, map: &dyn Fn(GroupId) -> Option<ChannelMap>) -> Vec<Source> {
         let (mut start, mut places) = (0, Vec::new());
         for segment in &self.segments {
             let changed = segment.group().and_then(map);
             match (*segment, changed) {
                 (Segment::Channels { spread, .. }, Some(map)) => {
-                    for (source, factor) in map.source.iter().zip(&map.factor) {
-                        let first = start + source * spread;
-                        places.extend((first..first + spread).map(|place| (place, *factor)));
+                    for source in &map.sources {
+                        let first = start + source.index * spread;
+                        let of_place = |index| Source { index, ..*source };
+                        places.extend((first..first + spread).map(of_place));
                     }
                 }
                 (segment, _) => {
-                    places.extend((start..start + segment.length()).map(|place| (place, 1.0)));
+                    places.extend((start..start + segment.length()).map(Source::kept));
                 }
             }
             start += segment.length();

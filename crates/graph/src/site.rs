@@ -4,9 +4,10 @@ use crate::layout::GroupId;
 use crate::operation::Smoothness;
 use crate::value::ValueId;
 
-/// A part of the vector θ of a site's neurons: the slices of one parameter.
+/// The slices of one parameter, one for each channel of a site: a part of θ, or of what reads the
+/// channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FanIn {
+pub struct Slices {
     /// The parameter's place in [`Graph::parameters`](crate::Graph::parameters).
     pub parameter: usize,
     /// The axis along which the channels lie.
@@ -30,7 +31,7 @@ pub struct Site {
     pub(crate) name: String,
     pub(crate) group: GroupId,
     pub(crate) width: usize,
-    pub(crate) fan_in: Vec<FanIn>,
+    pub(crate) fan_in: Vec<Slices>,
     pub(crate) producers: Vec<String>,
     pub(crate) nodes: Vec<usize>,
     pub(crate) edges: Vec<Edge>,
@@ -56,7 +57,7 @@ impl Site {
 
     /// The parts of θ in their order: weights as the forward pass uses them, each with its bias
     /// behind it. Within a part a neuron's slices come in the order of the parameter's shape.
-    pub fn fan_in(&self) -> &[FanIn] {
+    pub fn fan_in(&self) -> &[Slices] {
         &self.fan_in
     }
 

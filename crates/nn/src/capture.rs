@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
-use burgeon_graph::Graph;
+use burgeon_graph::{Graph, Smoothness};
 use burn::backend::ir::TensorId;
 
 use crate::cost::cost_per_neuron;
@@ -15,7 +15,7 @@ use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::replay::{Network, Values, worth_keeping};
 use crate::samples::{Samples, Targets};
-use crate::sites::{CapturedSite, SiteForm, capture as capture_sites};
+use crate::sites::{CapturedSite, JetOperator, SiteForm, capture as capture_sites};
 use crate::trace::{Trace, traced};
 
 /// Captures every site of `model` that is `σ(θᵀx)` on `samples`: inputs, pre-activations and the
@@ -95,12 +95,14 @@ pub(crate) fn capture_of<M: Growable>(
 pub(crate) fn sites(graph: &Graph) -> Vec<Site> {
     let site = |site: &burgeon_graph::Site| Site {
         name: site.name().to_owned(),
-        channels: site.name().to_owned(),
         neurons: site.width(),
         dim: site.dim(),
+        fan_out: graph.fan_out(site).iter().map(|part| part.size).sum(),
+        has_kink: site.smoothness() == Smoothness::Surrogate,
         added_costs: std::array::from_fn(|index| {
             cost_per_neuron(graph, site.name()) * (index as u64 + 1)
         }),
+        norms: None,
         curvature: None,
         spectra: None,
     };
@@ -213,4 +215,27 @@ pub(crate) struct CapturedBatch {
     pub sites: Vec<CapturedSite>,
     /// The pass's tensors, if they are kept.
     pub values: Values,
+}
+
+/// Checks that the curvature of every site can be had, on a few of `samples`: a function that
+/// jumps has none.
+///
+/// # Errors
+/// [`NnError::Operation`] that names the operation.
+pub fn check_curvature<M: Growable>(
+    model: &M,
+    trace: &Arc<Trace>,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    backend: &dyn SplitBackend,
+) -> Result<(), NnError> {
+    let few: Vec<usize> = (0..samples.len().min(2)).collect();
+    let few = samples.subset(&few)?;
+    let pass = Pass::new(model, trace.clone(), objective, &few, few.len(), backend)?;
+    for (form, site) in pass.forms.iter().zip(pass.run(0, false)?.sites) {
+        if let CapturedSite::Jets(jets) = site {
+            JetOperator::new(&pass.network, form, vec![jets]).check()?;
+        }
+    }
+    Ok(())
 }

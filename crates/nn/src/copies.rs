@@ -2,6 +2,8 @@
 
 use burn::module::Module;
 
+use crate::checkpointing;
+
 /// A copy whose running statistics are its own: Burn's clones share them, and
 /// mapping a clone would change the original.
 pub(crate) fn detached<M: Module>(model: &M) -> M {
@@ -11,6 +13,11 @@ pub(crate) fn detached<M: Module>(model: &M) -> M {
     } else {
         model.clone().train().valid()
     }
+}
+
+/// A copy that can be trained instead of `model`: its running statistics are its own.
+pub fn copy<M: Module>(model: &M) -> M {
+    checkpointing::as_in(detached(model), model)
 }
 
 /// `model` in inference mode. Its running statistics are the model's own.

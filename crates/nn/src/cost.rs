@@ -174,12 +174,29 @@ pub fn predicts_exactly(graph: &Graph, site: &str) -> bool {
     site.is_ok_and(|site| site.smoothness() == Smoothness::Exact)
 }
 
+/// Drops growths from the plan's end until the grown network has at most `budget`
+/// parameters: candidates are priced one by one, but a neuron in each of two
+/// neighbouring layers also adds the weight between them.
+pub fn fit_budget(graph: &Graph, plan: &mut Plan, parameters: u64, budget: u64) {
+    while !plan.is_empty() && parameters + parameters_added(graph, plan) > budget {
+        plan.growths.pop();
+    }
+}
+
+/// As [`fit_budget`], for a cost model's `budget`.
+pub fn fit_cost_budget(graph: &Graph, plan: &mut Plan, model: &dyn CostModel, budget: u64) {
+    while !plan.is_empty() && model.cost(&grown_shapes(graph, plan)) > budget {
+        plan.growths.pop();
+    }
+}
+
 /// The widths of all groups after `plan`.
 pub(crate) fn grown_widths(graph: &Graph, plan: &Plan) -> Vec<usize> {
     let mut widths: Vec<usize> = graph.sites().iter().map(|site| site.width()).collect();
-    for growth in &plan.growths {
-        if let Ok(site) = graph.site(&growth.site) {
-            widths[site.group().index()] += growth.offspring.len().saturating_sub(1);
+    for growth in plan.growths() {
+        if let Ok(site) = graph.site(growth.site()) {
+            let width = &mut widths[site.group().index()];
+            *width = width.saturating_add_signed(growth.channels_added());
         }
     }
     widths

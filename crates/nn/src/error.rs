@@ -82,12 +82,14 @@ fn place(layer: &str) -> String {
 }
 
 impl NnError {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    /// What turns an error of the file system at `path` into one of these.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+    /// The error of a file that is not what it should be.
+    pub fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Self::File {
             path: path.into(),
             problem: problem.to_string(),

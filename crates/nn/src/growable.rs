@@ -5,6 +5,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
 use crate::checkpointing;
+pub use crate::copies::copy;
 use crate::copies::{detached, inference};
 use crate::error::{NnError, quietly};
 use crate::objective::Objective;
@@ -137,7 +138,7 @@ pub(crate) fn try_predict<M: Growable>(model: &M, input: M::Input) -> Result<M::
 /// # Errors
 /// [`NnError::Data`] if the model cannot read as many samples as the batch has, or answers with
 /// another number of rows.
-pub(crate) fn predict_batch<M: Growable>(
+pub fn predict_batch<M: Growable>(
     model: &M,
     batch: &Samples<M::Input>,
 ) -> Result<Tensor<2>, NnError> {
@@ -145,7 +146,10 @@ pub(crate) fn predict_batch<M: Growable>(
 }
 
 /// [`predict_batch`] for the inputs of `batch` in another type.
-pub(crate) fn predict_inputs<M: Growable>(
+///
+/// # Errors
+/// As [`predict_batch`].
+pub fn predict_inputs<M: Growable>(
     model: &M,
     inputs: M::Input,
     batch: &Samples<M::Input>,
@@ -171,7 +175,7 @@ const FREE_BATCH: &str = "`predict` must take any number of samples, which a `re
 ///
 /// # Errors
 /// [`NnError::Data`] that says what does not fit, a batch size that `predict` fixes included.
-pub(crate) fn check_reads<M: Growable>(
+pub fn check_reads<M: Growable>(
     model: &M,
     objective: &dyn Objective,
     samples: &Samples<M::Input>,
@@ -268,7 +272,11 @@ pub(crate) fn check_positions(output: &Tensor<2>, targets: &Targets) -> Result<(
     )))
 }
 
-pub(crate) fn scalar<T>(value: Result<T, impl std::fmt::Display>) -> Result<T, NnError> {
+/// A number read from the device.
+///
+/// # Errors
+/// [`NnError::Core`] if the device fails.
+pub fn scalar<T>(value: Result<T, impl std::fmt::Display>) -> Result<T, NnError> {
     value.map_err(|error| {
         NnError::Core(CoreError::Read {
             what: "a scalar".into(),

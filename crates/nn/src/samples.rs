@@ -271,11 +271,7 @@ impl<I: Input> Samples<I> {
 
     /// Batches of at most `size` samples in the order that `seed` draws. A last sample that would
     /// be alone joins the batch before it: batch statistics of one sample are no statistics.
-    pub(crate) fn shuffled_batches(
-        &self,
-        size: usize,
-        seed: u64,
-    ) -> impl Iterator<Item = Self> + '_ {
+    pub fn shuffled_batches(&self, size: usize, seed: u64) -> impl Iterator<Item = Self> + '_ {
         let (order, size) = (self.shuffled(seed), size.max(1));
         let count = order.len();
         let lone = size > 1 && count > size && count % size == 1;

@@ -63,6 +63,11 @@ impl SpectrumConfig {
         self
     }
 
+    /// The rows of each site that spectra rest on; `None` for all.
+    pub fn rows(&self) -> Option<usize> {
+        self.rows
+    }
+
     /// Bytes that captured inputs and curvature weights may take together; 1 GiB unless told. What
     /// would take more is not kept: each iteration then runs the network again, batch by batch,
     /// on all rows.
@@ -72,7 +77,11 @@ impl SpectrumConfig {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), NnError> {
+    /// Checks that there is something to find spectra of.
+    ///
+    /// # Errors
+    /// [`NnError::Settings`] for 0 rows.
+    pub fn check(&self) -> Result<(), NnError> {
         match self.rows {
             Some(0) => Err(NnError::Settings(
                 "spectra need at least one row of each site".into(),

@@ -14,16 +14,18 @@ use crate::ports::InnerOrSelf;
 
 /// A parameter or running statistic.
 #[derive(Debug, Clone)]
-pub(crate) struct Weight {
+pub struct Weight {
+    /// Its id, by which an optimizer's state finds it.
     pub id: ParamId,
+    /// Its values.
     pub data: TensorData,
 }
 
 /// All floats of a model, by their path in it.
-pub(crate) type Weights = BTreeMap<String, Weight>;
+pub type Weights = BTreeMap<String, Weight>;
 
 /// Reads all floats of `model`.
-pub(crate) fn collect<M: Module>(model: &M) -> Weights {
+pub fn collect<M: Module>(model: &M) -> Weights {
     struct Collector {
         path: Vec<String>,
         weights: Weights,
@@ -57,7 +59,7 @@ pub(crate) fn collect<M: Module>(model: &M) -> Weights {
 /// # Errors
 /// A sentence that names the first float that is missing, unknown or of another
 /// rank.
-pub(crate) fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, String> {
+pub fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, String> {
     struct Restorer<'a> {
         path: Vec<String>,
         weights: &'a Weights,
@@ -118,7 +120,10 @@ pub(crate) fn restore<M: Module>(model: &M, weights: &Weights) -> Result<M, Stri
 }
 
 /// Serialises weights, further byte strings and metadata as safetensors.
-pub(crate) fn encode(
+///
+/// # Errors
+/// A sentence that names what cannot be written.
+pub fn encode(
     weights: &Weights,
     blobs: &[(&str, &[u8])],
     metadata: Option<std::collections::HashMap<String, String>>,
@@ -150,7 +155,10 @@ pub(crate) fn encode(
 }
 
 /// The floats of a safetensors file, with fresh ids.
-pub(crate) fn decode(file: &SafeTensors) -> Result<Weights, String> {
+///
+/// # Errors
+/// None today; a sentence that names what cannot be read.
+pub fn decode(file: &SafeTensors) -> Result<Weights, String> {
     let mut weights = Weights::new();
     for (name, view) in file.tensors() {
         let Some(dtype) = float(view.dtype()) else {
@@ -164,7 +172,7 @@ pub(crate) fn decode(file: &SafeTensors) -> Result<Weights, String> {
 }
 
 /// The type of a file's floats; `None` for what is no float.
-pub(crate) fn float(dtype: Dtype) -> Option<DType> {
+pub fn float(dtype: Dtype) -> Option<DType> {
     Some(match dtype {
         Dtype::F64 => DType::F64,
         Dtype::F32 => DType::F32,
@@ -175,7 +183,10 @@ pub(crate) fn float(dtype: Dtype) -> Option<DType> {
 }
 
 /// Writes `bytes` beside `path` and renames, so that the file is either old or new.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), NnError> {
+///
+/// # Errors
+/// [`NnError::Io`] if the file system refuses.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), NnError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = path.with_file_name(name);

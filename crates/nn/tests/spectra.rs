@@ -4,7 +4,7 @@ use burgeon_backend_flex::FLEX;
 use burgeon_core::criterion::{Criterion, SteepestDescent};
 use burgeon_core::select::{Selector, TopK};
 use burgeon_core::{Budget, Capture, Method, Plan, SpectrumSolver, SplitBackend};
-use burgeon_nn::grower::line_search;
+use burgeon_nn::search::line_search;
 use burgeon_nn::{
     Growable, MeanSquaredError, NnError, Samples, SpectrumConfig, capture_spectra,
     capture_with_passes,

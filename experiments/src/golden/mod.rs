@@ -9,7 +9,10 @@ use std::path::Path;
 
 use burgeon_core::criterion::Candidate;
 use burgeon_core::eigen::{Method, Spectrum, dense_spectra};
-use burgeon_core::{Curvature, Eigenpair, Plan, Scheme, SiteInput, SplitBackend, WeightBound};
+use burgeon_core::growth::Split;
+use burgeon_core::{
+    Curvature, Eigenpair, Growth, Plan, Scheme, SiteInput, SplitBackend, WeightBound,
+};
 use burgeon_nn::capture::capture;
 use burgeon_nn::growable::{cast, evaluate};
 use burgeon_nn::surgery::apply_plan;
@@ -318,14 +321,19 @@ impl Checker<'_> {
             let plan = Plan::new(
                 "golden",
                 vec![Candidate {
-                    site: site.clone(),
-                    channels: site.clone(),
-                    neuron,
-                    scheme,
-                    offspring: scheme.offspring(&spectrum.min.vector, &spectrum.max.vector, bound),
+                    growth: Growth::Split(Split {
+                        site: site.clone(),
+                        neuron,
+                        scheme,
+                        offspring: scheme.offspring(
+                            &spectrum.min.vector,
+                            &spectrum.max.vector,
+                            bound,
+                        ),
+                    }),
                     gain: None,
                     score: 0.0,
-                    cost: 0,
+                    price: 0,
                 }],
             );
             for (epsilon, reference) in self.case.eps.iter().zip(references) {

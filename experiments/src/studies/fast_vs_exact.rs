@@ -1,22 +1,19 @@
 //! Exact against fast splitting (arXiv 1910.03103): the same growth by each way to the
 //! spectra, in time and in what it gains, on a small convolutional net and Fashion-MNIST.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
-use burgeon_core::criterion::{Criterion as _, SteepestDescent};
+use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::eigen::{Method, RayleighDescent, SpectrumSolver};
-use burgeon_core::select::{Fraction, Selector};
-use burgeon_core::{Budget, Plan};
+use burgeon_core::growth::Claim;
+use burgeon_core::select::Fraction;
+use burgeon_core::{Growth, Landscape, Needs, Plan};
 use burgeon_data::{DataSet, load};
 use burgeon_nn::growable::evaluate;
-use burgeon_nn::grower::line_search;
-use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{
-    CrossEntropy, LearningRate, Samples, SpectrumConfig, StepSize, capture_spectra, trace,
-};
+use burgeon_nn::{CrossEntropy, Samples, SpectrumConfig, trace};
+use burgeon_train::{GrowthConfig, GrowthStep, LearningRate, Subject};
 use burn::tensor::Tensor;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -127,16 +124,24 @@ impl FastVsExact {
         let solver = SpectrumSolver::default()
             .with_method(method)
             .with_rayleigh(rayleigh);
-        let spectrum = SpectrumConfig::default().with_solver(solver);
-        let started = Instant::now();
-        let capture = capture_spectra(
+        let growth = GrowthConfig {
+            spectrum: SpectrumConfig::default().with_solver(solver),
+            ..GrowthConfig::default()
+        };
+        let fraction = Fraction::new(FRACTION)?;
+        let step = GrowthStep::new(SteepestDescent, fraction).with_config(growth);
+        let subject = Subject {
             model,
-            &CrossEntropy,
-            captured,
-            BATCH,
-            &spectrum,
-            backend.as_ref(),
-        )?;
+            trace: trace(model, captured)?.into(),
+            objective: &CrossEntropy,
+            train: captured,
+            held: sets.held(),
+            batch_size: BATCH,
+            backend: backend.as_ref(),
+        };
+        let started = Instant::now();
+        let landscape = step.landscape(&subject, captured);
+        let capture = landscape.capture(Needs::SPECTRA)?;
         let seconds = started.elapsed().as_secs_f64();
         let spectra = capture
             .sites
@@ -144,20 +149,12 @@ impl FastVsExact {
             .filter_map(|site| site.spectra.as_ref());
         let least = spectra.flat_map(|spectra| spectra.iter().map(|s| s.min.value.min(0.0)));
         let gain = least.sum();
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let candidates = SteepestDescent.candidates(&capture, backend.as_ref(), &mut rng)?;
-        let budget = Budget {
-            neurons: capture.neurons(),
-            room: None,
-        };
-        let chosen = Fraction::new(FRACTION)?.select(candidates, budget)?;
-        let plan = Plan::new(SteepestDescent.name(), chosen);
-        let grid = StepSize::line_search().grid();
-        let search = line_search(model, &plan, &grid, &CrossEntropy, sets.held(), 512)?;
-        let (epsilon, loss_after) = search.best.unwrap_or((0.0, search.baseline));
-        let trace = trace(model, captured)?;
-        let (grown, _) = apply_plan(model, trace.graph(), &plan, epsilon)?;
-        let grown = trained(context, sets, recipe, 1, (1, rate(recipe)), grown)?.0;
+        let made = step.run_on(&subject, &landscape, 1)?;
+        let (plan, loss_after) = (made.record.plan, made.record.held_loss_after);
+        // A refused growth leaves the network as it is.
+        let grown = made.grown.map_or_else(|| model.clone(), |(grown, _)| grown);
+        let length = (1, rate(recipe));
+        let grown = trained(context, sets, recipe, 1, length, grown)?.0;
         let split = Split {
             method,
             seconds,
@@ -172,14 +169,9 @@ impl FastVsExact {
 
 /// The share of `plan`'s neurons that are in `exact` as well.
 fn agreement(plan: &Plan, exact: &Plan) -> f64 {
-    let in_exact = |(site, neuron): &(&str, usize)| {
-        exact
-            .growths
-            .iter()
-            .any(|growth| (growth.site.as_str(), growth.neuron) == (*site, *neuron))
-    };
-    let chosen = plan.growths.iter().map(|g| (g.site.as_str(), g.neuron));
-    let common = chosen.filter(in_exact).count();
+    let claims =
+        |plan: &Plan| -> HashSet<Claim> { plan.growths().flat_map(Growth::claims).collect() };
+    let common = claims(plan).intersection(&claims(exact)).count();
     common as f64 / exact.growths.len().max(1) as f64
 }
 

@@ -4,9 +4,11 @@ use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 
 use burgeon_core::SplitBackend;
-use burgeon_nn::grower::{GrowerState, Outcome};
-use burgeon_nn::observer::{Event, Journal, Observer};
-use burgeon_nn::{Growable, Grower, GrowerConfig, NnError, Task};
+use burgeon_nn::{Growable, NnError};
+use burgeon_train::observer::{Event, Journal, Observer};
+use burgeon_train::{
+    EpochRecord, Fitted, Grower, GrowerConfig, GrowerState, Outcome, Task, TrainConfig, Trainer,
+};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
@@ -32,6 +34,17 @@ pub(super) fn initialise<M: Growable>(
     Ok(model)
 }
 
+fn report(unit: &str, progress: &Sender<UnitEvent>, record: &EpochRecord) {
+    let held = match record.held.accuracy {
+        Some(accuracy) => format!("held accuracy {:.2} %", 100.0 * accuracy),
+        None => format!("held loss {:.4}", record.held.loss),
+    };
+    let (epoch, parameters) = (record.epoch, record.parameters);
+    let line = format!("{unit}: epoch {epoch}, {held}, {parameters} parameters");
+    // Nobody listening is no reason to stop.
+    let _ = progress.send(UnitEvent::Progress(line));
+}
+
 /// Tells how a unit goes, an epoch a line.
 struct ProgressReporter {
     unit: String,
@@ -41,30 +54,41 @@ struct ProgressReporter {
 impl Observer for ProgressReporter {
     fn notify(&mut self, event: Event<'_>) -> Result<(), NnError> {
         if let Event::Epoch(record) = event {
-            let held = match record.held.accuracy {
-                Some(accuracy) => format!("held accuracy {:.2} %", 100.0 * accuracy),
-                None => format!("held loss {:.4}", record.held.loss),
-            };
-            let line = format!(
-                "{}: epoch {}, {held}, {} parameters",
-                self.unit, record.epoch, record.parameters
-            );
-            // Nobody listening is no reason to stop.
-            let _ = self.progress.send(UnitEvent::Progress(line));
+            report(&self.unit, &self.progress, record);
         }
         Ok(())
     }
 }
 
-/// Grows (or, without growths allowed, trains) a model to its end. A growing run keeps a
-/// checkpoint, from which it goes on, and its journal.
+/// Trains a model for so many epochs, without growth.
+pub(super) fn train<M: Growable>(
+    context: &UnitContext,
+    config: TrainConfig,
+    task: &Task<M::Input>,
+    model: M,
+    optimizer: ModuleOptimizer,
+    epochs: usize,
+) -> Result<(M, Vec<EpochRecord>), ExperimentError> {
+    let config = TrainConfig {
+        mixed_precision: context.settings.mixed_precision,
+        ..config
+    };
+    let trainer = Trainer::new(config)?.interrupt_by(context.interrupt.clone());
+    let mut watch = |record: &EpochRecord| report(&context.unit, &context.progress, record);
+    let fitted = trainer.fit(model, optimizer, task, epochs, &mut watch)?;
+    let Fitted { model, records } = fitted.ok_or(ExperimentError::Interrupted)?;
+    Ok((model, records))
+}
+
+/// Grows a model to its end. A run that `keeps` itself has a checkpoint, from which it goes on,
+/// and a journal.
 pub(super) fn grow<M: Growable>(
     context: &UnitContext,
     config: GrowerConfig,
     task: Task<M::Input>,
     model: M,
     optimizer: ModuleOptimizer,
-    growing: bool,
+    keeps: bool,
 ) -> Result<(M, GrowerState), ExperimentError> {
     let config = config.with_mixed_precision(context.settings.mixed_precision);
     let mut grower = Grower::shared(config, context.backend.clone(), task, model, optimizer)?
@@ -73,7 +97,7 @@ pub(super) fn grow<M: Growable>(
             unit: context.unit.clone(),
             progress: context.progress.clone(),
         });
-    if growing {
+    if keeps {
         grower = grower
             .observe(Journal::new(
                 context.checkpoint.with_extension("journal.jsonl"),

@@ -6,16 +6,16 @@ use burgeon_core::criterion::{RandomSplit, SignedSteepestDescent, SteepestDescen
 use burgeon_core::select::Fraction;
 use burgeon_data::{ImageSet, Images};
 use burgeon_nn::growable::{evaluate, parameter_count};
-use burgeon_nn::grower::{Accept, GrowerState, SiteGrowth, Verdict};
-use burgeon_nn::{
-    CrossEntropy, Growable, GrowerConfig, LearningRate, NnError, Samples, StepSize, Task, Trigger,
-    trace,
+use burgeon_nn::{CrossEntropy, Growable, NnError, Samples, trace};
+use burgeon_train::{
+    Accept, EpochRecord, GrowerConfig, GrowthRecord, LearningRate, SiteGrowth, StepSize, Task,
+    TrainConfig, Trigger, Verdict,
 };
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::growth::{grow, initialise};
+use super::growth::{grow, initialise, train};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Series};
 use crate::statistics::{mean_deviation, plus_minus};
@@ -229,6 +229,7 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         .with_max_growths(recipe.max_growths)
         // A refused step is tried again after the next phase.
         .with_max_refusals(recipe.max_growths + 1)
+        .with_end_of_growth(true)
         .with_parameter_budget(recipe.budget)
         .with_capture_samples(recipe.capture)
         .with_site_decreases(true)
@@ -237,7 +238,14 @@ fn grown<M: Growable<Input = Tensor<4>>>(
     let model = initialise(context.backend.as_ref(), seed, |d| make(&recipe.start, d))?;
     let optimizer = optimizer();
     let (model, growing) = grow(context, config, task(sets), model, optimizer, true)?;
-    finish(context, sets, recipe, seed, model, growing)
+    finish(
+        context,
+        sets,
+        recipe,
+        seed,
+        model,
+        (&growing.epochs, &growing.journal),
+    )
 }
 
 /// Trains a network of fixed `widths` for as long as a grown one.
@@ -253,7 +261,7 @@ pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
     let model = initialise(context.backend.as_ref(), seed, |d| make(widths, d))?;
     let rate = LearningRate::Constant(recipe.rate);
     let (model, training) = trained(context, sets, recipe, seed, (epochs, rate), model)?;
-    finish(context, sets, recipe, seed, model, training)
+    finish(context, sets, recipe, seed, model, (&training, &[]))
 }
 
 /// `model` after so many epochs of training at a rate, without growth.
@@ -264,14 +272,16 @@ pub(super) fn trained<M: Growable<Input = Tensor<4>>>(
     seed: u64,
     (epochs, rate): (usize, LearningRate),
     model: M,
-) -> Result<(M, GrowerState), ExperimentError> {
-    let config = GrowerConfig::new(RandomSplit, Fraction::new(recipe.fraction)?);
-    let config = common(config, recipe, seed)
-        .with_trigger(Trigger::Every { epochs })
-        .with_max_growths(0)
-        .with_learning_rate(rate)
-        .with_max_epochs(epochs);
-    grow(context, config, task(sets), model, optimizer(), false)
+) -> Result<(M, Vec<EpochRecord>), ExperimentError> {
+    let config = TrainConfig {
+        batch_size: recipe.batch,
+        learning_rate: rate,
+        // Units run side by side, and the networks draw nothing.
+        seeds_device: false,
+        seed,
+        ..TrainConfig::default()
+    };
+    train(context, config, &task(sets), model, optimizer(), epochs)
 }
 
 /// Training with a falling rate, then the run's judgement on the test set.
@@ -281,7 +291,7 @@ fn finish<M: Growable<Input = Tensor<4>>>(
     recipe: &Recipe,
     seed: u64,
     model: M,
-    growing: GrowerState,
+    (epochs, journal): (&[EpochRecord], &[GrowthRecord]),
 ) -> Result<NetworkResult, ExperimentError> {
     let falling = LearningRate::Cosine {
         initial: recipe.rate,
@@ -289,21 +299,15 @@ fn finish<M: Growable<Input = Tensor<4>>>(
         epochs: recipe.final_epochs,
     };
     let length = (recipe.final_epochs, falling);
-    let (model, state) = trained(context, sets, recipe, seed, length, model)?;
+    let (model, records) = trained(context, sets, recipe, seed, length, model)?;
     let test = evaluate(&model, &CrossEntropy, &sets.test, 512)?;
-    let ends = growing
-        .epochs
-        .chunks(recipe.phase_epochs)
-        .filter_map(<[_]>::last);
-    let last = state.epochs.last().map(|record| record.held);
-    let decreases = growing.journal.iter().filter_map(|record| {
+    let ends = epochs.chunks(recipe.phase_epochs).filter_map(<[_]>::last);
+    let last = records.last().map(|record| record.held);
+    let decreases = journal.iter().filter_map(|record| {
         let made = record.verdict == Verdict::Committed;
         Some((record.predicted_decrease?, record.measured_decrease?)).filter(|_| made)
     });
-    let refused = growing
-        .journal
-        .iter()
-        .filter(|r| r.verdict != Verdict::Committed);
+    let refused = journal.iter().filter(|r| r.verdict != Verdict::Committed);
     let widths = trace(&model, &sets.held)?.graph().widths();
     Ok(NetworkResult {
         widths: widths.into_iter().map(|(_, width)| width).collect(),
@@ -311,14 +315,13 @@ fn finish<M: Growable<Input = Tensor<4>>>(
         test_accuracy: test.accuracy.unwrap_or_default(),
         test_loss: test.loss,
         held_accuracy: last.and_then(|held| held.accuracy).unwrap_or_default(),
-        epochs: growing.epoch + state.epoch,
+        epochs: epochs.len() + records.len(),
         curve: ends
             .map(|record| (record.parameters, record.held.accuracy.unwrap_or_default()))
             .collect(),
         decreases: decreases.collect(),
         refused: refused.count(),
-        sites: growing
-            .journal
+        sites: journal
             .iter()
             .flat_map(|record| record.sites.clone())
             .collect(),

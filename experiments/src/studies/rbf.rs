@@ -1,11 +1,10 @@
 //! The RBF regression that the toy studies share.
 
-use burgeon_core::criterion::RandomSplit;
 use burgeon_core::select::TopK;
 use burgeon_core::{Activation, Criterion, SplitBackend};
-use burgeon_nn::grower::{Accept, GrowerState};
-use burgeon_nn::{
-    Growable, GrowerConfig, LearningRate, MeanSquaredError, Samples, StepSize, Task, Trigger,
+use burgeon_nn::{Growable, MeanSquaredError, Samples};
+use burgeon_train::{
+    Accept, GrowerConfig, GrowerState, LearningRate, StepSize, Task, TrainConfig, Trigger,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -16,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
 
-use super::growth::{grow, initialise};
+use super::growth::{grow, initialise, train};
 use crate::error::ExperimentError;
 use crate::statistics::{mean_deviation, median, plus_minus};
 use crate::study::{Scale, StudySettings, UnitContext};
@@ -111,10 +110,19 @@ pub(super) fn learning_rate(epochs: usize) -> LearningRate {
     }
 }
 
-pub(super) fn config(
-    criterion: impl Criterion + 'static,
-    seed: u64,
-) -> Result<GrowerConfig, ExperimentError> {
+/// Training without growth for so many epochs.
+pub(super) fn train_config(epochs: usize, seed: u64) -> TrainConfig {
+    TrainConfig {
+        batch_size: POINTS,
+        learning_rate: learning_rate(epochs),
+        // Units run side by side, and the network draws nothing.
+        seeds_device: false,
+        seed,
+        ..TrainConfig::default()
+    }
+}
+
+fn config(criterion: impl Criterion + 'static, seed: u64) -> Result<GrowerConfig, ExperimentError> {
     Ok(GrowerConfig::new(criterion, TopK::new(1)?)
         .with_batch_size(POINTS)
         .with_capture_samples(POINTS)
@@ -153,7 +161,8 @@ pub(super) fn grown(
         .with_max_epochs(sizes.epochs * sizes.widths)
         .with_parameter_budget((PARAMETERS * sizes.widths) as u64)
         // A refused step is tried again after the next phase.
-        .with_max_refusals(max_refusals);
+        .with_max_refusals(max_refusals)
+        .with_end_of_growth(true);
     let model = initialise(context.backend.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
     let optimizer = AdamConfig::new().init();
     grow(context, config, task(samples), model, optimizer, false)
@@ -170,17 +179,13 @@ pub(super) fn from_scratch(
     let mut loss_at_width = Vec::new();
     for width in 1..=sizes.widths {
         let epochs = sizes.epochs * width;
-        let config = config(RandomSplit, seed)?
-            .with_max_growths(0)
-            .with_trigger(Trigger::Every { epochs })
-            .with_learning_rate(learning_rate(epochs))
-            .with_max_epochs(epochs);
+        let config = train_config(epochs, seed);
         let model = initialise(context.backend.as_ref(), seed, |d| {
             Ok(RbfNet::new(width, d))
         })?;
         let optimizer = AdamConfig::new().init();
-        let (_, state) = grow(context, config, task(samples), model, optimizer, false)?;
-        loss_at_width.extend(state.epochs.last().map(|record| record.held.loss));
+        let (_, records) = train(context, config, &task(samples), model, optimizer, epochs)?;
+        loss_at_width.extend(records.last().map(|record| record.held.loss));
     }
     Ok(loss_at_width)
 }

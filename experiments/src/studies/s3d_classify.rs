@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use burgeon_core::Scheme;
 use burgeon_data::{DataSet, load, optdigits};
-use burgeon_nn::grower::SiteGrowth;
+use burgeon_train::SiteGrowth;
 use serde_json::Value;
 
 use super::images::{
@@ -194,9 +193,9 @@ fn scheme_table(
             sites.entry(&growth.site).or_default().push(growth);
         }
         for (site, growths) in sites {
-            let mut schemes: BTreeMap<Scheme, usize> = BTreeMap::new();
-            for (scheme, count) in growths.iter().flat_map(|growth| &growth.schemes) {
-                *schemes.entry(*scheme).or_default() += count;
+            let mut schemes: BTreeMap<&str, usize> = BTreeMap::new();
+            for (scheme, count) in growths.iter().flat_map(|growth| &growth.kinds) {
+                *schemes.entry(scheme).or_default() += count;
             }
             let schemes: Vec<String> = schemes
                 .iter()

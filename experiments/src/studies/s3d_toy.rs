@@ -2,24 +2,18 @@
 //! stable.
 
 use burgeon_core::criterion::{RandomSignedSplit, SignedSteepestDescent, SteepestDescent};
-use burgeon_core::select::{Selector, TopK};
-use burgeon_core::{Budget, Criterion, Plan, WeightBound};
-use burgeon_nn::grower::{GrowerState, StopReason, Verdict, line_search};
-use burgeon_nn::surgery::apply_plan;
-use burgeon_nn::{
-    MeanSquaredError, Samples, SpectrumConfig, StepSize, Trigger, capture_spectra, trace,
-};
+use burgeon_core::select::TopK;
+use burgeon_core::{Landscape, Needs, WeightBound};
+use burgeon_nn::{MeanSquaredError, Samples, trace};
+use burgeon_train::{GrowerState, GrowthEnd, GrowthStep, Subject, Verdict};
 use burn::optim::AdamConfig;
 use burn::tensor::Tensor;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::growth::grow;
 use super::rbf::{
-    Losses, POINTS, RbfNet, Sizes, config, from_scratch, grown, learning_rate, losses_at,
-    losses_by_width, scale_note, sizes, target, task, width_rows,
+    Losses, POINTS, RbfNet, Sizes, from_scratch, grown, losses_at, losses_by_width, scale_note,
+    sizes, target, task, train_config, width_rows,
 };
 use super::{encode, method_and_seed, method_units, results_of};
 use crate::error::ExperimentError;
@@ -152,18 +146,22 @@ fn plain(
     state: &GrowerState,
 ) -> Result<Outcome, ExperimentError> {
     let mut outcome = signed_outcome(state, sizes);
-    if state.stopped != Some(StopReason::Refused(Verdict::NoCandidate)) {
+    if state.growing_ended != Some(GrowthEnd::Refused(Verdict::NoCandidate)) {
         return Ok(outcome);
     }
-    let backend = context.backend.clone();
-    let captured = capture_spectra(
-        &net,
-        &MeanSquaredError,
-        samples,
-        POINTS,
-        &SpectrumConfig::default(),
-        backend.as_ref(),
-    )?;
+    let criterion = SignedSteepestDescent::new(WeightBound::new(BOUND)?);
+    let step = GrowthStep::new(criterion, TopK::new(1)?);
+    let subject = Subject {
+        model: &net,
+        trace: trace(&net, samples)?.into(),
+        objective: &MeanSquaredError,
+        train: samples,
+        held: samples,
+        batch_size: POINTS,
+        backend: context.backend.as_ref(),
+    };
+    let landscape = step.landscape(&subject, samples);
+    let captured = landscape.capture(Needs::SPECTRA)?;
     let spectra = captured
         .sites
         .iter()
@@ -171,29 +169,13 @@ fn plain(
     let spectrum = spectra
         .flat_map(|spectra| spectra.iter().map(|s| (s.min.value, s.max.value)))
         .collect();
-    // One growth step by hand: criterion, selector, line search, surgery.
-    let criterion = SignedSteepestDescent::new(WeightBound::new(BOUND)?);
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let candidates = criterion.candidates(&captured, backend.as_ref(), &mut rng)?;
-    let budget = Budget {
-        neurons: captured.neurons(),
-        room: None,
-    };
-    let chosen = TopK::new(1)?.select(candidates, budget)?;
-    let plan = Plan::new(criterion.name(), chosen);
-    let grid = StepSize::line_search().grid();
-    let search = line_search(&net, &plan, &grid, &MeanSquaredError, samples, POINTS)?;
-    let taken = search.best.filter(|(_, loss)| *loss < search.baseline);
+    let made = step.run_on(&subject, &landscape, 1)?;
     let without_split = train(context, samples, sizes, seed, net.clone())?;
-    let (after_split, after_training) = match taken {
-        Some((epsilon, loss)) => {
-            let trace = trace(&net, samples)?;
-            let (split, _) = apply_plan(&net, trace.graph(), &plan, epsilon)?;
-            (
-                Some(loss),
-                Some(train(context, samples, sizes, seed, split)?),
-            )
-        }
+    let (after_split, after_training) = match made.grown {
+        Some((split, _)) => (
+            Some(made.record.held_loss_after),
+            Some(train(context, samples, sizes, seed, split)?),
+        ),
         None => (None, None),
     };
     outcome.stable = Some(Stable {
@@ -215,18 +197,17 @@ fn train(
     seed: u64,
     net: RbfNet,
 ) -> Result<f64, ExperimentError> {
-    let epochs = sizes.epochs;
-    let config = config(SteepestDescent, seed)?
-        .with_max_growths(0)
-        .with_trigger(Trigger::Every { epochs })
-        .with_learning_rate(learning_rate(epochs))
-        .with_max_epochs(epochs);
+    let config = train_config(sizes.epochs, seed);
     let optimizer = AdamConfig::new().init();
-    let (_, state) = grow(context, config, task(samples), net, optimizer, false)?;
-    Ok(state
-        .epochs
-        .last()
-        .map_or(f64::NAN, |record| record.held.loss))
+    let (_, records) = super::growth::train(
+        context,
+        config,
+        &task(samples),
+        net,
+        optimizer,
+        sizes.epochs,
+    )?;
+    Ok(records.last().map_or(f64::NAN, |record| record.held.loss))
 }
 
 /// Every method's losses, in the order of [`METHODS`].

@@ -2,7 +2,7 @@
 //! measured decrease.
 
 use burgeon_core::criterion::{Net2Net, RandomSplit, SteepestDescent};
-use burgeon_nn::grower::{GrowerState, Verdict};
+use burgeon_train::{GrowerState, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -126,7 +126,7 @@ impl Study for Toy {
 fn outcome_of(state: &GrowerState, sizes: &Sizes) -> Outcome {
     let (loss_at_width, final_width) = losses_by_width(state, sizes);
     let splits = state.journal.iter().filter_map(|record| {
-        let gain = record.plan.predicted_gain()?;
+        let gain = record.plan.predicted_decrease(1.0)?;
         Some(SplitMeasured {
             lambda_min: -2.0 * gain,
             predicted: record.predicted_decrease?,

@@ -1,13 +1,57 @@
-//! Criteria: capture → candidates.
+//! Criteria: landscape → candidates.
+//!
+//! A criterion is one type; here is one that splits the neuron with the most curvature, whatever
+//! its sign, along its largest eigenvector:
+//!
+//! ```
+//! use burgeon_core::criterion::{Candidate, Context, Criterion};
+//! use burgeon_core::growth::Gain;
+//! use burgeon_core::landscape::{Landscape, Needs};
+//! use burgeon_core::{CoreError, Scheme, WeightBound};
+//!
+//! #[derive(Debug)]
+//! struct MostCurved;
+//!
+//! impl Criterion for MostCurved {
+//!     fn name(&self) -> &str {
+//!         "most-curved"
+//!     }
+//!
+//!     fn needs(&self) -> Needs {
+//!         Needs::SPECTRA
+//!     }
+//!
+//!     fn candidates(
+//!         &self,
+//!         landscape: &dyn Landscape,
+//!         _context: &mut Context,
+//!     ) -> Result<Vec<Candidate>, CoreError> {
+//!         let capture = landscape.capture(self.needs())?;
+//!         let mut candidates = Vec::new();
+//!         for site in &capture.sites {
+//!             for (neuron, spectrum) in site.spectra.iter().flat_map(|s| s.iter()).enumerate() {
+//!                 let most = &spectrum.max;
+//!                 let copies = Scheme::Positive2.offspring(&most.vector, &most.vector, WeightBound::POSITIVE);
+//!                 let candidate = Candidate::split(site, neuron, Scheme::Positive2, copies);
+//!                 let gain = Gain::second(-0.5 * most.value);
+//!                 candidates.push(candidate.with_gain(gain).with_score(most.value.abs()));
+//!             }
+//!         }
+//!         Ok(candidates)
+//!     }
+//! }
+//! ```
 
 mod net2net;
 mod random;
+mod random_neuron;
 mod random_signed;
 mod s2d;
 mod s3d;
 
 pub use net2net::Net2Net;
 pub use random::RandomSplit;
+pub use random_neuron::RandomNeuron;
 pub use random_signed::RandomSignedSplit;
 pub use s2d::SteepestDescent;
 pub use s3d::SignedSteepestDescent;
@@ -16,91 +60,136 @@ pub use crate::unit_vector::unit_vector;
 
 use std::fmt::Debug;
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
-use crate::backend::SplitBackend;
-use crate::capture::{Capture, MAX_ADDED, Site};
-use crate::eigen::SpectrumSolver;
+use crate::capture::{MAX_ADDED, Site};
 use crate::error::CoreError;
+use crate::growth::{Gain, Growth, NewNeuron, Side, Split};
+use crate::landscape::{Landscape, Needs};
 use crate::scheme::{Offspring, Scheme, WeightBound};
 use crate::spectrum::SiteSpectra;
 
-/// One possible growth.
+/// One possible growth, as selectors see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// The site it grows.
-    pub site: String,
-    /// The channels of the site ([`Site::channels`]): a channel is split at one of its sites.
-    pub channels: String,
-    /// The neuron that is split.
-    pub neuron: usize,
-    /// How the copies are placed.
-    pub scheme: Scheme,
-    /// The copies.
-    pub offspring: Vec<Offspring>,
-    /// Predicted decrease of the loss per ε², where the criterion predicts one.
-    pub gain: Option<f64>,
+    /// What would be done.
+    pub growth: Growth,
+    /// The predicted decrease of the loss, where the criterion predicts one.
+    pub gain: Option<Gain>,
     /// What selectors rank by, larger first.
     pub score: f64,
     /// What it adds to the cost of the network as it stands: parameters, or what the cost model
     /// counts.
-    pub cost: u64,
+    pub price: u64,
 }
 
-/// A rule that scores possible growths.
+/// What a criterion is given beside the landscape.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Context {
+    /// The only source of chance.
+    pub rng: ChaCha8Rng,
+}
+
+impl Context {
+    /// A context whose chance follows from `seed`.
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+}
+
+/// A rule that proposes growths. Its `Debug` form must tell its parameters: it is part of a run's
+/// identity.
 pub trait Criterion: Debug + Send + Sync {
     /// The criterion's name.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
-    /// Whether [`Capture`] must hold the splitting matrices.
-    fn needs_curvature(&self) -> bool;
+    /// What it asks the landscape for, so that it can be refused before training.
+    fn needs(&self) -> Needs;
 
-    /// The candidates in `capture`, in the order of its sites and neurons.
-    /// `rng` is the only source of chance.
+    /// The candidates, in the order of sites and neurons.
     ///
     /// # Errors
     /// [`CoreError`] where the capture is not finite or a spectrum fails.
     fn candidates(
         &self,
-        capture: &Capture,
-        backend: &dyn SplitBackend,
-        rng: &mut ChaCha8Rng,
+        landscape: &dyn Landscape,
+        context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError>;
 }
 
 impl Candidate {
-    /// The candidate that splits `neuron` of `site` into `offspring`.
-    fn split(site: &Site, neuron: usize, scheme: Scheme, offspring: Vec<Offspring>) -> Self {
+    /// The candidate of a growth of `site`, priced, without gain and with score 0.
+    pub fn new(site: &Site, growth: Growth) -> Self {
+        let added = usize::try_from(growth.channels_added()).unwrap_or(0);
         Self {
-            site: site.name.clone(),
-            channels: site.channels.clone(),
-            neuron,
-            scheme,
-            cost: match offspring.len() {
-                0 | 1 => 0,
-                copies => site.added_costs[(copies - 2).min(MAX_ADDED - 1)],
+            price: match added {
+                0 => 0,
+                added => site.added_costs[added.min(MAX_ADDED) - 1],
             },
-            offspring,
+            growth,
             gain: None,
             score: 0.0,
         }
     }
+
+    /// The candidate that splits `neuron` of `site` into `offspring`.
+    pub fn split(site: &Site, neuron: usize, scheme: Scheme, offspring: Vec<Offspring>) -> Self {
+        let split = Split {
+            site: site.name.clone(),
+            neuron,
+            scheme,
+            offspring,
+        };
+        Self::new(site, Growth::Split(split))
+    }
+
+    /// The candidate that adds a neuron to `site`.
+    pub fn new_neuron(site: &Site, fan_in: Vec<f64>, fan_out: Vec<f64>, scaled: Side) -> Self {
+        let neuron = NewNeuron {
+            site: site.name.clone(),
+            fan_in,
+            fan_out,
+            scaled,
+        };
+        Self::new(site, Growth::NewNeuron(neuron))
+    }
+
+    /// With a predicted decrease.
+    #[must_use]
+    pub fn with_gain(mut self, gain: Gain) -> Self {
+        self.gain = Some(gain);
+        self
+    }
+
+    /// With the number that selectors rank by.
+    #[must_use]
+    pub fn with_score(mut self, score: f64) -> Self {
+        self.score = score;
+        self
+    }
+
+    /// What it is worth: its predicted gain, or its score where none is predicted.
+    pub fn value(&self) -> f64 {
+        self.gain.map_or(self.score, |gain| gain.value)
+    }
 }
 
 /// For every neuron the best of `schemes` by gain per added neuron; none for a neuron that
-/// all of them leave stable. Where the spectra are not in the capture yet, the default solver
-/// finds them.
-fn spectral_candidates(
-    capture: &Capture,
-    backend: &dyn SplitBackend,
+/// all of them leave stable.
+///
+/// # Errors
+/// As [`Landscape::capture`].
+pub fn spectral_candidates(
+    landscape: &dyn Landscape,
     schemes: &[Scheme],
     bound: WeightBound,
 ) -> Result<Vec<Candidate>, CoreError> {
-    if capture.sites.iter().any(|site| site.spectra.is_none()) {
-        let mut solved = capture.clone();
-        solved.solve(&SpectrumSolver::default(), backend)?;
-        return spectral_candidates(&solved, backend, schemes, bound);
-    }
+    let capture = landscape.capture(Needs::SPECTRA)?;
     let mut candidates = Vec::new();
     for site in &capture.sites {
         for (neuron, spectrum) in site.spectra.iter().flat_map(SiteSpectra::iter).enumerate() {
@@ -111,11 +200,8 @@ fn spectral_candidates(
                 };
                 let score = gain / (scheme.copies() - 1) as f64;
                 if best.as_ref().is_none_or(|best| score > best.score) {
-                    best = Some(Candidate {
-                        gain: Some(gain),
-                        score,
-                        ..Candidate::split(site, neuron, scheme, offspring)
-                    });
+                    let candidate = Candidate::split(site, neuron, scheme, offspring);
+                    best = Some(candidate.with_gain(Gain::second(gain)).with_score(score));
                 }
             }
             candidates.extend(best);
@@ -126,16 +212,18 @@ fn spectral_candidates(
 
 /// One candidate for every neuron, moved along a direction drawn uniformly from
 /// the unit sphere, with a score that is uniform too.
-fn undirected(capture: &Capture, scheme: Scheme, rng: &mut ChaCha8Rng) -> Vec<Candidate> {
-    let mut candidates = Vec::with_capacity(capture.neurons());
-    for site in &capture.sites {
+pub fn undirected_candidates(
+    sites: &[Site],
+    scheme: Scheme,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for site in sites {
         for neuron in 0..site.neurons {
             let direction = unit_vector(site.dim, rng);
             let offspring = scheme.offspring(&direction, &direction, WeightBound::POSITIVE);
-            candidates.push(Candidate {
-                score: rand::RngExt::random(rng),
-                ..Candidate::split(site, neuron, scheme, offspring)
-            });
+            let candidate = Candidate::split(site, neuron, scheme, offspring);
+            candidates.push(candidate.with_score(rng.random()));
         }
     }
     candidates

@@ -1,11 +1,8 @@
 //! Widening by copies.
 
-use rand_chacha::ChaCha8Rng;
-
-use super::{Candidate, Criterion, undirected};
-use crate::backend::SplitBackend;
-use crate::capture::Capture;
+use super::{Candidate, Context, Criterion, undirected_candidates};
 use crate::error::CoreError;
+use crate::landscape::{Landscape, Needs};
 use crate::scheme::Scheme;
 
 /// Net2Wider (arXiv 1511.05641): random neurons are copied, and noise on one copy
@@ -14,20 +11,24 @@ use crate::scheme::Scheme;
 pub struct Net2Net;
 
 impl Criterion for Net2Net {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "net2net"
     }
 
-    fn needs_curvature(&self) -> bool {
-        false
+    fn needs(&self) -> Needs {
+        Needs::SHAPES
     }
 
     fn candidates(
         &self,
-        capture: &Capture,
-        _backend: &dyn SplitBackend,
-        rng: &mut ChaCha8Rng,
+        landscape: &dyn Landscape,
+        context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
-        Ok(undirected(capture, Scheme::Net2Wider, rng))
+        let sites = landscape.sites();
+        Ok(undirected_candidates(
+            sites,
+            Scheme::Net2Wider,
+            &mut context.rng,
+        ))
     }
 }

@@ -1,11 +1,8 @@
 //! Random splitting.
 
-use rand_chacha::ChaCha8Rng;
-
-use super::{Candidate, Criterion, undirected};
-use crate::backend::SplitBackend;
-use crate::capture::Capture;
+use super::{Candidate, Context, Criterion, undirected_candidates};
 use crate::error::CoreError;
+use crate::landscape::{Landscape, Needs};
 use crate::scheme::Scheme;
 
 /// Random splitting, the S2D paper's baseline: random neurons, moved by ±δ along
@@ -14,20 +11,24 @@ use crate::scheme::Scheme;
 pub struct RandomSplit;
 
 impl Criterion for RandomSplit {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "random"
     }
 
-    fn needs_curvature(&self) -> bool {
-        false
+    fn needs(&self) -> Needs {
+        Needs::SHAPES
     }
 
     fn candidates(
         &self,
-        capture: &Capture,
-        _backend: &dyn SplitBackend,
-        rng: &mut ChaCha8Rng,
+        landscape: &dyn Landscape,
+        context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
-        Ok(undirected(capture, Scheme::Positive2, rng))
+        let sites = landscape.sites();
+        Ok(undirected_candidates(
+            sites,
+            Scheme::Positive2,
+            &mut context.rng,
+        ))
     }
 }

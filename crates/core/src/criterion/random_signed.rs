@@ -3,10 +3,9 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Candidate, Criterion, unit_vector};
-use crate::backend::SplitBackend;
-use crate::capture::Capture;
+use super::{Candidate, Context, Criterion, unit_vector};
 use crate::error::CoreError;
+use crate::landscape::{Landscape, Needs};
 use crate::scheme::{Scheme, WeightBound};
 
 /// Random neurons, split by a random scheme of signed splitting along random orthogonal
@@ -24,30 +23,28 @@ impl RandomSignedSplit {
 }
 
 impl Criterion for RandomSignedSplit {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "random-signed"
     }
 
-    fn needs_curvature(&self) -> bool {
-        false
+    fn needs(&self) -> Needs {
+        Needs::SHAPES
     }
 
     fn candidates(
         &self,
-        capture: &Capture,
-        _backend: &dyn SplitBackend,
-        rng: &mut ChaCha8Rng,
+        landscape: &dyn Landscape,
+        context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
-        let mut candidates = Vec::with_capacity(capture.neurons());
-        for site in &capture.sites {
+        let rng = &mut context.rng;
+        let mut candidates = Vec::new();
+        for site in landscape.sites() {
             for neuron in 0..site.neurons {
                 let scheme = Scheme::DIRECTED[rng.random_range(0..Scheme::DIRECTED.len())];
                 let [min, max] = orthogonal_pair(site.dim, rng);
                 let offspring = scheme.offspring(&min, &max, self.bound);
-                candidates.push(Candidate {
-                    score: rng.random(),
-                    ..Candidate::split(site, neuron, scheme, offspring)
-                });
+                let candidate = Candidate::split(site, neuron, scheme, offspring);
+                candidates.push(candidate.with_score(rng.random()));
             }
         }
         Ok(candidates)

@@ -1,11 +1,8 @@
 //! Splitting steepest descent.
 
-use rand_chacha::ChaCha8Rng;
-
-use super::{Candidate, Criterion, spectral_candidates};
-use crate::backend::SplitBackend;
-use crate::capture::Capture;
+use super::{Candidate, Context, Criterion, spectral_candidates};
 use crate::error::CoreError;
+use crate::landscape::{Landscape, Needs};
 use crate::scheme::{Scheme, WeightBound};
 
 /// S2D (arXiv 1910.02366): split along `±v_min` every neuron whose smallest
@@ -14,21 +11,20 @@ use crate::scheme::{Scheme, WeightBound};
 pub struct SteepestDescent;
 
 impl Criterion for SteepestDescent {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "s2d"
     }
 
-    fn needs_curvature(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::SPECTRA
     }
 
     fn candidates(
         &self,
-        capture: &Capture,
-        backend: &dyn SplitBackend,
-        _rng: &mut ChaCha8Rng,
+        landscape: &dyn Landscape,
+        _context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
         let schemes = [Scheme::Positive2];
-        spectral_candidates(capture, backend, &schemes, WeightBound::POSITIVE)
+        spectral_candidates(landscape, &schemes, WeightBound::POSITIVE)
     }
 }

@@ -1,11 +1,8 @@
 //! Signed splitting steepest descent.
 
-use rand_chacha::ChaCha8Rng;
-
-use super::{Candidate, Criterion, spectral_candidates};
-use crate::backend::SplitBackend;
-use crate::capture::Capture;
+use super::{Candidate, Context, Criterion, spectral_candidates};
 use crate::error::CoreError;
+use crate::landscape::{Landscape, Needs};
 use crate::scheme::{Scheme, WeightBound};
 
 /// S3D (arXiv 2003.10392): outgoing weights of copies may be negative, with `Σ|w_i| ≤ c`.
@@ -24,20 +21,19 @@ impl SignedSteepestDescent {
 }
 
 impl Criterion for SignedSteepestDescent {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "s3d"
     }
 
-    fn needs_curvature(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::SPECTRA
     }
 
     fn candidates(
         &self,
-        capture: &Capture,
-        backend: &dyn SplitBackend,
-        _rng: &mut ChaCha8Rng,
+        landscape: &dyn Landscape,
+        _context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
-        spectral_candidates(capture, backend, &Scheme::DIRECTED, self.bound)
+        spectral_candidates(landscape, &Scheme::DIRECTED, self.bound)
     }
 }

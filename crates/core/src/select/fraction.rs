@@ -1,6 +1,6 @@
 //! A share of the network's neurons.
 
-use super::{Budget, Selector, best, out_of_range};
+use super::{Room, Selector, best, check_share, share_of};
 use crate::criterion::Candidate;
 use crate::error::CoreError;
 
@@ -15,25 +15,18 @@ impl Fraction {
     /// # Errors
     /// [`CoreError::Parameter`] unless `0 < fraction ≤ 1`.
     pub fn new(fraction: f64) -> Result<Self, CoreError> {
-        if !(fraction > 0.0 && fraction <= 1.0) {
-            return out_of_range("fraction of neurons", fraction, "above 0 and at most 1");
-        }
+        let fraction = check_share("fraction of neurons", fraction)?;
         Ok(Self { fraction })
     }
 }
 
 impl Selector for Fraction {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "fraction"
     }
 
-    fn select(
-        &self,
-        candidates: Vec<Candidate>,
-        budget: Budget,
-    ) -> Result<Vec<Candidate>, CoreError> {
-        // The small subtraction keeps 0.1 · 30 at 3 and not, by rounding, at 4.
-        let count = (self.fraction * budget.neurons as f64 - 1e-9).ceil() as usize;
-        Ok(best(candidates, count, budget))
+    fn select(&self, candidates: Vec<Candidate>, room: &Room) -> Result<Vec<Candidate>, CoreError> {
+        let count = share_of(self.fraction, room.neurons());
+        Ok(best(candidates, count, room))
     }
 }

@@ -2,7 +2,8 @@
 
 use good_lp::variable;
 
-use super::{Budget, Selector, most_valuable, programme, within};
+use super::programme::programme;
+use super::{Room, Selector, most_valuable, within};
 use crate::criterion::Candidate;
 use crate::error::CoreError;
 
@@ -17,23 +18,19 @@ use crate::error::CoreError;
 pub struct Knapsack;
 
 impl Selector for Knapsack {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "knapsack"
     }
 
-    fn select(
-        &self,
-        candidates: Vec<Candidate>,
-        budget: Budget,
-    ) -> Result<Vec<Candidate>, CoreError> {
-        let candidates = most_valuable(candidates, budget);
-        let Some(room) = budget.room else {
-            return Ok(within(candidates.into_iter(), budget));
-        };
+    fn select(&self, candidates: Vec<Candidate>, room: &Room) -> Result<Vec<Candidate>, CoreError> {
+        let candidates = most_valuable(candidates, room);
+        if room.cost.is_none() {
+            return Ok(within(candidates, room));
+        }
         let shares = programme(&candidates, room, &[], variable().binary())?;
         let chosen = candidates.into_iter().zip(shares);
         let chosen = chosen.filter(|(_, share)| *share > 0.5);
         // The solver counts in f64, the budget does not.
-        Ok(within(chosen.map(|(candidate, _)| candidate), budget))
+        Ok(within(chosen.map(|(candidate, _)| candidate), room))
     }
 }

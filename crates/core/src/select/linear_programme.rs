@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use good_lp::variable;
 
-use super::{Budget, Selector, most_valuable, out_of_range, programme, within};
+use super::programme::programme;
+use super::{Room, Selector, check_share, most_valuable, share_of, within};
 use crate::criterion::Candidate;
 use crate::error::CoreError;
 
@@ -36,10 +37,7 @@ impl LinearProgramme {
     /// # Errors
     /// [`CoreError::Parameter`] unless `0 < threshold ≤ 1`.
     pub fn with_threshold(mut self, threshold: f64) -> Result<Self, CoreError> {
-        if !(threshold > 0.0 && threshold <= 1.0) {
-            return out_of_range("threshold of β", threshold, "above 0 and at most 1");
-        }
-        self.threshold = threshold;
+        self.threshold = check_share("threshold of β", threshold)?;
         Ok(self)
     }
 
@@ -48,40 +46,35 @@ impl LinearProgramme {
     /// # Errors
     /// [`CoreError::Parameter`] unless `0 < share ≤ 1`.
     pub fn with_site_share(mut self, share: f64) -> Result<Self, CoreError> {
-        if !(share > 0.0 && share <= 1.0) {
-            return out_of_range("share of a site", share, "above 0 and at most 1");
-        }
-        self.site_share = share;
+        self.site_share = check_share("share of a site", share)?;
         Ok(self)
     }
 }
 
 impl Selector for LinearProgramme {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "linear-programme"
     }
 
-    fn select(
-        &self,
-        candidates: Vec<Candidate>,
-        budget: Budget,
-    ) -> Result<Vec<Candidate>, CoreError> {
-        let candidates = most_valuable(candidates, budget);
+    fn select(&self, candidates: Vec<Candidate>, room: &Room) -> Result<Vec<Candidate>, CoreError> {
+        let candidates = most_valuable(candidates, room);
         let mut sites: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, candidate) in candidates.iter().enumerate() {
-            sites.entry(&candidate.site).or_default().push(index);
+            sites
+                .entry(candidate.growth.site())
+                .or_default()
+                .push(index);
         }
         let caps: Vec<(Vec<usize>, f64)> = sites
             .into_values()
             .map(|members| {
-                let cap = (self.site_share * members.len() as f64 - 1e-9).ceil();
-                (members, cap)
+                let cap = share_of(self.site_share, members.len());
+                (members, cap as f64)
             })
             .collect();
-        let room = budget.room.unwrap_or(u64::MAX);
         let shares = programme(&candidates, room, &caps, variable().min(0.0).max(1.0))?;
         let chosen = candidates.into_iter().zip(shares);
         let chosen = chosen.filter(|(_, share)| *share >= self.threshold);
-        Ok(within(chosen.map(|(candidate, _)| candidate), budget))
+        Ok(within(chosen.map(|(candidate, _)| candidate), room))
     }
 }

@@ -1,6 +1,6 @@
 //! All candidates that are good enough.
 
-use super::{Budget, Selector, best, out_of_range};
+use super::{Room, Selector, best, out_of_range};
 use crate::criterion::Candidate;
 use crate::error::CoreError;
 
@@ -22,17 +22,17 @@ impl Threshold {
 }
 
 impl Selector for Threshold {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "threshold"
     }
 
     fn select(
         &self,
         mut candidates: Vec<Candidate>,
-        budget: Budget,
+        room: &Room,
     ) -> Result<Vec<Candidate>, CoreError> {
         candidates.retain(|candidate| candidate.score >= self.score);
         let count = candidates.len();
-        Ok(best(candidates, count, budget))
+        Ok(best(candidates, count, room))
     }
 }

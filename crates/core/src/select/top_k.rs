@@ -1,6 +1,6 @@
 //! A fixed number of candidates.
 
-use super::{Budget, Selector, best, out_of_range};
+use super::{Room, Selector, best, out_of_range};
 use crate::criterion::Candidate;
 use crate::error::CoreError;
 
@@ -22,15 +22,11 @@ impl TopK {
 }
 
 impl Selector for TopK {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "top-k"
     }
 
-    fn select(
-        &self,
-        candidates: Vec<Candidate>,
-        budget: Budget,
-    ) -> Result<Vec<Candidate>, CoreError> {
-        Ok(best(candidates, self.count, budget))
+    fn select(&self, candidates: Vec<Candidate>, room: &Room) -> Result<Vec<Candidate>, CoreError> {
+        Ok(best(candidates, self.count, room))
     }
 }

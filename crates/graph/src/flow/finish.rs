@@ -7,7 +7,7 @@ use crate::graph::{Graph, Role};
 use crate::groups::Groups;
 use crate::layout::{GroupId, IndexMap, Segment};
 use crate::operation::Smoothness;
-use crate::site::{Edge, FanIn, Site};
+use crate::site::{Edge, Site, Slices};
 
 /// Writes index maps, roles and sites.
 pub(super) fn finish(
@@ -24,7 +24,7 @@ pub(super) fn finish(
     };
     // Sites in the order in which their producers are used.
     let mut order: Vec<GroupId> = Vec::new();
-    let mut fan_ins: HashMap<GroupId, Vec<FanIn>> = HashMap::new();
+    let mut fan_ins: HashMap<GroupId, Vec<Slices>> = HashMap::new();
     let mut made: BTreeSet<GroupId> = BTreeSet::new();
     for &(parameter, axis) in used {
         let map = along(parameter, axis);
@@ -35,7 +35,7 @@ pub(super) fn finish(
             if role == Some(&Role::Producer) && made.insert(group) {
                 order.push(group);
             }
-            fan_ins.entry(group).or_default().push(FanIn {
+            fan_ins.entry(group).or_default().push(Slices {
                 parameter,
                 axis,
                 size: size / map.length().max(1) * places,
@@ -80,7 +80,7 @@ pub(super) fn finish(
             let (width, frozen) = known.get(group).cloned().unwrap_or_default();
             let mut fan_in = fan_ins.remove(group).unwrap_or_default();
             // A bias stands behind the weight it belongs to, in the order of use.
-            let role = |part: &FanIn| roles.get(&(part.parameter, part.axis));
+            let role = |part: &Slices| roles.get(&(part.parameter, part.axis));
             let producers = fan_in.iter().filter(|p| role(p) == Some(&Role::Producer));
             let mut names: Vec<String> = producers
                 .map(|part| graph.parameters[part.parameter].layer().to_owned())

@@ -1,5 +1,6 @@
 //! Edits of arrays on the host: what an optimizer's record holds.
 
+use burgeon_graph::Source;
 use burn::tensor::{DType, TensorData};
 
 use super::Select;
@@ -25,30 +26,34 @@ impl Array {
         TensorData::new(self.values, self.shape).convert_dtype(dtype)
     }
 
-    /// Slices `edit.source` along `edit.axis`, multiplied by `factor^power`.
-    pub fn select(&self, edit: &Select, power: Option<i32>) -> Result<Self, NnError> {
+    /// The slices of `edit`, each multiplied by what `factor` says of its place and its source.
+    pub fn select(
+        &self,
+        edit: &Select,
+        factor: &dyn Fn(usize, &Source) -> f64,
+    ) -> Result<Self, NnError> {
         let length = self.shape.get(edit.axis).copied().ok_or_else(|| {
             NnError::Plan(format!(
                 "a parameter of shape {:?} has no axis {}",
                 self.shape, edit.axis
             ))
         })?;
-        if edit.source.iter().any(|&source| source >= length) {
+        if edit.sources.iter().any(|source| source.index >= length) {
             return Err(NnError::Plan(format!(
                 "the plan copies a channel that an axis of {length} does not have"
             )));
         }
         let inner: usize = self.shape[edit.axis + 1..].iter().product();
-        let mut values = Vec::with_capacity(self.values.len() / length * edit.source.len());
+        let mut values = Vec::with_capacity(self.values.len() / length * edit.sources.len());
         for block in self.values.chunks_exact(length * inner) {
-            for (&source, factor) in edit.source.iter().zip(&edit.factor) {
-                let slice = &block[source * inner..(source + 1) * inner];
-                let factor = power.map_or(1.0, |power| factor.powi(power));
+            for (place, source) in edit.sources.iter().enumerate() {
+                let slice = &block[source.index * inner..(source.index + 1) * inner];
+                let factor = factor(place, source);
                 values.extend(slice.iter().map(|value| value * factor));
             }
         }
         let mut shape = self.shape.clone();
-        shape[edit.axis] = edit.source.len();
+        shape[edit.axis] = edit.sources.len();
         Ok(Self { shape, values })
     }
 }

@@ -4,45 +4,57 @@
 mod host;
 mod model;
 mod plan;
+mod prepared;
 
 use std::collections::HashMap;
 
-use burgeon_graph::GroupId;
-use burn::backend::ops::{FloatTensorOps, IntTensorOps};
-use burn::backend::{Dispatch, DispatchDevice, TensorMetadata};
+use burgeon_graph::{GroupId, Source};
 use burn::module::ParamId;
-use burn::tensor::{DType, IntDType, Shape, TensorData};
 
 pub(crate) use host::Array;
 pub(crate) use model::{apply, map};
 pub(crate) use plan::{compile, select_channels};
+pub(crate) use prepared::Prepared;
 
 use crate::error::NnError;
 use crate::replay::Value;
 
-/// Slices along an axis: the new one i is the old one `source[i]`, which counts `factor[i]`.
+/// What the slices along an axis are to the channels they belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A channel is made by them. New ones start at 0.
+    Makes,
+    /// They belong to a channel otherwise. New ones start as those of another channel.
+    Belongs,
+    /// A channel is read by them. Copies count by their factors, new ones start at 0.
+    Reads,
+}
+
+/// One change of a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Primitive {
+    /// Slices along an axis are kept, copied, dropped, and new ones added, each where it belongs.
+    Select(Select),
+    /// Numbers are added.
+    Add(Add),
+}
+
+/// Slices along an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Select {
     pub axis: usize,
-    pub source: Vec<usize>,
-    pub factor: Vec<f64>,
+    /// For each slice where it comes from.
+    pub sources: Vec<Source>,
+    pub owner: Owner,
 }
 
-/// Slices of a channel's own: their values stay, and `added` is put on them, each a place in the
-/// parameter after the selection and a number that the step ε multiplies.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OwnEdit {
-    pub select: Select,
-    pub added: Vec<(usize, f64)>,
-}
-
-/// The edit of one parameter.
+/// Numbers added to entries of a parameter.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Edit {
-    /// Along axes of what the channels own: made, biased, normalised.
-    pub own: Vec<OwnEdit>,
-    /// Along axes by which they are read: slices are multiplied with their factors.
-    pub reads: Vec<Select>,
+pub(crate) struct Add {
+    /// Places in the parameter as the primitives before leave it, with numbers.
+    pub entries: Vec<(usize, f64)>,
+    /// The same, of numbers that the step ε multiplies.
+    pub scaled: Vec<(usize, f64)>,
 }
 
 /// All edits of one surgery, by parameter.
@@ -52,7 +64,7 @@ pub(crate) struct Edit {
 /// the gradient stays.
 #[derive(Debug, Clone, Default)]
 pub struct ParamEdits {
-    pub(crate) edits: HashMap<ParamId, Edit>,
+    pub(crate) edits: HashMap<ParamId, Vec<Primitive>>,
     /// The new width of each group that changes.
     pub(crate) widths: HashMap<GroupId, usize>,
     /// The step that offsets are multiplied with.
@@ -65,6 +77,15 @@ impl ParamEdits {
         self.edits.contains_key(&id)
     }
 
+    /// The selections of a parameter, in their order.
+    pub(crate) fn selects(&self, id: ParamId) -> impl Iterator<Item = &Select> {
+        let edits = self.edits.get(&id).into_iter().flatten();
+        edits.filter_map(|primitive| match primitive {
+            Primitive::Select(select) => Some(select),
+            Primitive::Add(_) => None,
+        })
+    }
+
     /// The edited value of a parameter, on its device.
     pub(crate) fn apply(&self, id: ParamId, value: Value) -> Result<Value, NnError> {
         match self.edits.get(&id) {
@@ -72,113 +93,4 @@ impl ParamEdits {
             None => Ok(value),
         }
     }
-
-    /// The edited value of what an optimizer keeps for a parameter, where the
-    /// kept value is a mean of the gradient's `power`-th power.
-    pub(crate) fn apply_to_moment(
-        &self,
-        id: ParamId,
-        data: TensorData,
-        power: i32,
-    ) -> Result<TensorData, NnError> {
-        let Some(edit) = self.edits.get(&id) else {
-            return Ok(data);
-        };
-        let dtype = data.dtype();
-        let mut array = Array::read(data)?;
-        for own in &edit.own {
-            array = array.select(&own.select, Some(power))?;
-        }
-        for reads in &edit.reads {
-            array = array.select(reads, None)?;
-        }
-        Ok(array.into_data(dtype))
-    }
-}
-
-/// A parameter's edit with everything done that does not depend on the step.
-#[derive(Debug, Clone)]
-pub(crate) struct Prepared {
-    base: Value,
-    /// What the step multiplies.
-    moved: Option<Value>,
-}
-
-impl Prepared {
-    pub fn of(edit: &Edit, value: Value) -> Result<Self, NnError> {
-        let device = value.device();
-        let dtype = value.dtype();
-        let mut base = value;
-        let mut moved: Option<Value> = None;
-        for own in &edit.own {
-            base = select(base, &own.select, false)?;
-            moved = moved
-                .map(|moved| select(moved, &own.select, false))
-                .transpose()?;
-            if own.added.is_empty() {
-                continue;
-            }
-            let shape = base.shape();
-            let mut values = vec![0.0_f64; shape.num_elements()];
-            for (place, number) in &own.added {
-                let slot = values.get_mut(*place).ok_or_else(|| {
-                    NnError::Plan("an offset lies outside of its parameter".into())
-                })?;
-                *slot += number;
-            }
-            let added = floats(values, shape, dtype, &device);
-            moved = Some(match moved {
-                Some(moved) => Dispatch::float_add(moved, added),
-                None => added,
-            });
-        }
-        for reads in &edit.reads {
-            base = select(base, reads, true)?;
-            moved = moved.map(|moved| select(moved, reads, true)).transpose()?;
-        }
-        Ok(Self { base, moved })
-    }
-
-    /// The parameter with step `epsilon`.
-    pub fn at(&self, epsilon: f64) -> Value {
-        match &self.moved {
-            Some(moved) if epsilon != 0.0 => {
-                let step = Dispatch::float_mul_scalar(moved.clone(), epsilon.into());
-                Dispatch::float_add(self.base.clone(), step)
-            }
-            _ => self.base.clone(),
-        }
-    }
-}
-
-fn floats(values: Vec<f64>, shape: Shape, dtype: DType, device: &DispatchDevice) -> Value {
-    let data = TensorData::new(values, shape).convert_dtype(dtype);
-    Dispatch::float_from_data(data, device)
-}
-
-/// The slices of `select`, multiplied with their factors where `scales` says so.
-fn select(value: Value, select: &Select, scales: bool) -> Result<Value, NnError> {
-    let shape = value.shape();
-    let length = shape.iter().nth(select.axis).copied();
-    let fits = |length| select.source.iter().all(|source| *source < length);
-    if !length.is_some_and(fits) {
-        return Err(NnError::Plan(format!(
-            "the plan copies a channel that a parameter of shape {shape:?} does not have"
-        )));
-    }
-    let device = value.device();
-    let dtype = value.dtype();
-    let indices: Vec<i64> = select.source.iter().map(|&source| source as i64).collect();
-    let count = indices.len();
-    let indices = TensorData::new(indices, [count]);
-    let ints: IntDType = burn::backend::get_or_init_device_settings::<Dispatch>(&device).int_dtype;
-    let indices = Dispatch::int_from_data(indices.convert_dtype(ints.into()), &device);
-    let selected = Dispatch::float_select(value, select.axis, indices);
-    if !scales || select.factor.iter().all(|factor| *factor == 1.0) {
-        return Ok(selected);
-    }
-    let mut along = vec![1; shape.num_dims()];
-    along[select.axis] = count;
-    let factors = floats(select.factor.clone(), Shape::from(along), dtype, &device);
-    Ok(Dispatch::float_mul(selected, factors))
 }

@@ -25,7 +25,7 @@ struct Part {
 
 impl Theta {
     pub fn of(graph: &Graph, site: &Site) -> Self {
-        let part = |part: &burgeon_graph::FanIn| {
+        let part = |part: &burgeon_graph::Slices| {
             let parameter = &graph.parameters()[part.parameter];
             Part {
                 id: parameter.id,

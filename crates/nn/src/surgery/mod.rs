@@ -5,8 +5,7 @@ mod prune;
 mod resolution;
 
 pub use crate::edits::ParamEdits;
-pub use optimizer::carry_optimizer;
-pub(crate) use optimizer::optimizer_tensors;
+pub use optimizer::{carry_optimizer, optimizer_tensors};
 pub use prune::keep_channels;
 pub(crate) use resolution::Resolution;
 

@@ -1,10 +1,13 @@
 //! Carrying an optimizer's state through surgery.
 
+use burgeon_graph::Source;
+use burn::module::ParamId;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::TensorData;
 use burn_pack::{Reader, Tensor, Writer};
 
 use super::ParamEdits;
+use crate::edits::{Array, Owner};
 use crate::error::NnError;
 
 /// Widens the state that `optimizer` keeps for the edited parameters, so that
@@ -30,10 +33,10 @@ pub fn carry_optimizer(
         let (name, dtype, shape, id, bytes) =
             tensor.into_parts().map_err(|error| failed(&error))?;
         let mut data = TensorData::from_bytes(bytes, shape, dtype);
-        let param = id.map(burn::module::ParamId::from);
+        let param = id.map(ParamId::from);
         if let Some(param) = param.filter(|param| edits.contains(*param)) {
             let power = gradient_power(&name)?;
-            data = edits.apply_to_moment(param, data, power)?;
+            data = carried(edits, param, data, power)?;
         }
         let (bytes, shape, dtype) = data.into_parts();
         tensors.push(Tensor::new(name, dtype, shape, id, bytes));
@@ -50,8 +53,32 @@ pub fn carry_optimizer(
     Ok(optimizer.load_record(record))
 }
 
+/// What an optimizer keeps for a parameter, after its edits: the kept value is a mean of the
+/// gradient's `power`-th power.
+fn carried(
+    edits: &ParamEdits,
+    id: ParamId,
+    data: TensorData,
+    power: i32,
+) -> Result<TensorData, NnError> {
+    let dtype = data.dtype();
+    let mut array = Array::read(data)?;
+    for select in edits.selects(id) {
+        let factor = |_: usize, source: &Source| match (source.is_new, select.owner) {
+            (true, _) => 0.0,
+            (false, Owner::Reads) => 1.0,
+            (false, Owner::Makes | Owner::Belongs) => source.factor.powi(power),
+        };
+        array = array.select(select, &factor)?;
+    }
+    Ok(array.into_data(dtype))
+}
+
 /// How many tensors `optimizer` keeps.
-pub(crate) fn optimizer_tensors(optimizer: &ModuleOptimizer) -> Result<usize, NnError> {
+///
+/// # Errors
+/// [`NnError::OptimizerState`] where its record cannot be read.
+pub fn optimizer_tensors(optimizer: &ModuleOptimizer) -> Result<usize, NnError> {
     let failed = |error: &dyn std::fmt::Display| NnError::OptimizerState(error.to_string());
     let bytes = optimizer
         .to_record()

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burgeon_graph::{ChannelMap, Graph};
+use burgeon_graph::{ChannelMap, Graph, Source};
 
 use super::ParamEdits;
 use crate::edits::{apply, select_channels};
@@ -36,8 +36,10 @@ pub fn keep_channels<M: Growable>(
             return Err(problem(format!("there is no channel {channel} of {width}")));
         }
         let map = ChannelMap {
-            source: channels.clone(),
-            factor: vec![1.0; channels.len()],
+            sources: channels
+                .iter()
+                .map(|channel| Source::kept(*channel))
+                .collect(),
         };
         if maps.insert(site.group(), map).is_some() {
             return Err(problem("its channels are named twice".into()));

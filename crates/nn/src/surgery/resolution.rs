@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burgeon_core::Plan;
-use burgeon_core::plan::Growth;
+use burgeon_core::growth::{Growth, Split};
 use burgeon_core::scheme::Offspring;
 use burgeon_graph::{Graph, Site};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
@@ -15,36 +15,35 @@ use crate::replay::Network;
 
 /// The fan-ins of a plan's sites as they are, from which steps are judged.
 pub(crate) struct Resolution<'a> {
-    plan: &'a Plan,
-    /// The fan-in of each growth's neuron, and the type that it is kept in.
+    splits: Vec<&'a Split>,
+    /// The fan-in of each split neuron, and the type that it is kept in.
     fan_ins: Vec<Option<(Vec<f64>, DType)>>,
 }
 
 impl<'a> Resolution<'a> {
     /// Of `plan` on `model`, whose graph is `graph`. Growths that do not fit are left to surgery.
     pub(crate) fn new<M: Module>(model: &M, graph: &Graph, plan: &'a Plan) -> Self {
-        let sites = plan
-            .growths
-            .iter()
-            .map(|growth| graph.site(&growth.site).ok());
+        let splits = splits(plan);
+        let sites = splits.iter().map(|split| graph.site(&split.site).ok());
         let sites: Vec<Option<&Site>> = sites.collect();
         let parts = sites.iter().flatten().flat_map(|site| site.fan_in());
         let ids = parts.map(|part| graph.parameters()[part.parameter].id);
         let mut reader = Reader(ids.map(|id| (id, None)).collect());
         model.visit(&mut reader);
-        let fan_in = |(growth, site): (&Growth, &Option<&Site>)| {
-            fan_in(&reader.0, graph, site.as_ref()?, growth.neuron)
+        let fan_in = |(split, site): (&&Split, &Option<&Site>)| {
+            fan_in(&reader.0, graph, site.as_ref()?, split.neuron)
         };
-        let fan_ins = plan.growths.iter().zip(&sites).map(fan_in).collect();
-        Self { plan, fan_ins }
+        let fan_ins = splits.iter().zip(&sites).map(fan_in).collect();
+        Self { splits, fan_ins }
     }
 
     /// Of `plan` on a network.
     pub(crate) fn of_network(network: &Network, plan: &'a Plan) -> Self {
+        let splits = splits(plan);
         let graph = network.trace.graph();
         let mut read = HashMap::new();
-        let fan_in_of = |growth: &Growth| {
-            let site = graph.site(&growth.site).ok()?;
+        let fan_in_of = |split: &&Split| {
+            let site = graph.site(&split.site).ok()?;
             for part in site.fan_in() {
                 let id = graph.parameters()[part.parameter].id;
                 let value = network.parameters.get(&id)?.clone();
@@ -56,12 +55,10 @@ impl<'a> Resolution<'a> {
                     })
                 });
             }
-            fan_in(&read, graph, site, growth.neuron)
+            fan_in(&read, graph, site, split.neuron)
         };
-        Self {
-            plan,
-            fan_ins: plan.growths.iter().map(fan_in_of).collect(),
-        }
+        let fan_ins = splits.iter().map(fan_in_of).collect();
+        Self { splits, fan_ins }
     }
 
     /// Checks that the step `epsilon` moves the copies of every split neuron apart, as far as
@@ -74,38 +71,46 @@ impl<'a> Resolution<'a> {
         if !epsilon.is_finite() {
             return Err(NnError::Plan(format!("the step ε is {epsilon}")));
         }
-        for (growth, fan_in) in self.plan.growths.iter().zip(&self.fan_ins) {
+        for (split, fan_in) in self.splits.iter().zip(&self.fan_ins) {
             let Some((theta, dtype)) = fan_in else {
                 continue;
             };
-            if epsilon == 0.0 || !is_directed(growth) || moves(growth, theta, *dtype, epsilon) {
+            if epsilon == 0.0 || !is_directed(split) || moves(split, theta, *dtype, epsilon) {
                 continue;
             }
             return Err(NnError::Plan(format!(
                 "the step ε = {epsilon:e} is below what {dtype:?} resolves at the weights of `{}` \
                  neuron {}: its copies would stay equal for ever; take a larger step",
-                growth.site, growth.neuron
+                split.site, split.neuron
             )));
         }
         Ok(())
     }
 }
 
-/// Whether the copies of `growth` are meant to lie apart.
-fn is_directed(growth: &Growth) -> bool {
-    let mut offsets = growth.offspring.iter().map(|copy| &copy.offset);
+fn splits(plan: &Plan) -> Vec<&Split> {
+    let splits = plan.growths().filter_map(|growth| match growth {
+        Growth::Split(split) => Some(split),
+        _ => None,
+    });
+    splits.collect()
+}
+
+/// Whether the copies of `split` are meant to lie apart.
+fn is_directed(split: &Split) -> bool {
+    let mut offsets = split.offspring.iter().map(|copy| &copy.offset);
     let first = offsets.next();
     offsets.any(|offset| Some(offset) != first)
 }
 
 /// Whether two copies of a neuron differ after rounding.
-fn moves(growth: &Growth, theta: &[f64], dtype: DType, epsilon: f64) -> bool {
+fn moves(split: &Split, theta: &[f64], dtype: DType, epsilon: f64) -> bool {
     let placed = |copy: &Offspring, entry: usize| {
         let by = copy.offset.get(entry).copied().unwrap_or_default();
         rounded(theta[entry] + epsilon * by, dtype)
     };
     let differs = |entry: usize| {
-        let mut copies = growth.offspring.iter().map(|copy| placed(copy, entry));
+        let mut copies = split.offspring.iter().map(|copy| placed(copy, entry));
         let first = copies.next();
         copies.any(|copy| Some(copy) != first)
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use burgeon_graph::{ChannelMap, Parameter, Role};
+use burgeon_graph::{ChannelMap, Parameter, Role, Source};
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -28,16 +28,16 @@ const COMPARED: usize = 3;
 /// As [`Trace::of`]; [`NnError::Operation`] for an operation that a replay does not know, or whose
 /// replay differs.
 pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
-    let trace = uncompared(model, samples)?;
+    let trace = retrace(model, samples)?;
     trace.compare(model, &example(samples))?;
     Ok(trace)
 }
 
-/// [`trace`] without the comparison.
-pub(crate) fn uncompared<M: Growable>(
-    model: &M,
-    samples: &Samples<M::Input>,
-) -> Result<Trace, NnError> {
+/// [`trace`] without the comparison: of a model that was compared, and has grown since.
+///
+/// # Errors
+/// As [`Trace::of`].
+pub fn retrace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
     Trace::of(model, &example(samples), |model: &M, input| {
         model.clone().rebuilt().predict(input)
     })
@@ -90,8 +90,7 @@ impl Trace {
             let maps: HashMap<_, _> = sites
                 .map(|site| {
                     let mut map = ChannelMap::identity(site.width());
-                    map.source.push(0);
-                    map.factor.push(1.0);
+                    map.sources.push(Source::kept(0));
                     (site.group(), map)
                 })
                 .collect();

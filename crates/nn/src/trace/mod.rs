@@ -13,8 +13,8 @@ use burn::backend::ir::{BaseOperationIr, ModuleOperationIr, OperationIr, TensorI
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
-pub use check::trace;
-pub(crate) use check::{traced, uncompared};
+pub(crate) use check::traced;
+pub use check::{retrace, trace};
 use record::Leaf;
 
 use crate::copies::separate;

@@ -9,12 +9,13 @@ use burgeon_core::cost::Macs;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
 use burgeon_nn::growable::evaluate;
-use burgeon_nn::grower::{Accept, SearchSamples, WidthLimits};
 use burgeon_nn::surgery::keep_channels;
 use burgeon_nn::weights::{load_weights, save_weights};
 use burgeon_nn::{
-    Grower, GrowerConfig, LearningRate, MeanSquaredError, NnError, Objective, Samples,
-    SpectrumConfig, StepSize, Task, Trigger, WeightedCrossEntropy,
+    MeanSquaredError, NnError, Objective, Samples, SpectrumConfig, WeightedCrossEntropy,
+};
+use burgeon_train::{
+    Accept, Grower, GrowerConfig, LearningRate, SearchSamples, StepSize, Task, Trigger, WidthLimits,
 };
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;

@@ -9,10 +9,9 @@ use burgeon_nn::capture::capture;
 use burgeon_nn::cost::{
     added_costs, cost_per_neuron, grown_shapes, layer_shapes, parameters_added, predicts_exactly,
 };
+use burgeon_nn::cost::{fit_budget, fit_cost_budget};
 use burgeon_nn::growable::evaluate;
-use burgeon_nn::grower::{
-    fit_budget, fit_cost_budget, line_search, output_change_at_zero, preview,
-};
+use burgeon_nn::search::{line_search, output_change_at_zero, preview};
 use burgeon_nn::surgery::{apply_plan, keep_channels};
 use burgeon_nn::{
     CrossEntropy, ForwardPasses, MeanSquaredError, Samples, SpectrumConfig, capture_spectra,

@@ -1,7 +1,7 @@
 //! Every kind of block grows, in the sites that it should.
 
 use burgeon_backend_flex::FLEX;
-use burgeon_nn::grower::output_change_at_zero;
+use burgeon_nn::search::output_change_at_zero;
 
 use crate::draw::{Block, Description, KINDS, Kind};
 use crate::net::{Function, Operation};

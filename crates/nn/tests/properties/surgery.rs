@@ -5,7 +5,7 @@ use burgeon_backend_ndarray::NDARRAY;
 use burgeon_core::SplitBackend;
 use burgeon_nn::cost::parameters_added;
 use burgeon_nn::growable::{cast, evaluate, parameter_count, predict};
-use burgeon_nn::grower::{line_search, output_change_at_zero, preview};
+use burgeon_nn::search::{line_search, output_change_at_zero, preview};
 use burgeon_nn::surgery::apply_plan;
 use burgeon_nn::{ForwardPasses, MeanSquaredError};
 use burn::tensor::DType;

@@ -10,8 +10,8 @@ use burgeon_core::criterion::{RandomSplit, SteepestDescent};
 use burgeon_core::select::{Fraction, LinearProgramme};
 use burgeon_data::{DataSet, ImageSet, load, optdigits};
 use burgeon_nn::growable::evaluate;
-use burgeon_nn::grower::Accept;
-use burgeon_nn::{CrossEntropy, GrowerConfig, LearningRate, SpectrumConfig, StepSize, Trigger};
+use burgeon_nn::{CrossEntropy, SpectrumConfig};
+use burgeon_train::{Accept, GrowerConfig, LearningRate, StepSize, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -130,6 +130,7 @@ fn grown(
         })
         .with_max_growths(recipe.max_growths)
         .with_max_refusals(recipe.max_growths + 1)
+        .with_end_of_growth(true)
         .with_capture_samples(recipe.capture)
         .with_spectrum(SpectrumConfig::default().with_rows(ROWS))
         .with_learning_rate(LearningRate::Constant(recipe.rate))

@@ -1,7 +1,7 @@
 //! A layer whose split neurons answer for their copies.
 
 use burgeon_core::Activation;
-use burgeon_core::plan::Growth;
+use burgeon_core::growth::Split;
 use burgeon_graph::Site;
 use burgeon_ops::{NeuronCopies, activate_copies, activate_first};
 use burn::backend::ir::TensorId;
@@ -57,17 +57,17 @@ impl LayerState {
 
 impl SplitLayer {
     /// The layer of `site`, whose input differs in the channels `moved`, in all (`None` within),
-    /// or not at all; `None` where growths do not fit.
+    /// or not at all; `None` where splits do not fit.
     pub fn of(
         network: &Network,
         site: &Site,
         form: &Pointwise,
-        growths: &[&Growth],
+        splits: &[&Split],
         moved: Option<Option<&[usize]>>,
     ) -> Result<Option<Self>, NnError> {
         let (trace, graph) = (&*network.trace, network.trace.graph());
         let is_linear = matches!(form.reads, Reads::Rows);
-        let neurons = SplitNeurons::of(growths, site.width(), site.dim(), is_linear);
+        let neurons = SplitNeurons::of(splits, site.width(), site.dim(), is_linear);
         let (Some(neurons), Some(activation)) = (neurons, form.activation) else {
             return Ok(None);
         };

@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burgeon_core::Plan;
-use burgeon_core::plan::Growth;
+use burgeon_core::growth::{Growth, Split};
 use burgeon_graph::Operation;
 use burn::backend::ir::{ModuleOperationIr, OperationIr, TensorId};
 use burn::tensor::Tensor;
@@ -82,18 +82,22 @@ impl<'a> MergedGrowth<'a> {
             return Ok(None);
         }
         let trace = &*network.trace;
-        let mut growths: BTreeMap<&str, Vec<&Growth>> = BTreeMap::new();
-        for growth in &plan.growths {
-            growths.entry(&growth.site).or_default().push(growth);
+        let mut splits: BTreeMap<&str, Vec<&Split>> = BTreeMap::new();
+        for growth in plan.growths() {
+            // What is no split changes more than what a neuron answers.
+            let Growth::Split(split) = growth else {
+                return Ok(None);
+            };
+            splits.entry(&split.site).or_default().push(split);
         }
-        let mut sites = Vec::with_capacity(growths.len());
-        for (name, growths) in growths {
+        let mut sites = Vec::with_capacity(splits.len());
+        for (name, splits) in splits {
             let Ok(site) = trace.graph().site(name) else {
                 return Ok(None);
             };
             match Form::of(trace, site) {
                 Form::Pointwise(form) if fits::merges(trace, site, &form) => {
-                    sites.push((site, form, growths));
+                    sites.push((site, form, splits));
                 }
                 _ => return Ok(None),
             }
@@ -104,10 +108,10 @@ impl<'a> MergedGrowth<'a> {
         let mut steps = Vec::new();
         for (index, operation) in trace.operations.iter().enumerate() {
             let split = sites.iter().find(|(_, form, _)| form.chain[0] == index);
-            if let Some((site, form, growths)) = split {
+            if let Some((site, form, splits)) = split {
                 let moved = changed.get(&form.input);
                 let moved_channels = moved.map(Option::as_deref);
-                let layer = SplitLayer::of(network, site, form, growths, moved_channels)?;
+                let layer = SplitLayer::of(network, site, form, splits, moved_channels)?;
                 let Some(layer) = layer else {
                     return Ok(None);
                 };

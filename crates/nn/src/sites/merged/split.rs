@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use burgeon_core::plan::Growth;
+use burgeon_core::growth::Split;
 use burgeon_core::scheme::Offspring;
 use burgeon_ops::{CopyOfEach, NeuronCopies};
 
@@ -23,20 +23,20 @@ pub(super) struct SplitNeurons {
 }
 
 impl SplitNeurons {
-    /// `growths` of a site of `width` neurons of `dim` entries each; `None` where one does not
+    /// `splits` of a site of `width` neurons of `dim` entries each; `None` where one does not
     /// fit.
-    pub fn of(growths: &[&Growth], width: usize, dim: usize, is_linear: bool) -> Option<Self> {
+    pub fn of(splits: &[&Split], width: usize, dim: usize, is_linear: bool) -> Option<Self> {
         let mut seen = HashSet::new();
-        let fits = |growth: &Growth| {
-            let mut offsets = growth.offspring.iter().map(|copy| copy.offset.len());
-            growth.neuron < width && offsets.all(|length| length == dim)
+        let fits = |split: &Split| {
+            let mut offsets = split.offspring.iter().map(|copy| copy.offset.len());
+            split.neuron < width && offsets.all(|length| length == dim)
         };
-        if !growths.iter().all(|g| fits(g) && seen.insert(g.neuron)) {
+        if !splits.iter().all(|g| fits(g) && seen.insert(g.neuron)) {
             return None;
         }
-        let split: Vec<usize> = growths.iter().map(|growth| growth.neuron).collect();
+        let split: Vec<usize> = splits.iter().map(|split| split.neuron).collect();
         let mut neurons = split.clone();
-        let mut placed: Vec<Placed> = growths.iter().map(|growth| Placed::of(growth)).collect();
+        let mut placed: Vec<Placed> = splits.iter().map(|split| Placed::of(split)).collect();
         if is_linear && split.len() as f64 >= MANY * width as f64 {
             let mut all: Vec<Placed> = (0..width).map(|_| Placed::at_rest()).collect();
             for (neuron, placed) in split.iter().zip(placed) {
@@ -111,7 +111,7 @@ impl Placed {
         }
     }
 
-    fn of(growth: &Growth) -> Self {
+    fn of(split: &Split) -> Self {
         let mut directions: Vec<Vec<f64>> = Vec::new();
         let place = |Offspring { weight, offset }: &Offspring| {
             let (direction, step) = place(&mut directions, offset);
@@ -121,7 +121,7 @@ impl Placed {
                 step,
             }
         };
-        let copies = growth.offspring.iter().map(place).collect();
+        let copies = split.offspring.iter().map(place).collect();
         Self { directions, copies }
     }
 }

@@ -1,0 +1,274 @@
+//! A model as criteria and searches see it.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use burgeon_core::capture::{Norms, Site as CoreSite};
+use burgeon_core::error::LandscapeError;
+use burgeon_core::{
+    Capture, CoreError, CostModel, Landscape, LayerShape, LineSearch, Needs, Plan, SplitBackend,
+};
+use burgeon_graph::{Graph, Site, Slices};
+use burn::tensor::Tensor;
+
+use crate::capture::{Pass, sites};
+use crate::cost::{added_costs, graph_layers, predicts_exactly};
+use crate::error::NnError;
+use crate::growable::{Growable, evaluate};
+use crate::objective::Objective;
+use crate::passes::ForwardPasses;
+use crate::replay::Network;
+use crate::samples::Samples;
+use crate::spectra::{SpectrumConfig, captured};
+use crate::trace::Trace;
+
+/// A model, the samples that its sites are captured on and those that steps are searched on.
+///
+/// What is found is kept: asked twice, the model runs once.
+pub struct ModelLandscape<'a, M: Growable> {
+    model: &'a M,
+    trace: Arc<Trace>,
+    objective: &'a dyn Objective,
+    samples: &'a Samples<M::Input>,
+    /// `None`: those that are captured.
+    searched: Option<&'a Samples<M::Input>>,
+    batch_size: usize,
+    spectrum: SpectrumConfig,
+    backend: &'a dyn SplitBackend,
+    sites: Vec<CoreSite>,
+    found: RefCell<Found<M>>,
+}
+
+/// What was found so far.
+struct Found<M: Growable> {
+    capture: Option<Arc<Capture>>,
+    needs: Needs,
+    passes: Option<Arc<ForwardPasses<M>>>,
+    loss: Option<f64>,
+}
+
+impl<'a, M: Growable> ModelLandscape<'a, M> {
+    /// Of `model`, which `trace` is of. Steps are searched on the samples that are captured.
+    pub fn new(
+        model: &'a M,
+        trace: Arc<Trace>,
+        objective: &'a dyn Objective,
+        samples: &'a Samples<M::Input>,
+        batch_size: usize,
+        backend: &'a dyn SplitBackend,
+    ) -> Self {
+        Self {
+            sites: sites(trace.graph()),
+            model,
+            trace,
+            objective,
+            samples,
+            searched: None,
+            batch_size,
+            spectrum: SpectrumConfig::default(),
+            backend,
+            found: RefCell::new(Found {
+                capture: None,
+                needs: Needs::SHAPES,
+                passes: None,
+                loss: None,
+            }),
+        }
+    }
+
+    /// Steps are searched on these samples.
+    #[must_use]
+    pub fn searched_on(mut self, samples: &'a Samples<M::Input>) -> Self {
+        self.searched = Some(samples);
+        self
+    }
+
+    /// How spectra are found.
+    #[must_use]
+    pub fn with_spectrum(mut self, spectrum: SpectrumConfig) -> Self {
+        self.spectrum = spectrum;
+        self
+    }
+
+    /// Prices by a cost model; by parameters unless told.
+    #[must_use]
+    pub fn priced_by(mut self, cost: &dyn CostModel) -> Self {
+        for site in &mut self.sites {
+            site.added_costs = added_costs(self.trace.graph(), cost, &site.name);
+        }
+        self
+    }
+
+    /// What the model computes.
+    pub fn graph(&self) -> &Graph {
+        self.trace.graph()
+    }
+
+    /// The samples that sites are captured on.
+    pub fn samples(&self) -> &'a Samples<M::Input> {
+        self.samples
+    }
+
+    /// Whether the gains of all growths of `plan` are exact ([`predicts_exactly`]).
+    pub fn predicts_exactly(&self, plan: &Plan) -> bool {
+        plan.growths()
+            .all(|growth| predicts_exactly(self.graph(), growth.site()))
+    }
+
+    /// What was captured so far.
+    pub fn captured(&self) -> Option<Arc<Capture>> {
+        self.found.borrow().capture.clone()
+    }
+
+    /// Positions of a sample at which the neurons of a site answer: 1 for a linear layer, those of
+    /// a map for a convolution.
+    pub fn positions(&self, site: &str) -> usize {
+        let Ok(site) = self.graph().site(site) else {
+            return 1;
+        };
+        let of_site = |layer: &LayerShape| site.producers().contains(&layer.name);
+        let layers = graph_layers(self.graph());
+        let found = layers.into_iter().find(of_site);
+        found.map_or(1, |layer| layer.output_positions)
+    }
+
+    /// The loss on the samples that are captured.
+    ///
+    /// # Errors
+    /// As [`evaluate`].
+    pub fn loss(&self) -> Result<f64, NnError> {
+        if let Some(loss) = self.found.borrow().loss {
+            return Ok(loss);
+        }
+        let loss = evaluate(self.model, self.objective, self.samples, self.batch_size)?.loss;
+        self.found.borrow_mut().loss = Some(loss);
+        Ok(loss)
+    }
+
+    /// [`Landscape::losses`] with this crate's errors.
+    ///
+    /// # Errors
+    /// As [`line_search`](crate::search::line_search).
+    pub fn line_search(&self, plan: &Plan, steps: &[f64]) -> Result<LineSearch, NnError> {
+        self.passes()?.line_search(plan, steps, self.objective)
+    }
+
+    fn passes(&self) -> Result<Arc<ForwardPasses<M>>, NnError> {
+        if let Some(passes) = &self.found.borrow().passes {
+            return Ok(passes.clone());
+        }
+        let samples = self.searched.unwrap_or(self.samples);
+        let trace = self.trace.clone();
+        let passes = ForwardPasses::of(self.model, trace, samples, self.batch_size)?;
+        let passes = Arc::new(passes);
+        self.found.borrow_mut().passes = Some(passes.clone());
+        Ok(passes)
+    }
+
+    fn spectra(&self) -> Result<Capture, NnError> {
+        let (trace, keeps) = (self.trace.clone(), self.searched.is_none());
+        let (objective, samples) = (self.objective, self.samples);
+        let pass = Pass::new(
+            self.model,
+            trace.clone(),
+            objective,
+            samples,
+            self.batch_size,
+            self.backend,
+        )?;
+        let (model, spectrum) = (self.model, &self.spectrum);
+        let (capture, values) = captured(model, &pass, objective, samples, spectrum, keeps)?;
+        let mut found = self.found.borrow_mut();
+        found.loss = Some(capture.loss);
+        if keeps {
+            let passes = ForwardPasses::of(model, trace, samples, self.batch_size)?;
+            found.passes = Some(Arc::new(passes.with_values(values)));
+        }
+        Ok(capture)
+    }
+
+    fn find(&self, needs: Needs) -> Result<Arc<Capture>, NnError> {
+        let (known, has) = {
+            let found = self.found.borrow();
+            (found.capture.clone(), found.needs)
+        };
+        if let Some(known) =
+            known.filter(|_| (has.spectra || !needs.spectra) && (has.norms || !needs.norms))
+        {
+            return Ok(known);
+        }
+        let spectra = needs.spectra || has.spectra;
+        let norms = needs.norms || has.norms;
+        let mut capture = match spectra {
+            true => self.spectra()?,
+            false => Capture {
+                sites: self.sites.clone(),
+                samples: self.samples.len(),
+                loss: self.loss()?,
+                bytes: 0,
+            },
+        };
+        for (site, own) in capture.sites.iter_mut().zip(&self.sites) {
+            site.added_costs = own.added_costs;
+        }
+        if norms {
+            let network = Network::of(self.trace.clone(), self.model)?;
+            for site in &mut capture.sites {
+                site.norms = Some(norms_of(&network, self.graph().site(&site.name)?)?);
+            }
+        }
+        let capture = Arc::new(capture);
+        let mut found = self.found.borrow_mut();
+        found.capture = Some(capture.clone());
+        (found.needs.spectra, found.needs.norms) = (spectra, norms);
+        Ok(capture)
+    }
+}
+
+impl<M: Growable> Landscape for ModelLandscape<'_, M> {
+    fn sites(&self) -> &[CoreSite] {
+        &self.sites
+    }
+
+    fn capture(&self, needs: Needs) -> Result<Arc<Capture>, CoreError> {
+        self.find(needs).map_err(of_network)
+    }
+
+    fn losses(&self, plan: &Plan, steps: &[f64]) -> Result<LineSearch, CoreError> {
+        self.line_search(plan, steps).map_err(of_network)
+    }
+}
+
+fn of_network(error: NnError) -> CoreError {
+    match error {
+        NnError::Core(error) => error,
+        other => CoreError::Landscape(LandscapeError(Arc::new(other))),
+    }
+}
+
+/// How long the weights of a site's neurons are.
+fn norms_of(network: &Network, site: &Site) -> Result<Norms, NnError> {
+    let graph = network.trace.graph();
+    let square = |parts: &[Slices]| -> Result<f64, NnError> {
+        let mut sum = 0.0;
+        for part in parts {
+            let id = graph.parameters()[part.parameter].id;
+            let value = network.parameters.get(&id).cloned();
+            let value = value.ok_or_else(|| {
+                NnError::Plan("the model lost a parameter since it was traced".into())
+            })?;
+            let data = Tensor::<1>::from_dispatch(value).into_data();
+            let values: Vec<f64> = data.iter::<f64>().collect();
+            for channel in 0..site.width() {
+                let places = graph.slice(site, part, channel);
+                let own = places.iter().filter_map(|place| values.get(*place));
+                sum += own.map(|value| value * value).sum::<f64>();
+            }
+        }
+        Ok((sum / site.width().max(1) as f64).sqrt())
+    };
+    Ok(Norms {
+        fan_in: square(site.fan_in())?,
+        fan_out: square(&graph.fan_out(site))?,
+    })
+}

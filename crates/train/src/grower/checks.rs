@@ -1,0 +1,97 @@
+//! What a grower refuses before it starts.
+
+use burgeon_core::SplitBackend;
+use burgeon_nn::growable::{copy, is_finite};
+use burgeon_nn::surgery::optimizer_tensors;
+use burgeon_nn::{Growable, Input, NnError, Output, Samples, Targets};
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{DType, Device};
+
+use crate::task::Task;
+
+/// Checks that model, samples and backend are on one device.
+///
+/// # Errors
+/// [`NnError::Settings`] that names two of them and their devices.
+pub(super) fn check_devices<M: Module, I: Input>(
+    model: &M,
+    backend: &dyn SplitBackend,
+    task: &Task<I>,
+) -> Result<(), NnError> {
+    let expected = backend.device();
+    let model = model
+        .devices()
+        .into_iter()
+        .map(|device| ("the model", device));
+    let train = devices_of(&task.train).map(|device| ("the training samples", device));
+    let held = devices_of(&task.held).map(|device| ("the held samples", device));
+    let mut all = model.chain(train).chain(held);
+    match all.find(|(_, device)| *device != expected) {
+        None => Ok(()),
+        Some((what, device)) => Err(NnError::Settings(format!(
+            "{what} and the backend {} are on different devices, {} and {}: use one for all",
+            backend.name(),
+            named(&device),
+            named(&expected),
+        ))),
+    }
+}
+
+fn devices_of<I: Input>(samples: &Samples<I>) -> impl Iterator<Item = Device> {
+    let targets = match samples.targets() {
+        Targets::Classes(classes) => classes.device(),
+        Targets::Positions(classes) => classes.device(),
+        Targets::Values(values) => values.device(),
+    };
+    [samples.inputs().device(), targets].into_iter()
+}
+
+/// A device without its place in Burn's types.
+fn named(device: &Device) -> String {
+    format!("{:?}", device.clone().inner())
+}
+
+/// Checks that what `optimizer` keeps for a model in `dtype` survives a growth: Burn restores the
+/// state of an optimizer in its device's default type, and mixed types panic in the next step.
+///
+/// # Errors
+/// [`NnError::Settings`] where it does not.
+pub(super) fn check_optimizer_type<M: Growable>(
+    model: &M,
+    dtype: DType,
+    optimizer: &ModuleOptimizer,
+    task: &Task<M::Input>,
+) -> Result<(), NnError> {
+    let default = DType::from(Device::default().settings().float_dtype);
+    if dtype == default {
+        return Ok(());
+    }
+    // A step of a copy shows whether anything is kept at all.
+    let model = copy(model);
+    let few: Vec<usize> = (0..task.train.len().min(2)).collect();
+    let few = task.train.subset(&few)?.to_autodiff();
+    let output = model.predict(few.inputs().clone()).into_rows();
+    let loss = task.objective.loss(output, few.targets());
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let mut optimizer = optimizer.clone();
+    optimizer.step(0.0, model, gradients);
+    if optimizer_tensors(&optimizer)? == 0 {
+        return Ok(());
+    }
+    Err(NnError::Settings(format!(
+        "the model is in {dtype:?}, but Burn would bring back this optimizer's state in \
+         {default:?} after a growth: train in {default:?}, by an optimizer that keeps no state, or \
+         make {dtype:?} the default type by `Device::configure` when the program starts"
+    )))
+}
+
+/// Refuses a model that holds NaN or an infinity.
+pub(super) fn check_finite<M: Growable>(model: &M) -> Result<(), NnError> {
+    if is_finite(model) {
+        return Ok(());
+    }
+    Err(NnError::Settings(
+        "the model's weights hold NaN or an infinity: start from sound weights".into(),
+    ))
+}

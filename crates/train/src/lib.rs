@@ -1,0 +1,27 @@
+//! Training and growing any Burn model.
+//!
+//! A [`Trainer`] trains one epoch, a [`GrowthStep`] makes one growth, and a [`Grower`] joins them
+//! in a run with a schedule, budgets, observers and checkpoints.
+
+mod checkpoint;
+mod grower;
+pub mod observer;
+mod records;
+mod settings;
+mod step;
+mod streams;
+mod task;
+mod trainer;
+mod training_cost;
+
+pub use grower::{Grower, Outcome};
+pub use records::{
+    BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, SiteGrowth, StopReason, Verdict,
+};
+pub use settings::{
+    Accept, Budget, GrowerConfig, GrowthConfig, LearningRate, Schedule, SearchSamples, StepSize,
+    TrainConfig, Trigger, WidthLimits,
+};
+pub use step::{GrowthStep, Made, Subject};
+pub use task::Task;
+pub use trainer::{Fitted, Trainer};

@@ -1,0 +1,13 @@
+//! Independent seeds of one run.
+
+/// An independent seed for each purpose and index (FNV-1a).
+pub(crate) fn stream(seed: u64, purpose: &str, index: usize) -> u64 {
+    let bytes = seed
+        .to_le_bytes()
+        .into_iter()
+        .chain(purpose.bytes())
+        .chain((index as u64).to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
