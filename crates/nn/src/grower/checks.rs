@@ -5,13 +5,14 @@ use std::sync::Arc;
 use burgeon_core::SplitBackend;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::Task;
 use crate::capture::Pass;
-use crate::copies::detached;
+use crate::copies::{detached, inference};
 use crate::error::NnError;
-use crate::growable::Growable;
+use crate::growable::{Growable, predict_batch, scalar};
+use crate::objective::{Objective, check_is_mean};
 use crate::ports::{Input, Output};
 use crate::samples::Targets;
 use crate::sites::{CapturedSite, JetOperator};
@@ -58,6 +59,49 @@ fn devices_of<I: Input>(samples: &crate::Samples<I>) -> impl Iterator<Item = Dev
 /// A device without its place in Burn's types.
 fn named(device: &Device) -> String {
     format!("{:?}", device.clone().inner())
+}
+
+/// Checks that the objective of `task` is a mean, on outputs of `model` for a batch of training
+/// samples, and that it has an accuracy where one is the run's target.
+///
+/// # Errors
+/// [`NnError::Settings`] where it is not, or has none.
+pub(super) fn check_objective<M: Growable>(
+    model: &M,
+    task: &Task<M::Input>,
+    batch_size: usize,
+    target_accuracy: Option<f64>,
+) -> Result<(), NnError> {
+    let objective = task.objective.as_ref();
+    let few: Vec<usize> = (0..task.train.len().min(batch_size)).collect();
+    let few = task.train.subset(&few)?;
+    check_is_mean(
+        objective,
+        &predict_batch(&inference(model), &few)?,
+        few.targets(),
+    )?;
+    let Some(target) = target_accuracy else {
+        return Ok(());
+    };
+    let why = match task.held.targets().classes() {
+        None => "the held samples have values for targets, not classes",
+        Some(classes) if all_ignored(objective, &classes)? => {
+            "the objective ignores every label of the held samples"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(NnError::Settings(format!(
+        "a target accuracy of {target} can never be reached, since {why}: leave it out"
+    )))
+}
+
+/// Whether `objective` counts none of `classes`.
+fn all_ignored(objective: &dyn Objective, classes: &Tensor<1, Int>) -> Result<bool, NnError> {
+    let Some(label) = objective.ignored() else {
+        return Ok(false);
+    };
+    let counted = classes.clone().not_equal_elem(label as i64).int().sum();
+    Ok(scalar::<i64>(counted.try_into_scalar())? == 0)
 }
 
 /// Checks that all floats of `model` are of one type, which is returned.

@@ -142,6 +142,10 @@ impl<M: Growable> Grower<M> {
             let batch_size = config.values.batch_size;
             check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
         }
+        let Values {
+            batch_size, limits, ..
+        } = &config.values;
+        checks::check_objective(&model, &task, *batch_size, limits.target_accuracy)?;
         let trace = config.values.widths.apply(trace(&model, &task.train)?)?;
         if config.criterion.needs_curvature() {
             checks::check_curvature(&model, &trace, backend.as_ref(), &task)?;

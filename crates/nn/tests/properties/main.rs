@@ -13,4 +13,5 @@ mod optimizer;
 mod order;
 mod plans;
 mod spectra;
+mod stratified;
 mod surgery;
