@@ -62,6 +62,7 @@ fn epoch<M: Growable>(model: &M, samples: &Samples<M::Input>) {
 struct Step<'a, M: Growable> {
     step: GrowthStep,
     subject: Subject<'a, M>,
+    samples: &'a Samples<M::Input>,
     optimizer: ModuleOptimizer,
 }
 
@@ -98,6 +99,7 @@ impl<'a, M: Growable> Step<'a, M> {
                 batch_size: at_once,
                 backend: &FLEX,
             },
+            samples,
             optimizer: stepped(model, samples),
         }
     }
@@ -108,7 +110,7 @@ impl<'a, M: Growable> Step<'a, M> {
             .grown
             .expect("a network that has not been trained grows");
         let optimizer = carry_optimizer(self.optimizer.clone(), &edits).expect("Adam");
-        let traced = retrace(&grown, self.subject.train).expect("traceable");
+        let traced = retrace(&grown, self.samples).expect("traceable");
         black_box((grown, optimizer, traced));
     }
 }

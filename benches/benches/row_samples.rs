@@ -49,11 +49,7 @@ fn trained<M: Growable>(
     samples: &Samples<M::Input>,
     epochs: usize,
 ) -> Result<M, AnyError> {
-    let task = Task {
-        objective: Box::new(CrossEntropy),
-        train: samples.clone(),
-        held: samples.sample(1, 0),
-    };
+    let task = Task::new(CrossEntropy, samples.clone(), samples.sample(1, 0));
     let trainer = Trainer::new(TrainConfig::default())?;
     let optimizer = AdamConfig::new().init();
     let fitted = trainer.fit(model.clone(), optimizer, &task, epochs, &mut |_| {})?;

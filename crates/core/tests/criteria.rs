@@ -89,11 +89,7 @@ fn fits(toy: &Toy, candidate: &Candidate) -> Result<(), TestCaseError> {
         other => prop_assert!(false, "{} is proposed", other),
     }
     let moved = change(toy, candidate, 0.0).abs();
-    prop_assert!(
-        moved <= 1e-12,
-        "{} moves by {moved} at 0",
-        candidate.growth
-    );
+    prop_assert!(moved <= 1e-12, "{} moves by {moved} at 0", candidate.growth);
     Ok(())
 }
 

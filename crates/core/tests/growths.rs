@@ -186,7 +186,11 @@ fn growths_are_written_by_their_kinds() {
     let read: serde_json::Value = serde_json::from_str(text).expect("readable");
     assert_eq!(written, read);
     let printed = plan.to_string();
-    for part in ["c: 3 growths", "a neuron 2: positive2, price 7, gain 2.500e-1·ε²", "removal"] {
+    for part in [
+        "c: 3 growths",
+        "a neuron 2: positive2, price 7, gain 2.500e-1·ε²",
+        "removal",
+    ] {
         assert!(printed.contains(part), "{printed}");
     }
 }
@@ -216,7 +220,11 @@ fn a_channel_is_grown_once() {
         vec![halves(), again()],
         vec![halves(), removal("site", 1)],
         vec![removal("site", 1), removal("site", 1)],
-        vec![removal("site", 1), split("site", 2, Scheme::Positive2), halves()],
+        vec![
+            removal("site", 1),
+            split("site", 2, Scheme::Positive2),
+            halves(),
+        ],
     ] {
         let claimed = channel(&pair[0]).map(|(site, neuron)| format!("{neuron} of site `{site}`"));
         let error = problem(pair);
@@ -309,7 +317,10 @@ fn what_growths_say_of_themselves() {
         assert_eq!(growth.label(), label);
         assert_eq!(growth.claims().len(), usize::from(claimed.is_some()));
         assert_eq!(channel(&candidate).map(|(_, neuron)| neuron), claimed);
-        assert_eq!(Plan::new("test", vec![candidate.clone()]).is_neutral(), claimed.is_none());
+        assert_eq!(
+            Plan::new("test", vec![candidate.clone()]).is_neutral(),
+            claimed.is_none()
+        );
     }
     let priced = |growth| {
         let mut site = site("site", 9);

@@ -79,7 +79,9 @@ fn greedy(
     while chosen.len() < count {
         let mut best: Option<(usize, f64)> = None;
         for (place, candidate) in open.iter().enumerate() {
-            let Some(number) = rank(candidate) else { continue };
+            let Some(number) = rank(candidate) else {
+                continue;
+            };
             if best.is_none_or(|(_, most)| number > most) {
                 best = Some((place, number));
             }
@@ -104,7 +106,10 @@ fn finite(number: f64) -> Option<f64> {
 /// At most one candidate for a channel, and no more than there is room for.
 fn is_admissible(chosen: &[Candidate], room: &Room) -> bool {
     let mut seen = HashSet::new();
-    let single = chosen.iter().filter_map(channel).all(|own| seen.insert(own));
+    let single = chosen
+        .iter()
+        .filter_map(channel)
+        .all(|own| seen.insert(own));
     let spent: u64 = chosen.iter().map(|candidate| candidate.price).sum();
     single && room.cost.is_none_or(|cost| spent <= cost)
 }

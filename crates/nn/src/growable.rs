@@ -232,7 +232,10 @@ pub(crate) fn check_rows<I: Input, O: Output>(
 /// Checks that the objective can score outputs like `output` `[b, k]` against `targets`: those of
 /// all samples, before any loss is computed, since a label out of range or values of another type
 /// panic there.
-pub(crate) fn check_targets(
+///
+/// # Errors
+/// [`NnError::Data`] that says what does not fit.
+pub fn check_targets(
     output: &Tensor<2>,
     objective: &dyn Objective,
     targets: &Targets,

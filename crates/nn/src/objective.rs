@@ -1,5 +1,9 @@
 //! Losses.
 
+mod mean;
+
+pub use mean::check_is_mean;
+
 use std::fmt::Debug;
 
 use burgeon_ops::cross_entropy;

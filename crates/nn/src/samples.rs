@@ -1,11 +1,12 @@
 //! Labelled samples as tensors, checked once.
 
+mod from_targets;
+pub mod order;
+mod stratified;
+
 use std::ops::Range;
 
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor};
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::NnError;
 use crate::ports::{InnerOrSelf, Input, index_tensor};
@@ -237,7 +238,7 @@ impl<I: Input> Samples<I> {
         if count >= self.len() {
             return self.clone();
         }
-        self.rows(&self.shuffled(seed)[..count.max(1)])
+        self.rows(&order::shuffled(self.len(), seed)[..count.max(1)])
     }
 
     /// Splits off a share of the samples, drawn by `seed`: `(rest, share)`.
@@ -252,7 +253,7 @@ impl<I: Input> Samples<I> {
                 self.len()
             )));
         }
-        let order = self.shuffled(seed);
+        let order = order::shuffled(self.len(), seed);
         let (taken, rest) = order.split_at(count as usize);
         Ok((self.rows(rest), self.rows(taken)))
     }
@@ -269,18 +270,14 @@ impl<I: Input> Samples<I> {
         })
     }
 
-    /// Batches of at most `size` samples in the order that `seed` draws. A last sample that would
-    /// be alone joins the batch before it: batch statistics of one sample are no statistics.
-    pub fn shuffled_batches(&self, size: usize, seed: u64) -> impl Iterator<Item = Self> + '_ {
-        let (order, size) = (self.shuffled(seed), size.max(1));
-        let count = order.len();
-        let lone = size > 1 && count > size && count % size == 1;
-        let end = if lone { count - 1 } else { count };
-        (0..end).step_by(size).map(move |start| {
-            let stop = start + size;
-            let stop = if stop >= end { count } else { stop };
-            self.rows(&order[start..stop])
-        })
+    /// Batches of at most `size` samples in the order that `seed` draws
+    /// ([`order::shuffled_batches`]).
+    pub fn shuffled_batches(
+        &self,
+        size: usize,
+        seed: u64,
+    ) -> impl Iterator<Item = Self> + '_ {
+        order::shuffled_batches(self.len(), size, seed).map(move |indices| self.rows(&indices))
     }
 
     /// The same samples where gradients are recorded.
@@ -302,12 +299,6 @@ impl<I: Input> Samples<I> {
             },
             None => Self { inputs, targets },
         }
-    }
-
-    fn shuffled(&self, seed: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        order
     }
 
     fn rows(&self, indices: &[usize]) -> Self {

@@ -1,9 +1,9 @@
 //! Captures that end in spectra: kept, streamed and from a part of the rows.
 
 use burgeon_backend_flex::FLEX;
-use burgeon_core::criterion::{Criterion, SteepestDescent};
-use burgeon_core::select::{Selector, TopK};
-use burgeon_core::{Budget, Capture, Method, Plan, SpectrumSolver, SplitBackend};
+use burgeon_core::criterion::{Context, Criterion, SteepestDescent};
+use burgeon_core::select::{Room, Selector, TopK};
+use burgeon_core::{Capture, CapturedLandscape, Method, Plan, SpectrumSolver, SplitBackend};
 use burgeon_nn::search::line_search;
 use burgeon_nn::{
     Growable, MeanSquaredError, NnError, Samples, SpectrumConfig, capture_spectra,
@@ -14,8 +14,6 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{silu, tanh};
 use burn::tensor::{Device, Distribution, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 #[derive(Module, Debug)]
 struct Net {
@@ -165,15 +163,11 @@ fn a_line_search_from_kept_passes_is_that_from_the_start() {
         assert_eq!(ends(&captured), ends(&plain));
         // At least what two layers answer to 37 samples before their activation, in f32.
         assert!(passes.bytes() >= 37 * (3 * 16 + 5) * 4);
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let candidates = SteepestDescent.candidates(&captured, &FLEX, &mut rng);
-        let budget = Budget {
-            neurons: 8,
-            room: None,
-        };
+        let landscape = CapturedLandscape::new(captured.clone(), &FLEX);
+        let candidates = SteepestDescent.candidates(&landscape, &mut Context::seeded(1));
         let chosen = TopK::new(6)
             .expect("some")
-            .select(candidates.expect("computes"), budget);
+            .select(candidates.expect("computes"), &Room::default());
         let plan = Plan::new("s2d", chosen.expect("selects"));
         let again = line_search(&net, &plan, &GRID, objective, &samples, 8);
         let (again, kept) = (

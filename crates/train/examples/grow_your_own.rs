@@ -11,7 +11,7 @@ use burgeon_data::{Images, optdigits};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::{CrossEntropy, Growable, NnError, Samples};
 use burgeon_train::observer::Progress;
-use burgeon_train::{Grower, GrowerConfig, LearningRate, Task, Trigger};
+use burgeon_train::{Grower, GrowerConfig, RateSchedule, Task, Trigger};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
@@ -60,14 +60,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     device.seed(7);
     let digits = optdigits::load()?;
     let (train, held) = samples(&digits.train, &device)?.split_off(0.1, 7)?;
-    let task = Task {
-        objective: Box::new(CrossEntropy),
-        train,
-        held,
-    };
+    let task = Task::new(CrossEntropy, train, held);
     let config = GrowerConfig::new(SteepestDescent, Fraction::new(0.3)?)
         .with_trigger(Trigger::Every { epochs: 5 })
-        .with_learning_rate(LearningRate::Constant(0.01))
+        .with_learning_rate(RateSchedule::constant(0.01)?)
         .with_parameter_budget(3000)
         .with_max_epochs(60);
     let model = Mlp::new(&device.clone().autodiff());

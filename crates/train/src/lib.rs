@@ -6,6 +6,7 @@
 mod checkpoint;
 mod grower;
 pub mod observer;
+mod rate;
 mod records;
 mod settings;
 mod step;
@@ -15,12 +16,13 @@ mod trainer;
 mod training_cost;
 
 pub use grower::{Grower, Outcome};
+pub use rate::{Decay, Plateau, PlateauState, RateSchedule, RunProgress, Span};
 pub use records::{
     BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, SiteGrowth, StopReason, Verdict,
 };
 pub use settings::{
-    Accept, Budget, GrowerConfig, GrowthConfig, LearningRate, Schedule, SearchSamples, StepSize,
-    TrainConfig, Trigger, WidthLimits,
+    Accept, Budget, GrowerConfig, GrowthConfig, Schedule, SearchSamples, StepSize, TrainConfig,
+    Trigger, WidthLimits,
 };
 pub use step::{GrowthStep, Made, Subject};
 pub use task::Task;

@@ -6,6 +6,8 @@ use std::fmt;
 use burgeon_core::{Plan, Trial};
 use serde::{Deserialize, Serialize};
 
+use crate::rate::PlateauState;
+
 use burgeon_nn::Evaluation;
 
 /// One epoch of training.
@@ -215,6 +217,9 @@ pub struct GrowerState {
     pub least_held: Option<f64>,
     /// Epochs since the held loss was lower than ever since the last growth step.
     pub without_progress: usize,
+    /// What the learning rate keeps of the losses.
+    #[serde(default)]
+    pub plateau: PlateauState,
     /// Multiply-accumulates so far.
     pub training_macs: u64,
     /// The epoch of least held loss of the whole run.

@@ -9,7 +9,7 @@ use burgeon_nn::cost::{fit_budget, fit_cost_budget, graph_layers};
 use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::search::output_change_of;
 use burgeon_nn::surgery::{ParamEdits, apply_plan};
-use burgeon_nn::{Growable, ModelLandscape, NnError, Objective, Samples, Trace};
+use burgeon_nn::{Growable, ModelLandscape, NnError, Objective, Samples, Source, Trace};
 use burn::tensor::DType;
 
 use crate::records::{GrowthRecord, SiteGrowth, Verdict};
@@ -93,7 +93,6 @@ pub struct GrowthStep {
 }
 
 /// What a growth step works on.
-#[derive(Debug)]
 pub struct Subject<'a, M: Growable> {
     /// The network.
     pub model: &'a M,
@@ -101,8 +100,8 @@ pub struct Subject<'a, M: Growable> {
     pub trace: Arc<Trace>,
     /// The loss.
     pub objective: &'a dyn Objective,
-    /// The samples that sites are captured on.
-    pub train: &'a Samples<M::Input>,
+    /// What the samples that sites are captured on are drawn from.
+    pub train: &'a dyn Source<M::Input>,
     /// The samples that judge.
     pub held: &'a Samples<M::Input>,
     /// Samples of a pass.
@@ -170,7 +169,7 @@ impl GrowthStep {
         number: usize,
     ) -> Result<Made<M>, NnError> {
         let seed = stream(self.seed, "capture", number);
-        let samples = subject.train.sample(self.config.capture_samples, seed);
+        let samples = subject.train.sample(self.config.capture_samples, seed)?;
         self.run_on(subject, &self.landscape(subject, &samples), number)
     }
 

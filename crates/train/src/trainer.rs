@@ -7,14 +7,16 @@ use burgeon_core::CostModel;
 use burgeon_core::cost::Macs;
 use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::{
-    check_reads, copy, evaluate, parameter_count, predict_batch, predict_inputs, scalar,
+    check_reads, check_targets, copy, evaluate, parameter_count, predict_batch, predict_inputs,
+    scalar,
 };
-use burgeon_nn::{Growable, Input, NnError, Objective, Samples};
+use burgeon_nn::{Growable, Input, NnError, Objective, Samples, Source};
 use burgeon_ops::precision::{narrowed, widened};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Tensor};
 
+use crate::rate::{PlateauState, RunProgress};
 use crate::records::EpochRecord;
 use crate::settings::TrainConfig;
 use crate::streams::stream;
@@ -31,7 +33,7 @@ pub(crate) const PRODUCT: DType = DType::BF16;
 /// use burgeon_backend_flex::FLEX;
 /// use burgeon_core::SplitBackend;
 /// use burgeon_nn::{CrossEntropy, Growable, Samples};
-/// use burgeon_train::{LearningRate, TrainConfig, Trainer};
+/// use burgeon_train::{TrainConfig, Trainer};
 /// use burn::module::Module;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::AdamConfig;
@@ -66,10 +68,7 @@ pub(crate) const PRODUCT: DType = DType::BF16;
 ///     output: LinearConfig::new(64, 10).init(&device.autodiff()),
 /// };
 /// let mut optimizer = AdamConfig::new().init();
-/// let trainer = Trainer::new(TrainConfig {
-///     learning_rate: LearningRate::Constant(0.01),
-///     ..TrainConfig::default()
-/// })?;
+/// let trainer = Trainer::new(TrainConfig::default())?;
 /// let mut losses = Vec::new();
 /// for epoch in 1..=3 {
 ///     losses.extend(trainer.epoch(&mut model, &mut optimizer, &CrossEntropy, &samples, epoch, 0.01)?);
@@ -129,7 +128,7 @@ impl Trainer {
         model: &mut M,
         optimizer: &mut ModuleOptimizer,
         objective: &dyn Objective,
-        samples: &Samples<M::Input>,
+        source: &dyn Source<M::Input>,
         epoch: usize,
         rate: f64,
     ) -> Result<Option<f64>, NnError> {
@@ -146,13 +145,16 @@ impl Trainer {
         let mut trained = copy(model);
         let mut state = optimizer.clone();
         let mut losses = Vec::new();
-        for batch in samples.shuffled_batches(batch_size, stream(seed, "order", epoch)) {
+        // Where the targets of all samples are not known before, those of each batch are checked.
+        let unknown = source.targets().is_none();
+        for batch in source.batches(batch_size, stream(seed, "order", epoch)) {
+            let batch = batch?;
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
             }
             let size = batch.len();
             let batch = batch.to_autodiff_of(&device);
-            let (loss, gradients) = self.gradients(&trained, objective, &batch, dtype)?;
+            let (loss, gradients) = self.gradients(&trained, objective, &batch, dtype, unknown)?;
             trained = state.step(rate, trained, gradients);
             losses.push((loss, size));
         }
@@ -160,7 +162,7 @@ impl Trainer {
         for (loss, size) in losses {
             total += scalar::<f64>(loss.try_into_scalar())? * size as f64;
         }
-        let loss = total / samples.len() as f64;
+        let loss = total / source.len() as f64;
         if !loss.is_finite() {
             return Err(NnError::Diverged { epoch, loss });
         }
@@ -182,17 +184,28 @@ impl Trainer {
         watch: &mut dyn FnMut(&EpochRecord),
     ) -> Result<Option<Fitted<M>>, NnError> {
         let objective = task.objective.as_ref();
-        let (train, batch_size) = (&task.train, self.config.batch_size);
-        for samples in [train, &task.held] {
+        let (train, batch_size) = (task.train.as_ref(), self.config.batch_size);
+        let first = first_samples(train, batch_size)?;
+        for samples in [&first, &task.held] {
             check_reads(&model.valid(), objective, samples, batch_size)?;
         }
+        if let Some(targets) = train.targets() {
+            check_targets(&predict_batch(&model.valid(), &first)?, objective, targets)?;
+        }
         let pass = Macs
-            .cost(&layer_shapes(&model, train)?)
+            .cost(&layer_shapes(&model, &first)?)
             .saturating_mul(TRAINING_PASS);
         let macs = pass.saturating_mul(train.len() as u64);
+        let mut plateau = PlateauState::default();
         let mut records = Vec::with_capacity(epochs);
         for epoch in 1..=epochs {
-            let learning_rate = self.config.learning_rate.at(epoch - 1);
+            let progress = RunProgress {
+                epoch: epoch - 1,
+                growths: 0,
+                phase_epoch: epoch - 1,
+                spent: (epoch - 1) as f64 / epochs as f64,
+            };
+            let learning_rate = self.config.learning_rate.rate(&progress, &plateau);
             let (model, state) = (&mut model, &mut optimizer);
             let loss = self.epoch(model, state, objective, train, epoch, learning_rate)?;
             let Some(train_loss) = loss else {
@@ -211,6 +224,7 @@ impl Trainer {
                 parameters: parameter_count(model),
                 training_macs: macs.saturating_mul(epoch as u64),
             };
+            self.config.learning_rate.observe(train_loss, &mut plateau);
             watch(&record);
             records.push(record);
         }
@@ -224,19 +238,36 @@ impl Trainer {
         objective: &dyn Objective,
         batch: &Samples<M::Input>,
         dtype: DType,
+        unknown: bool,
     ) -> Result<(Tensor<1>, GradientsParams), NnError> {
+        let known = |output: &Tensor<2>| match unknown {
+            true => check_targets(output, objective, batch.targets()),
+            false => Ok(()),
+        };
         if !self.config.mixed_precision {
-            let loss = objective.loss(predict_batch(model, batch)?, batch.targets());
+            let output = predict_batch(model, batch)?;
+            known(&output)?;
+            let loss = objective.loss(output, batch.targets());
             let gradients = minimised(model, &loss);
             return Ok((loss.inner(), gradients));
         }
         let narrow = narrowed(model, PRODUCT);
         let inputs = batch.inputs().clone().cast_floats(PRODUCT);
         let output = predict_inputs(&narrow, inputs, batch)?.cast(dtype);
+        known(&output)?;
         let loss = objective.loss(output, batch.targets());
         let gradients = widened(minimised(&narrow, &loss), model);
         Ok((loss.inner(), gradients))
     }
+}
+
+/// As many samples as a batch has, the first ones.
+pub(crate) fn first_samples<I: Input>(
+    source: &dyn Source<I>,
+    batch_size: usize,
+) -> Result<Samples<I>, NnError> {
+    let few: Vec<usize> = (0..source.len().min(batch_size)).collect();
+    source.subset(&few)
 }
 
 /// Gradients of `loss` and the penalty by the parameters of `model`.

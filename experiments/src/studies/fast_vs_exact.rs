@@ -12,7 +12,7 @@ use burgeon_core::{Growth, Landscape, Needs, Plan};
 use burgeon_data::{DataSet, load};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::{CrossEntropy, Samples, SpectrumConfig, trace};
-use burgeon_train::{GrowthConfig, GrowthStep, LearningRate, Subject};
+use burgeon_train::{GrowthConfig, GrowthStep, RateSchedule, Subject};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,8 +86,8 @@ fn recipe(settings: &StudySettings) -> Recipe {
     }
 }
 
-fn rate(recipe: &Recipe) -> LearningRate {
-    LearningRate::Constant(recipe.rate)
+fn rate(recipe: &Recipe) -> Result<RateSchedule, ExperimentError> {
+    Ok(RateSchedule::constant(recipe.rate)?)
 }
 
 fn seeds(settings: &StudySettings) -> usize {
@@ -153,7 +153,7 @@ impl FastVsExact {
         let (plan, loss_after) = (made.record.plan, made.record.held_loss_after);
         // A refused growth leaves the network as it is.
         let grown = made.grown.map_or_else(|| model.clone(), |(grown, _)| grown);
-        let length = (1, rate(recipe));
+        let length = (1, rate(recipe)?);
         let grown = trained(context, sets, recipe, 1, length, grown)?.0;
         let split = Split {
             method,
@@ -215,7 +215,7 @@ impl Study for FastVsExact {
         let model = initialise(backend.as_ref(), seed, |device| {
             ConvNet::new(28, widths, set.classes, device)
         })?;
-        let length = (recipe.phase_epochs, rate(&recipe));
+        let length = (recipe.phase_epochs, rate(&recipe)?);
         let model = trained(context, &sets, &recipe, seed, length, model)?.0;
         let captured = sets.train().sample(recipe.capture, seed);
         let mut splits = Vec::new();

@@ -8,7 +8,7 @@ use burgeon_data::{ImageSet, Images};
 use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::{CrossEntropy, Growable, NnError, Samples, trace};
 use burgeon_train::{
-    Accept, EpochRecord, GrowerConfig, GrowthRecord, LearningRate, SiteGrowth, StepSize, Task,
+    Accept, EpochRecord, GrowerConfig, GrowthRecord, RateSchedule, SiteGrowth, StepSize, Task,
     TrainConfig, Trigger, Verdict,
 };
 use burn::optim::{AdamWConfig, ModuleOptimizer};
@@ -233,7 +233,7 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         .with_parameter_budget(recipe.budget)
         .with_capture_samples(recipe.capture)
         .with_site_decreases(true)
-        .with_learning_rate(LearningRate::Constant(recipe.rate))
+        .with_learning_rate(RateSchedule::constant(recipe.rate)?)
         .with_max_epochs(epochs);
     let model = initialise(context.backend.as_ref(), seed, |d| make(&recipe.start, d))?;
     let optimizer = optimizer();
@@ -259,7 +259,7 @@ pub(super) fn from_scratch<M: Growable<Input = Tensor<4>>>(
 ) -> Result<NetworkResult, ExperimentError> {
     let epochs = recipe.phase_epochs * (recipe.max_growths + 1);
     let model = initialise(context.backend.as_ref(), seed, |d| make(widths, d))?;
-    let rate = LearningRate::Constant(recipe.rate);
+    let rate = RateSchedule::constant(recipe.rate)?;
     let (model, training) = trained(context, sets, recipe, seed, (epochs, rate), model)?;
     finish(context, sets, recipe, seed, model, (&training, &[]))
 }
@@ -270,7 +270,7 @@ pub(super) fn trained<M: Growable<Input = Tensor<4>>>(
     sets: &SampleSets,
     recipe: &Recipe,
     seed: u64,
-    (epochs, rate): (usize, LearningRate),
+    (epochs, rate): (usize, RateSchedule),
     model: M,
 ) -> Result<(M, Vec<EpochRecord>), ExperimentError> {
     let config = TrainConfig {
@@ -293,11 +293,7 @@ fn finish<M: Growable<Input = Tensor<4>>>(
     model: M,
     (epochs, journal): (&[EpochRecord], &[GrowthRecord]),
 ) -> Result<NetworkResult, ExperimentError> {
-    let falling = LearningRate::Cosine {
-        initial: recipe.rate,
-        last: 0.0,
-        epochs: recipe.final_epochs,
-    };
+    let falling = RateSchedule::cosine_of_phase(recipe.rate, 0.0, recipe.final_epochs)?;
     let length = (recipe.final_epochs, falling);
     let (model, records) = trained(context, sets, recipe, seed, length, model)?;
     let test = evaluate(&model, &CrossEntropy, &sets.test, 512)?;
@@ -341,11 +337,7 @@ pub(super) fn common(config: GrowerConfig, recipe: &Recipe, seed: u64) -> Grower
 }
 
 pub(super) fn task(sets: &SampleSets) -> Task<Tensor<4>> {
-    Task {
-        objective: Box::new(CrossEntropy),
-        train: sets.train.clone(),
-        held: sets.held.clone(),
-    }
+    Task::new(CrossEntropy, sets.train.clone(), sets.held.clone())
 }
 
 /// Mean and deviation of the test accuracy, in percent.

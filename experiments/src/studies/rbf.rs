@@ -4,7 +4,7 @@ use burgeon_core::select::TopK;
 use burgeon_core::{Activation, Criterion, SplitBackend};
 use burgeon_nn::{Growable, MeanSquaredError, Samples};
 use burgeon_train::{
-    Accept, GrowerConfig, GrowerState, LearningRate, StepSize, Task, TrainConfig, Trigger,
+    Accept, GrowerConfig, GrowerState, RateSchedule, StepSize, Task, TrainConfig, Trigger,
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -102,24 +102,20 @@ pub(super) fn target(
 }
 
 /// Each phase starts anew at a high rate and ends near convergence.
-pub(super) fn learning_rate(epochs: usize) -> LearningRate {
-    LearningRate::Cosine {
-        initial: 0.05,
-        last: 0.001,
-        epochs,
-    }
+pub(super) fn learning_rate(epochs: usize) -> Result<RateSchedule, ExperimentError> {
+    Ok(RateSchedule::cosine_of_phase(0.05, 0.001, epochs)?)
 }
 
 /// Training without growth for so many epochs.
-pub(super) fn train_config(epochs: usize, seed: u64) -> TrainConfig {
-    TrainConfig {
+pub(super) fn train_config(epochs: usize, seed: u64) -> Result<TrainConfig, ExperimentError> {
+    Ok(TrainConfig {
         batch_size: POINTS,
-        learning_rate: learning_rate(epochs),
+        learning_rate: learning_rate(epochs)?,
         // Units run side by side, and the network draws nothing.
         seeds_device: false,
         seed,
         ..TrainConfig::default()
-    }
+    })
 }
 
 fn config(criterion: impl Criterion + 'static, seed: u64) -> Result<GrowerConfig, ExperimentError> {
@@ -136,12 +132,7 @@ fn config(criterion: impl Criterion + 'static, seed: u64) -> Result<GrowerConfig
 }
 
 pub(super) fn task(samples: &Samples<Tensor<2>>) -> Task<Tensor<2>> {
-    Task {
-        objective: Box::new(MeanSquaredError),
-        train: samples.clone(),
-        // The paper's toy has one set: it asks for optimisation, not generalisation.
-        held: samples.clone(),
-    }
+    Task::new(MeanSquaredError, samples.clone(), samples.clone())
 }
 
 /// Grows a network from one neuron, one split a phase.
@@ -157,7 +148,7 @@ pub(super) fn grown(
         .with_trigger(Trigger::Every {
             epochs: sizes.epochs,
         })
-        .with_learning_rate(learning_rate(sizes.epochs))
+        .with_learning_rate(learning_rate(sizes.epochs)?)
         .with_max_epochs(sizes.epochs * sizes.widths)
         .with_parameter_budget((PARAMETERS * sizes.widths) as u64)
         // A refused step is tried again after the next phase.
@@ -179,7 +170,7 @@ pub(super) fn from_scratch(
     let mut loss_at_width = Vec::new();
     for width in 1..=sizes.widths {
         let epochs = sizes.epochs * width;
-        let config = train_config(epochs, seed);
+        let config = train_config(epochs, seed)?;
         let model = initialise(context.backend.as_ref(), seed, |d| {
             Ok(RbfNet::new(width, d))
         })?;

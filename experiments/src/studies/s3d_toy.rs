@@ -197,7 +197,7 @@ fn train(
     seed: u64,
     net: RbfNet,
 ) -> Result<f64, ExperimentError> {
-    let config = train_config(sizes.epochs, seed);
+    let config = train_config(sizes.epochs, seed)?;
     let optimizer = AdamConfig::new().init();
     let (_, records) = super::growth::train(
         context,

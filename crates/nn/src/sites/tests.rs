@@ -1,13 +1,15 @@
 //! Curvature, virtual growth and surgery of ordinary models against differences of their own
 //! outputs.
 
+mod growths;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::eigen::{CapturedOperator, Directions, SplittingOperator};
-use burgeon_core::plan::Growth;
-use burgeon_core::{Curvature, Offspring, Plan, Scheme};
+use burgeon_core::growth::{Growth, Split};
+use burgeon_core::{Curvature, Offspring, Plan, PlannedGrowth, Scheme};
 use burgeon_graph::{Site, Smoothness};
 use burn::backend::Dispatch;
 use burn::backend::ir::TensorId;
@@ -186,16 +188,23 @@ fn split(site: &str, neuron: usize, vector: &[f64]) -> Plan {
         weight: 0.5,
         offset: vector.iter().map(|v| sign * v).collect(),
     };
+    plan_of([Growth::Split(Split {
+        site: site.into(),
+        neuron,
+        scheme: Scheme::Positive2,
+        offspring: vec![copy(1.0), copy(-1.0)],
+    })])
+}
+
+pub(super) fn plan_of(growths: impl IntoIterator<Item = Growth>) -> Plan {
+    let growths = growths.into_iter().map(|growth| PlannedGrowth {
+        growth,
+        gain: None,
+        price: 0,
+    });
     Plan {
         criterion: "test".into(),
-        growths: vec![Growth {
-            site: site.into(),
-            neuron,
-            scheme: Scheme::Positive2,
-            offspring: vec![copy(1.0), copy(-1.0)],
-            gain: None,
-            cost: 0,
-        }],
+        growths: growths.collect(),
     }
 }
 

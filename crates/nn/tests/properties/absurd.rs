@@ -15,7 +15,7 @@ use burgeon_nn::{
     MeanSquaredError, NnError, Objective, Samples, SpectrumConfig, WeightedCrossEntropy,
 };
 use burgeon_train::{
-    Accept, Grower, GrowerConfig, LearningRate, SearchSamples, StepSize, Task, Trigger, WidthLimits,
+    Accept, Grower, GrowerConfig, RateSchedule, SearchSamples, StepSize, Task, Trigger, WidthLimits,
 };
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
@@ -90,18 +90,18 @@ fn step_size() -> impl Strategy<Value = StepSize> {
     ]
 }
 
-fn learning_rate() -> impl Strategy<Value = LearningRate> {
+fn learning_rate() -> impl Strategy<Value = RateSchedule> {
     prop_oneof![
-        number().prop_map(LearningRate::Constant),
+        number().prop_map(RateSchedule::Constant),
         (number(), vec(count(), 0..3), number()).prop_map(|(initial, milestones, factor)| {
-            LearningRate::Step {
+            RateSchedule::Step {
                 initial,
                 milestones,
                 factor,
             }
         }),
         (number(), number(), count()).prop_map(|(initial, last, epochs)| {
-            LearningRate::Cosine {
+            RateSchedule::Cosine {
                 initial,
                 last,
                 epochs,
@@ -139,7 +139,7 @@ fn config() -> impl Strategy<Value = GrowerConfig> {
     let loop_ = (
         or(Trigger::Every { epochs: 1 }, trigger()),
         or(StepSize::line_search(), step_size()),
-        or(LearningRate::Constant(0.01), learning_rate()),
+        or(RateSchedule::constant(0.01).expect("a rate"), learning_rate()),
         widths(),
     );
     let sizes = (
@@ -196,11 +196,7 @@ proptest! {
     #[test]
     fn settings_are_refused_or_lead_to_an_end(description in descriptions(), config in config()) {
         let samples = description.samples(&FLEX);
-        let task = Task {
-            objective: Box::new(MeanSquaredError),
-            train: samples.clone(),
-            held: samples,
-        };
+        let task = Task::new(MeanSquaredError, samples.clone(), samples);
         let (net, plain) = (description.net(&FLEX), SgdConfig::new().init());
         let grower = returns("the grower", || Grower::new(config, FLEX, task, net, plain))?;
         if let Ok(mut grower) = grower {

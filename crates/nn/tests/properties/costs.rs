@@ -11,7 +11,9 @@ use burgeon_nn::surgery::{apply_plan, keep_channels};
 use proptest::prelude::*;
 
 use crate::draw::descriptions;
-use crate::plans::{bound, graph, plan, plans, unit_vector};
+use crate::plans::{
+    bound, first_split, graph, neuron_plans, plan, plans, removal_plans, unit_vector,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
@@ -28,7 +30,7 @@ proptest! {
             let direction = unit_vector(site.dim(), description.seed);
             let ends = [&direction[..]; 2];
             let mut split = plan(name, 0, Scheme::Positive2, ends, bound(3.0));
-            for (copy, weight) in split.growths[0].offspring.iter_mut().zip([1.0, 0.0]) {
+            for (copy, weight) in first_split(&mut split).offspring.iter_mut().zip([1.0, 0.0]) {
                 copy.weight = weight;
             }
             let (wider, _) = apply_plan(&net, &before, &split, 0.0).expect("surgery works");
@@ -60,16 +62,24 @@ proptest! {
             &BytesMoved::default(),
             &Energy::new(Precision::Int8),
         ];
-        for plan in plans(&graph, description.seed) {
+        let all = plans(&graph, description.seed)
+            .into_iter()
+            .chain(neuron_plans(&graph, description.seed))
+            .chain(removal_plans(&graph, description.seed));
+        for plan in all {
             let (grown, _) = apply_plan(&net, &graph, &plan, 0.1).expect("surgery works");
             let recounted = layer_shapes(&grown, &data).expect("runs");
             prop_assert_eq!(&grown_shapes(&graph, &plan), &recounted);
-            let [growth] = plan.growths.as_slice() else { continue };
+            let sites = plan.by_site();
+            let Some((site, _)) = sites.first_key_value().filter(|_| sites.len() == 1) else {
+                continue;
+            };
+            let Ok(more) = usize::try_from(plan.channels_added(site)) else { continue };
             for model in models {
-                let added = added_costs(&graph, model, &growth.site);
-                let added = match growth.offspring.len() {
-                    1 => 0,
-                    copies => added[copies - 2],
+                let added = added_costs(&graph, model, site);
+                let added = match more {
+                    0 => 0,
+                    more => added[more - 1],
                 };
                 prop_assert_eq!(added, model.cost(&recounted) - model.cost(&layers));
             }

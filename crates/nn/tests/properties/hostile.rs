@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::cost::Macs;
+use burgeon_core::growth::{Growth, NewNeuron, Removal, Split};
 use burgeon_core::{Plan, Scheme, SplitBackend};
 use burgeon_nn::capture::capture;
 use burgeon_nn::cost::{
-    added_costs, cost_per_neuron, grown_shapes, layer_shapes, parameters_added, predicts_exactly,
+    added_costs, cost_per_neuron, fit_budget, fit_cost_budget, grown_shapes, layer_shapes,
+    parameters_added, predicts_exactly,
 };
-use burgeon_nn::cost::{fit_budget, fit_cost_budget};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::search::{line_search, output_change_at_zero, preview};
 use burgeon_nn::surgery::{apply_plan, keep_channels};
@@ -22,7 +23,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use crate::draw::descriptions;
-use crate::plans::{bound, graph, orthonormal, plan};
+use crate::plans::{bound, first_split, graph, new_neuron, of, orthonormal, plan};
 
 /// What `work` returns.
 fn returns<R>(what: &str, work: impl FnOnce() -> R) -> Result<R, TestCaseError> {
@@ -32,23 +33,64 @@ fn returns<R>(what: &str, work: impl FnOnce() -> R) -> Result<R, TestCaseError> 
 
 /// Plans that do not fit, from one that does.
 fn bad_plans(good: &Plan, width: usize) -> Vec<Plan> {
-    let changed = |change: &dyn Fn(&mut Plan)| {
+    let changed = |change: &dyn Fn(&mut Split)| {
         let mut plan = good.clone();
-        change(&mut plan);
+        change(first_split(&mut plan));
         plan
     };
+    let mut twice = good.clone();
+    twice.growths.push(good.growths[0].clone());
     vec![
-        changed(&|plan| plan.growths[0].site = "nowhere".into()),
-        changed(&|plan| plan.growths[0].site = String::new()),
-        changed(&|plan| plan.growths[0].neuron = width),
-        changed(&|plan| plan.growths[0].neuron = usize::MAX),
-        changed(&|plan| plan.growths[0].offspring.clear()),
-        changed(&|plan| plan.growths[0].offspring[0].weight = f64::NAN),
-        changed(&|plan| plan.growths[0].offspring[0].weight = 7.0),
-        changed(&|plan| plan.growths[0].offspring[0].offset.clear()),
-        changed(&|plan| plan.growths[0].offspring[0].offset.push(1.0)),
-        changed(&|plan| plan.growths[0].offspring[0].offset[0] = f64::INFINITY),
-        changed(&|plan| plan.growths.push(good.growths[0].clone())),
+        changed(&|split| split.site = "nowhere".into()),
+        changed(&|split| split.site = String::new()),
+        changed(&|split| split.neuron = width),
+        changed(&|split| split.neuron = usize::MAX),
+        changed(&|split| split.offspring.clear()),
+        changed(&|split| split.offspring[0].weight = f64::NAN),
+        changed(&|split| split.offspring[0].weight = 7.0),
+        changed(&|split| split.offspring[0].offset.clear()),
+        changed(&|split| split.offspring[0].offset.push(1.0)),
+        changed(&|split| split.offspring[0].offset[0] = f64::INFINITY),
+        twice,
+    ]
+}
+
+/// New neurons that do not fit, from one that does.
+fn bad_neurons(good: &NewNeuron) -> Vec<Plan> {
+    let changed = |change: &dyn Fn(&mut NewNeuron)| {
+        let mut new = good.clone();
+        change(&mut new);
+        of([Growth::NewNeuron(good.clone()), Growth::NewNeuron(new)])
+    };
+    vec![
+        changed(&|new| new.site = "nowhere".into()),
+        changed(&|new| new.fan_in.push(1.0)),
+        changed(&|new| new.fan_in[0] = f64::NAN),
+        changed(&|new| new.fan_out.push(1.0)),
+        changed(&|new| new.fan_out[0] = f64::NEG_INFINITY),
+        changed(&|new| (new.fan_in, new.fan_out) = (Vec::new(), Vec::new())),
+        changed(&|new| {
+            new.fan_in.fill(0.0);
+            new.fan_out.fill(-0.0);
+        }),
+    ]
+}
+
+/// Removals that do not fit the site of the split `good`.
+fn bad_removals(good: &Plan, width: usize) -> Vec<Plan> {
+    let site = good.growths().next().expect("a split").site();
+    let removed = |neuron: usize| {
+        let site = site.to_owned();
+        Growth::Removal(Removal { site, neuron })
+    };
+    let mut also_split = good.clone();
+    also_split.growths.extend(of([removed(0)]).growths);
+    vec![
+        of([removed(width)]),
+        of([removed(usize::MAX)]),
+        of([removed(0), removed(0)]),
+        of((0..width).map(removed)),
+        also_split,
     ]
 }
 
@@ -65,7 +107,12 @@ proptest! {
         for site in graph.growable() {
             let [min, max] = orthonormal(site.dim(), description.seed);
             let good = plan(site.name(), 0, Scheme::Positive2, [&min, &max], bound(2.0));
-            for bad in bad_plans(&good, site.width()) {
+            let new = new_neuron(&graph, site, description.seed);
+            let bad = bad_plans(&good, site.width())
+                .into_iter()
+                .chain(bad_neurons(&new))
+                .chain(bad_removals(&good, site.width()));
+            for bad in bad {
                 prop_assert!(returns("surgery", || apply_plan(&net, &graph, &bad, 0.1))?.is_err());
                 let zero = || output_change_at_zero(&net, &bad, &data, 2);
                 prop_assert!(returns("the check at 0", zero)?.is_err());
@@ -86,7 +133,7 @@ proptest! {
                 prop_assert!(returns("the line search", search)?.is_err());
             }
             let none = returns("the line search", || passes.line_search(&good, &[], objective))?;
-            prop_assert!(none.is_ok_and(|none| none.best.is_none()));
+            prop_assert!(none.is_ok_and(|none| none.best().is_none()));
             let far = returns("surgery", || apply_plan(&net, &graph, &good, 1e300))?;
             prop_assert!(far.is_ok());
         }

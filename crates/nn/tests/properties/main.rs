@@ -1,7 +1,6 @@
 //! What must hold of random models: chains, sums, gates, concatenations, shared and
 //! depthwise layers, norms, pools and changes of shape, with random weights.
 
-mod absurd;
 mod build;
 mod costs;
 mod draw;
@@ -13,4 +12,5 @@ mod optimizer;
 mod order;
 mod plans;
 mod spectra;
+mod stratified;
 mod surgery;

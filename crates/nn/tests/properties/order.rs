@@ -9,7 +9,7 @@ use burgeon_nn::{MeanSquaredError, SpectrumConfig, capture_spectra};
 use proptest::prelude::*;
 
 use crate::draw::smooth_descriptions;
-use crate::plans::{bound, graph, plan};
+use crate::plans::{bound, first_split, graph, plan};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
@@ -33,12 +33,13 @@ proptest! {
             let ends = &site.spectra.as_ref().expect("asked for").spectra[neuron];
             let [min, max] = [&ends.min, &ends.max];
             for scheme in Scheme::DIRECTED {
-                let plan = plan(&site.name, neuron, scheme, [&min.vector, &max.vector], weight);
+                let ends = [&min.vector[..], &max.vector[..]];
+                let mut plan = plan(&site.name, neuron, scheme, ends, weight);
                 // δ is a combination of eigenvectors, of a single one in one dimension.
                 let along = |delta: &[f64], end: &[f64]| {
                     delta.iter().zip(end).map(|(d, v)| d * v).sum::<f64>()
                 };
-                let second: f64 = plan.growths[0]
+                let second: f64 = first_split(&mut plan)
                     .offspring
                     .iter()
                     .map(|copy| {

@@ -12,12 +12,12 @@ use burn::tensor::DType;
 use proptest::prelude::*;
 
 use crate::draw::descriptions;
-use crate::plans::{graph, plans, solved_plans};
+use crate::plans::{graph, neuron_plans, plans, removal_plans, solved_plans};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// Property 1: at ε = 0 every surgery leaves the output unchanged to rounding,
+    /// Property 1: at ε = 0 every surgery that only adds leaves the output unchanged to rounding,
     /// the input model as it was, and adds the parameters it was priced at.
     #[test]
     fn surgery_at_zero_changes_nothing(description in descriptions()) {
@@ -31,7 +31,11 @@ proptest! {
             let single = cast(&net, DType::F32);
             let inputs = data.inputs().clone().cast(DType::F32);
             let narrow = data.with_inputs(inputs, |v| v.cast(DType::F32)).expect("sound");
-            for plan in plans(&graph, description.seed).into_iter().chain(solved) {
+            let all = plans(&graph, description.seed)
+                .into_iter()
+                .chain(neuron_plans(&graph, description.seed))
+                .chain(solved);
+            for plan in all {
                 let change = output_change_at_zero(&net, &plan, &data, 3).expect("surgery works");
                 prop_assert!(change <= 1e-12, "{change:e} in f64 under {plan}");
                 let (grown, _) = apply_plan(&net, &graph, &plan, 0.1).expect("surgery works");
@@ -53,7 +57,11 @@ proptest! {
         let objective = &MeanSquaredError;
         let passes = ForwardPasses::new(&net, &data, 3).expect("traceable");
         let baseline = evaluate(&net, objective, &data, 3).expect("runs").loss;
-        for plan in plans(&graph, description.seed) {
+        let all = plans(&graph, description.seed)
+            .into_iter()
+            .chain(neuron_plans(&graph, description.seed))
+            .chain(removal_plans(&graph, description.seed));
+        for plan in all {
             let search = line_search(&net, &plan, &GRID, objective, &data, 3).expect("runs");
             let again = passes.line_search(&plan, &GRID, objective).expect("runs");
             prop_assert_eq!(&search, &again);

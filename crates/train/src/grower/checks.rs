@@ -1,12 +1,13 @@
 //! What a grower refuses before it starts.
 
 use burgeon_core::SplitBackend;
-use burgeon_nn::growable::{copy, is_finite};
+use burgeon_nn::growable::{check_targets, copy, is_finite, predict_batch, scalar};
+use burgeon_nn::objective::check_is_mean;
 use burgeon_nn::surgery::optimizer_tensors;
-use burgeon_nn::{Growable, Input, NnError, Output, Samples, Targets};
+use burgeon_nn::{Growable, Input, NnError, Objective, Output, Samples, Targets};
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use crate::task::Task;
 
@@ -17,15 +18,15 @@ use crate::task::Task;
 pub(super) fn check_devices<M: Module, I: Input>(
     model: &M,
     backend: &dyn SplitBackend,
-    task: &Task<I>,
+    [train, held]: [&Samples<I>; 2],
 ) -> Result<(), NnError> {
     let expected = backend.device();
     let model = model
         .devices()
         .into_iter()
         .map(|device| ("the model", device));
-    let train = devices_of(&task.train).map(|device| ("the training samples", device));
-    let held = devices_of(&task.held).map(|device| ("the held samples", device));
+    let train = devices_of(train).map(|device| ("the training samples", device));
+    let held = devices_of(held).map(|device| ("the held samples", device));
     let mut all = model.chain(train).chain(held);
     match all.find(|(_, device)| *device != expected) {
         None => Ok(()),
@@ -52,6 +53,50 @@ fn named(device: &Device) -> String {
     format!("{:?}", device.clone().inner())
 }
 
+/// Checks that the objective of `task` is a mean, on outputs of `model` for a batch of training
+/// samples, and that it has an accuracy where one is the run's target.
+///
+/// # Errors
+/// [`NnError::Settings`] where it is not, or has none.
+pub(super) fn check_objective<M: Growable>(
+    model: &M,
+    task: &Task<M::Input>,
+    few: &Samples<M::Input>,
+    target_accuracy: Option<f64>,
+) -> Result<(), NnError> {
+    let objective = task.objective.as_ref();
+    if let Some(targets) = task.train.targets() {
+        check_targets(&predict_batch(&model.valid(), few)?, objective, targets)?;
+    }
+    check_is_mean(
+        objective,
+        &predict_batch(&model.valid(), few)?,
+        few.targets(),
+    )?;
+    let Some(target) = target_accuracy else {
+        return Ok(());
+    };
+    let why = match task.held.targets().classes() {
+        None => "the held samples have values for targets, not classes",
+        Some(classes) if all_ignored(objective, &classes)? => {
+            "the objective ignores every label of the held samples"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(NnError::Settings(format!(
+        "a target accuracy of {target} can never be reached, since {why}: leave it out"
+    )))
+}
+
+/// Whether `objective` counts none of `classes`.
+fn all_ignored(objective: &dyn Objective, classes: &Tensor<1, Int>) -> Result<bool, NnError> {
+    let Some(label) = objective.ignored() else {
+        return Ok(false);
+    };
+    let counted = classes.clone().not_equal_elem(label as i64).int().sum();
+    Ok(scalar::<i64>(counted.try_into_scalar())? == 0)
+}
+
 /// Checks that what `optimizer` keeps for a model in `dtype` survives a growth: Burn restores the
 /// state of an optimizer in its device's default type, and mixed types panic in the next step.
 ///
@@ -62,6 +107,7 @@ pub(super) fn check_optimizer_type<M: Growable>(
     dtype: DType,
     optimizer: &ModuleOptimizer,
     task: &Task<M::Input>,
+    first: &Samples<M::Input>,
 ) -> Result<(), NnError> {
     let default = DType::from(Device::default().settings().float_dtype);
     if dtype == default {
@@ -69,8 +115,8 @@ pub(super) fn check_optimizer_type<M: Growable>(
     }
     // A step of a copy shows whether anything is kept at all.
     let model = copy(model);
-    let few: Vec<usize> = (0..task.train.len().min(2)).collect();
-    let few = task.train.subset(&few)?.to_autodiff();
+    let few: Vec<usize> = (0..first.len().min(2)).collect();
+    let few = first.subset(&few)?.to_autodiff();
     let output = model.predict(few.inputs().clone()).into_rows();
     let loss = task.objective.loss(output, few.targets());
     let gradients = GradientsParams::from_grads(loss.backward(), &model);

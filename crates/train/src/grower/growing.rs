@@ -42,6 +42,10 @@ impl<M: Growable> Grower<M> {
             None => {
                 self.state.growths += 1;
                 self.state.refusals = 0;
+                self.config
+                    .train
+                    .learning_rate
+                    .grew(&mut self.state.plateau);
                 self.state.least_held = None;
                 self.state.without_progress = 0;
                 Ok(())
@@ -92,7 +96,7 @@ impl<M: Growable> Grower<M> {
             model: &self.model,
             trace: self.trace.clone(),
             objective: self.task.objective.as_ref(),
-            train: &self.task.train,
+            train: self.task.train.as_ref(),
             held: &self.task.held,
             batch_size: self.config.train.batch_size,
             backend: self.backend.as_ref(),

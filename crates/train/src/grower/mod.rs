@@ -11,16 +11,17 @@ use std::sync::atomic::AtomicBool;
 use burgeon_core::SplitBackend;
 use burgeon_graph::Graph;
 use burgeon_nn::growable::{check_reads, copy, evaluate, parameter_count};
-use burgeon_nn::{Growable, NnError, Trace, retrace, trace};
+use burgeon_nn::{Growable, NnError, Samples, Trace, retrace, trace};
 use burn::optim::ModuleOptimizer;
 
 use crate::checkpoint;
 use crate::observer::{Event, Observer};
+use crate::rate::RunProgress;
 use crate::records::{BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, StopReason};
 use crate::settings::{GrowerConfig, Trigger};
 use crate::step::GrowthStep;
 use crate::task::Task;
-use crate::trainer::{PRODUCT, Trainer, float_type};
+use crate::trainer::{PRODUCT, Trainer, first_samples, float_type};
 use crate::training_cost::{TRAINING_PASS, forward_macs};
 
 /// How a run ended.
@@ -53,6 +54,8 @@ pub struct Grower<M: Growable> {
     observers: Vec<Box<dyn Observer>>,
     checkpoint: Option<PathBuf>,
     replay: Option<VecDeque<GrowthRecord>>,
+    /// Samples to trace by.
+    example: Samples<M::Input>,
     /// Of the model as it stands.
     trace: Arc<Trace>,
 }
@@ -111,21 +114,24 @@ impl<M: Growable> Grower<M> {
                 backend.name()
             )));
         }
-        checks::check_devices(&model, backend.as_ref(), &task)?;
         checks::check_finite(&model)?;
-        for samples in [&task.train, &task.held] {
-            let batch_size = config.train.batch_size;
+        let batch_size = config.train.batch_size;
+        let first = first_samples(task.train.as_ref(), batch_size)?;
+        checks::check_devices(&model, backend.as_ref(), [&first, &task.held])?;
+        for samples in [&first, &task.held] {
             check_reads(&model.valid(), task.objective.as_ref(), samples, batch_size)?;
         }
-        let trace = config.growth.widths.apply(trace(&model, &task.train)?)?;
+        let target = config.schedule.target_accuracy;
+        checks::check_objective(&model, &task, &first, target)?;
+        let trace = config.growth.widths.apply(trace(&model, &first)?)?;
         let step = GrowthStep::of(&config);
         if step.needs().spectra {
             let objective = task.objective.as_ref();
             let backend = backend.as_ref();
-            burgeon_nn::capture::check_curvature(&model, &trace, objective, &task.train, backend)?;
+            burgeon_nn::capture::check_curvature(&model, &trace, objective, &first, backend)?;
         }
         if let Some(dtype) = dtype {
-            checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
+            checks::check_optimizer_type(&model, dtype, &optimizer, &task, &first)?;
         }
         let parameters = parameter_count(&model);
         config
@@ -144,6 +150,7 @@ impl<M: Growable> Grower<M> {
             observers: Vec::new(),
             checkpoint: None,
             replay: None,
+            example: first.subset(&[0])?,
             trace,
         })
     }
@@ -248,8 +255,15 @@ impl<M: Growable> Grower<M> {
     /// Trains one epoch; `false` if it was interrupted, with nothing changed.
     fn train_epoch(&mut self) -> Result<bool, NnError> {
         let epoch = self.state.epoch + 1;
-        let learning_rate = self.config.train.learning_rate.at(self.state.phase_epoch);
-        let (objective, samples) = (self.task.objective.as_ref(), &self.task.train);
+        let progress = RunProgress {
+            epoch: self.state.epoch,
+            growths: self.state.growths,
+            phase_epoch: self.state.phase_epoch,
+            spent: self.spent(),
+        };
+        let schedule = &self.config.train.learning_rate;
+        let learning_rate = schedule.rate(&progress, &self.state.plateau);
+        let (objective, samples) = (self.task.objective.as_ref(), self.task.train.as_ref());
         let (model, optimizer) = (&mut self.model, &mut self.optimizer);
         let trainer = &self.trainer;
         let loss = trainer.epoch(model, optimizer, objective, samples, epoch, learning_rate)?;
@@ -277,6 +291,8 @@ impl<M: Growable> Grower<M> {
         };
         self.state.epoch = epoch;
         self.state.phase_epoch += 1;
+        let schedule = &self.config.train.learning_rate;
+        schedule.observe(train_loss, &mut self.state.plateau);
         self.track(&record);
         self.state.epochs.push(record.clone());
         self.notify(Event::Epoch(&record))?;
@@ -334,6 +350,16 @@ impl<M: Growable> Grower<M> {
         ended.map(StopReason::GrowthEnded)
     }
 
+    /// The share of the run's budget that is spent: of its epochs, or of its training cost where
+    /// that is more.
+    fn spent(&self) -> f64 {
+        let state = &self.state;
+        let epochs = state.epoch as f64 / self.config.schedule.max_epochs as f64;
+        let cost = self.config.budget.training_macs;
+        let cost = cost.map_or(0.0, |most| state.training_macs as f64 / most as f64);
+        epochs.max(cost).min(1.0)
+    }
+
     fn triggered(&self) -> Option<String> {
         match self.config.schedule.trigger {
             Trigger::Every { epochs } => {
@@ -358,7 +384,7 @@ impl<M: Growable> Grower<M> {
     /// Goes on with `model`, which is traced anew.
     fn replace_model(&mut self, model: M) -> Result<(), NnError> {
         // That a replay answers as the model does was checked when the run began.
-        let trace = retrace(&model, &self.task.train)?;
+        let trace = retrace(&model, &self.example)?;
         self.trace = self.config.growth.widths.apply(trace)?;
         self.model = model;
         Ok(())

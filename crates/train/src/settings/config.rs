@@ -6,9 +6,10 @@ use burgeon_core::cost::Parameters;
 use burgeon_core::{CostModel, Criterion, Selector};
 use burgeon_nn::SpectrumConfig;
 
+use crate::rate::RateSchedule;
+
 use super::{
-    Budget, GrowthConfig, LearningRate, Schedule, SearchSamples, StepSize, TrainConfig, Trigger,
-    WidthLimits,
+    Budget, GrowthConfig, Schedule, SearchSamples, StepSize, TrainConfig, Trigger, WidthLimits,
 };
 
 /// The settings of a [`Grower`](crate::Grower), checked when it is made.
@@ -104,8 +105,8 @@ impl GrowerConfig {
         self
     }
 
-    /// The learning rate over the epochs since the last growth.
-    pub fn with_learning_rate(mut self, learning_rate: LearningRate) -> Self {
+    /// The learning rate over the run.
+    pub fn with_learning_rate(mut self, learning_rate: RateSchedule) -> Self {
         self.train.learning_rate = learning_rate;
         self
     }

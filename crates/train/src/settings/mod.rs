@@ -3,7 +3,6 @@
 mod budget;
 mod config;
 mod growth;
-mod rate;
 mod schedule;
 mod train;
 mod widths;
@@ -11,7 +10,6 @@ mod widths;
 pub use budget::Budget;
 pub use config::GrowerConfig;
 pub use growth::{Accept, GrowthConfig, SearchSamples, StepSize};
-pub use rate::LearningRate;
 pub use schedule::{Schedule, Trigger};
 pub use train::TrainConfig;
 pub use widths::WidthLimits;

@@ -3,7 +3,8 @@
 use burgeon_nn::NnError;
 use serde::{Deserialize, Serialize};
 
-use super::{LearningRate, check_counts};
+use super::check_counts;
+use crate::rate::RateSchedule;
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,8 +12,8 @@ use super::{LearningRate, check_counts};
 pub struct TrainConfig {
     /// Samples in a batch.
     pub batch_size: usize,
-    /// The learning rate.
-    pub learning_rate: LearningRate,
+    /// The learning rate over the run.
+    pub learning_rate: RateSchedule,
     /// Whether training runs in bfloat16, forward and backward, on a narrowed copy of the weights
     /// ([`burgeon_ops::precision`]). The weights themselves, batch normalisations, the loss and the
     /// optimizer stay in the network's type, and so do evaluation, capture, spectra and line
@@ -27,11 +28,11 @@ pub struct TrainConfig {
 }
 
 impl Default for TrainConfig {
-    /// Batches of 128 at the rate 1e-3.
+    /// Batches of 128 at the default rate.
     fn default() -> Self {
         Self {
             batch_size: 128,
-            learning_rate: LearningRate::Constant(1e-3),
+            learning_rate: RateSchedule::default(),
             mixed_precision: false,
             seeds_device: true,
             seed: 0,
@@ -43,7 +44,6 @@ impl TrainConfig {
     /// # Errors
     /// [`NnError::Settings`] that says what is out of range.
     pub fn check(&self) -> Result<(), NnError> {
-        check_counts(&[("the batch size", self.batch_size)])?;
-        self.learning_rate.check()
+        check_counts(&[("the batch size", self.batch_size)])
     }
 }

@@ -9,7 +9,7 @@ use burgeon_ops::{
     DepthwiseConv2d, DepthwiseConv2dConfig, FastBatchNorm, FastBatchNormConfig, FastConv2d,
     FastConv2dConfig, FastMaxPool2d, FastMaxPool2dConfig,
 };
-use burgeon_train::{Grower, GrowerConfig, LearningRate, Task, Trigger};
+use burgeon_train::{Grower, GrowerConfig, RateSchedule, Task, Trigger};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, silu};
@@ -60,7 +60,7 @@ fn short() -> GrowerConfig {
     GrowerConfig::new(SteepestDescent, Fraction::new(0.5).expect("in range"))
         .with_trigger(Trigger::Every { epochs: 1 })
         .with_max_epochs(3)
-        .with_learning_rate(LearningRate::Constant(0.02))
+        .with_learning_rate(RateSchedule::constant(0.02).expect("a rate"))
         .with_batch_size(32)
         .with_max_refusals(10)
         .with_seed(2)
@@ -68,11 +68,7 @@ fn short() -> GrowerConfig {
 
 /// The network after some epochs and growths from the weights of `start`.
 fn grown(start: ConvNet) -> ConvNet {
-    let task = Task {
-        objective: Box::new(CrossEntropy),
-        train: images(150),
-        held: images(60),
-    };
+    let task = Task::new(CrossEntropy, images(150), images(60));
     let grower = Grower::new(short(), FLEX, task, start, adam());
     let mut grower = grower.expect("sound");
     grower.run().expect("runs");

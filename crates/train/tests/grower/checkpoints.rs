@@ -11,7 +11,7 @@ use burgeon_nn::NnError;
 use burgeon_nn::weights::{load_weights, save_weights};
 use burgeon_train::observer::{Event, Journal, Observer, read_journal};
 use burgeon_train::{
-    EpochRecord, Grower, GrowerConfig, GrowthRecord, LearningRate, Outcome, Trigger,
+    EpochRecord, Grower, GrowerConfig, GrowthRecord, RateSchedule, Outcome, Trigger,
 };
 
 use crate::network::{Mlp, adam, bits, committed, config, digits, grower, refused, task};
@@ -88,7 +88,7 @@ fn a_journal_replays_to_the_same_network() {
     // Another criterion would choose other growths: the replay does not ask it.
     let other = GrowerConfig::new(RandomSplit, TopK::new(1).expect("in range"))
         .with_trigger(Trigger::Every { epochs: 2 })
-        .with_learning_rate(LearningRate::Constant(0.02))
+        .with_learning_rate(RateSchedule::constant(0.02).expect("a rate"))
         .with_max_epochs(9)
         .with_batch_size(64)
         .with_max_refusals(10)

@@ -8,7 +8,7 @@ use burgeon_nn::capture::capture;
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::search::line_search;
 use burgeon_nn::{CrossEntropy, Growable, Samples, SpectrumConfig, capture_spectra};
-use burgeon_train::{Grower, LearningRate, Task, Trigger};
+use burgeon_train::{Grower, RateSchedule, Task, Trigger};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -113,15 +113,11 @@ fn a_batch_size_that_predict_fixes_is_named() {
 #[test]
 fn a_lone_last_sample_joins_the_batch_before_it() {
     let variances = |count: usize| {
-        let task = Task {
-            objective: Box::new(CrossEntropy),
-            train: digits(129)
+        let task = Task::new(CrossEntropy, digits(129)
                 .subset(&(0..count).collect::<Vec<_>>())
-                .expect("there"),
-            held: digits(64),
-        };
+                .expect("there"), digits(64));
         let still = config()
-            .with_learning_rate(LearningRate::Constant(0.0))
+            .with_learning_rate(RateSchedule::constant(0.0).expect("a rate"))
             .with_trigger(Trigger::Every { epochs: 100 })
             .with_max_epochs(8);
         let grower = Grower::new(still, FLEX, task, Mlp::fixed(2), adam());

@@ -119,7 +119,7 @@ fn a_cost_budget_is_never_exceeded_and_spent_step_by_step() {
     for config in [start, config] {
         let mut grower = grower(config);
         grower.run().expect("runs");
-        let layers = layer_shapes(grower.model(), &task(10).train).expect("runs");
+        let layers = layer_shapes(grower.model(), &task(10).held).expect("runs");
         assert!(Macs.cost(&layers) <= BUDGET, "{}", Macs.cost(&layers));
         assert!(committed(&grower) >= 2);
         for record in &grower.state().journal {

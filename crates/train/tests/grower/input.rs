@@ -41,11 +41,7 @@ fn bad_input_gets_an_error_that_says_what_to_do() {
         12,
         &device,
     );
-    let task_with = |train| Task {
-        objective: Box::new(CrossEntropy) as Box<_>,
-        train,
-        held: held.clone(),
-    };
+    let task_with = |train: Samples<_>| Task::new(CrossEntropy, train, held.clone());
     let unfit = task_with(wrong.expect("sound in itself"));
     refused(
         Grower::new(config(), FLEX, unfit, Mlp::fixed(2), adam()),

@@ -8,6 +8,7 @@ mod growth;
 mod input;
 mod mixed_precision;
 mod network;
+mod objectives;
 mod optimizer;
 mod resolution;
 mod sites;

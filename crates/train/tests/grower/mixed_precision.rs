@@ -10,7 +10,7 @@ use burgeon_ops::{
     DepthwiseConv2d, DepthwiseConv2dConfig, FastBatchNorm, FastBatchNormConfig, FastConv2d,
     FastConv2dConfig,
 };
-use burgeon_train::{Grower, GrowerConfig, LearningRate, Task, Trigger};
+use burgeon_train::{Grower, GrowerConfig, RateSchedule, Task, Trigger};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::silu;
@@ -100,14 +100,10 @@ fn convolutions_multiply_in_bfloat16_too() {
     let first_loss = |mixed| {
         let config = GrowerConfig::new(SteepestDescent, TopK::new(1).expect("one"))
             .with_trigger(Trigger::Every { epochs: 1 })
-            .with_learning_rate(LearningRate::Constant(0.01))
+            .with_learning_rate(RateSchedule::constant(0.01).expect("a rate"))
             .with_max_epochs(1)
             .with_mixed_precision(mixed);
-        let task = Task {
-            objective: Box::new(CrossEntropy),
-            train: images.clone(),
-            held: images.clone(),
-        };
+        let task = Task::new(CrossEntropy, images.clone(), images.clone());
         let mut grower = Grower::new(config, FLEX, task, model.clone(), adam()).expect("sound");
         grower.run().expect("runs");
         grower.state().epochs[0].train_loss

@@ -8,7 +8,7 @@ use burgeon_data::optdigits;
 use burgeon_graph::Graph;
 use burgeon_nn::{CrossEntropy, Growable, NnError, Samples, trace};
 use burgeon_ops::{FastBatchNorm, FastBatchNormConfig};
-use burgeon_train::{Grower, GrowerConfig, LearningRate, Task, Trigger, Verdict};
+use burgeon_train::{Grower, GrowerConfig, RateSchedule, Task, Trigger, Verdict};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
@@ -112,18 +112,14 @@ pub fn task(count: usize) -> Task<Tensor<2>> {
     let (train, held) = digits(count)
         .split_off(0.25, 3)
         .expect("both parts have samples");
-    Task {
-        objective: Box::new(CrossEntropy),
-        train,
-        held,
-    }
+    Task::new(CrossEntropy, train, held)
 }
 
 pub fn config() -> GrowerConfig {
     GrowerConfig::new(SteepestDescent, Fraction::new(0.5).expect("in range"))
         .with_trigger(Trigger::Every { epochs: 2 })
         .with_max_epochs(9)
-        .with_learning_rate(LearningRate::Constant(0.02))
+        .with_learning_rate(RateSchedule::constant(0.02).expect("a rate"))
         .with_capture_samples(200)
         .with_batch_size(64)
         .with_max_refusals(10)

@@ -222,11 +222,7 @@ fn a_width_in_a_field_holds_its_site() {
         "a width stands in a field of its own",
     );
     let samples: Samples<Tensor<2>> = digits(50);
-    let task = Task {
-        objective: Box::new(CrossEntropy),
-        train: samples.clone(),
-        held: samples,
-    };
+    let task = Task::new(CrossEntropy, samples.clone(), samples);
     let grower = Grower::new(config(), FLEX, task, model, adam());
     let mut grower = grower.expect("it trains all the same");
     grower.run().expect("runs");

@@ -7,7 +7,7 @@ use burgeon_core::criterion::RandomSplit;
 use burgeon_core::select::Fraction;
 use burgeon_nn::growable::cast;
 use burgeon_nn::{Growable, MeanSquaredError, NnError, Samples, SpectrumConfig, capture_spectra};
-use burgeon_train::{Accept, Grower, GrowerConfig, LearningRate, StepSize, Task, Trigger};
+use burgeon_train::{Accept, Grower, GrowerConfig, RateSchedule, StepSize, Task, Trigger};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
@@ -77,18 +77,14 @@ fn recurrent_task(inputs: DType, values: DType) -> Task<Tensor<3>> {
         let values = Tensor::random([30, 2], normal, (&device, values));
         Samples::regression(inputs, values).expect("sound")
     };
-    Task {
-        objective: Box::new(MeanSquaredError),
-        train: samples(),
-        held: samples(),
-    }
+    Task::new(MeanSquaredError, samples(), samples())
 }
 
 fn short() -> GrowerConfig {
     GrowerConfig::new(RandomSplit, Fraction::new(0.5).expect("in range"))
         .with_trigger(Trigger::Every { epochs: 1 })
         .with_max_epochs(3)
-        .with_learning_rate(LearningRate::Constant(0.02))
+        .with_learning_rate(RateSchedule::constant(0.02).expect("a rate"))
         .with_batch_size(7)
         .with_step_size(StepSize::Fixed {
             epsilon: 0.1,
@@ -101,7 +97,7 @@ fn a_recurrence_by_hand_grows_in_f64() {
     let task = recurrent_task(DType::F64, DType::F64);
     let model = Recurrent::new(true);
     let spectra = SpectrumConfig::default();
-    capture_spectra(&model, &MeanSquaredError, &task.train, 7, &spectra, &FLEX).expect("captured");
+    capture_spectra(&model, &MeanSquaredError, &task.held, 7, &spectra, &FLEX).expect("captured");
     let stateless = SgdConfig::new().init();
     let grower = Grower::new(short(), FLEX, task, model, stateless);
     let mut grower = grower.expect("sound");

@@ -8,7 +8,7 @@ use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
 use burgeon_nn::cost::predicts_exactly;
 use burgeon_nn::growable::cast;
-use burgeon_train::{Accept, Grower, GrowerConfig, LearningRate, StepSize, Trigger};
+use burgeon_train::{Accept, Grower, GrowerConfig, RateSchedule, StepSize, Trigger};
 use burn::optim::SgdConfig;
 use burn::tensor::DType;
 
@@ -22,7 +22,7 @@ fn predicts<M: Grown>() {
         .with_trigger(Trigger::Every { epochs: 1 })
         .with_max_epochs(2)
         .with_batch_size(24)
-        .with_learning_rate(LearningRate::Constant(0.01))
+        .with_learning_rate(RateSchedule::constant(0.01).expect("a rate"))
         .with_device_seeding(false)
         .with_step_size(StepSize::Fixed {
             epsilon: STEP,

@@ -36,11 +36,7 @@ fn an_unknown_word_is_an_error_wherever_it_is() {
         assert!(said.contains("at `embedding`"), "{said}");
     }
     trace(&model, &texts(0)).expect_err("no such word");
-    let task = |row| Task {
-        objective: Box::new(CrossEntropy) as Box<_>,
-        train: texts(row),
-        held: texts(row),
-    };
+    let task = |row| Task::new(CrossEntropy, texts(row), texts(row));
     Grower::new(config(), FLEX, task(0), student::<TextEncoder>(), adam())
         .expect_err("no such word");
     // Later ones are found when they are read.

@@ -7,7 +7,7 @@ use burgeon_core::select::Fraction;
 use burgeon_graph::Graph;
 use burgeon_nn::{CrossEntropy, Growable, Output, Samples, trace};
 use burgeon_train::{
-    Grower, GrowerConfig, GrowthRecord, LearningRate, SearchSamples, Task, Trigger, Verdict,
+    Grower, GrowerConfig, GrowthRecord, RateSchedule, SearchSamples, Task, Trigger, Verdict,
     WidthLimits,
 };
 use burn::optim::{AdamConfig, ModuleOptimizer};
@@ -69,11 +69,11 @@ pub fn samples<M: Grown>(count: usize, dtype: DType, seed: u64) -> Samples<<M as
 
 /// 24 samples to train on and 12 held ones.
 pub fn task<M: Grown>(dtype: DType) -> Task<<M as Growable>::Input> {
-    Task {
-        objective: Box::new(CrossEntropy),
-        train: samples::<M>(24, dtype, 1),
-        held: samples::<M>(12, dtype, 2),
-    }
+    Task::new(
+        CrossEntropy,
+        samples::<M>(24, dtype, 1),
+        samples::<M>(12, dtype, 2),
+    )
 }
 
 /// Three epochs, with a growth step after each but the last.
@@ -84,7 +84,7 @@ pub fn config() -> GrowerConfig {
         .with_max_refusals(5)
         .with_batch_size(8)
         .with_search_samples(SearchSamples::Captured)
-        .with_learning_rate(LearningRate::Constant(0.01))
+        .with_learning_rate(RateSchedule::constant(0.01).expect("a rate"))
         .with_device_seeding(false)
 }
 

@@ -36,11 +36,7 @@ fn grows_on_positions<M: Grown>(classes: usize) {
         .and_then(|objective| objective.with_smoothing(0.1))
         .expect("in range")
         .with_ignored(IGNORED);
-    let task = Task {
-        objective: Box::new(objective.clone()),
-        train: partly::<M>(24, 1),
-        held: partly::<M>(12, 2),
-    };
+    let task = Task::new(objective.clone(), partly::<M>(24, 1), partly::<M>(12, 2));
     let grower = Grower::new(config(), FLEX, task, student::<M>(), adam());
     let mut grower = grower.expect("sound");
     grower.run().expect("runs");
@@ -55,11 +51,7 @@ fn grows_on_positions<M: Grown>(classes: usize) {
     // Labels that do not count are no misses either.
     assert!(found.accuracy.expect("classes") > 0.34, "{found:?}");
     // Without being told, 255 is a class that the model does not have.
-    let task = Task {
-        objective: Box::new(CrossEntropy),
-        train: partly::<M>(24, 1),
-        held: partly::<M>(12, 2),
-    };
+    let task = Task::new(CrossEntropy, partly::<M>(24, 1), partly::<M>(12, 2));
     let refused = Grower::new(config(), FLEX, task, student::<M>(), adam());
     let said = refused.expect_err("a label out of range").to_string();
     assert!(said.contains("label 255 needs 256 outputs"), "{said}");

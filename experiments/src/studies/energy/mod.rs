@@ -11,7 +11,7 @@ use burgeon_core::select::{Fraction, LinearProgramme};
 use burgeon_data::{DataSet, ImageSet, load, optdigits};
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::{CrossEntropy, SpectrumConfig};
-use burgeon_train::{Accept, GrowerConfig, LearningRate, StepSize, Trigger};
+use burgeon_train::{Accept, GrowerConfig, RateSchedule, StepSize, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -133,7 +133,7 @@ fn grown(
         .with_end_of_growth(true)
         .with_capture_samples(recipe.capture)
         .with_spectrum(SpectrumConfig::default().with_rows(ROWS))
-        .with_learning_rate(LearningRate::Constant(recipe.rate))
+        .with_learning_rate(RateSchedule::constant(recipe.rate)?)
         .with_max_epochs(recipe.phase_epochs * (recipe.max_growths + 1));
     let (model, state) = grow(context, config, task(sets), model, optimizer(), true)?;
     let mut steps = vec![start];
@@ -202,7 +202,7 @@ impl Study for EnergyAware {
         let start = make(&WIDTHS)?;
         let budget = (macs(&start, sets.held())? as f64 * factor) as u64;
         let length = recipe.phase_epochs * (recipe.max_growths + 1);
-        let constant = LearningRate::Constant(recipe.rate);
+        let constant = RateSchedule::constant(recipe.rate)?;
         let (model, steps) = match *method {
             "short" => {
                 let model = widest(&make, sets.held(), budget)?;
@@ -236,11 +236,7 @@ impl Study for EnergyAware {
                 grown(context, &sets, &recipe, seed, budget, start)?
             }
         };
-        let falling = LearningRate::Cosine {
-            initial: recipe.rate,
-            last: 0.0,
-            epochs: recipe.final_epochs,
-        };
+        let falling = RateSchedule::cosine_of_phase(recipe.rate, 0.0, recipe.final_epochs)?;
         let length = (recipe.final_epochs, falling);
         let model = trained(context, &sets, &recipe, seed, length, model)?.0;
         encode(&Outcome {

@@ -1,6 +1,6 @@
 //! One neuron that answers for its copies against the copies themselves.
 
-use burgeon_core::plan::Growth;
+use burgeon_core::growth::{Growth, NewNeuron, Removal, Side, Split};
 use burgeon_core::scheme::WeightBound;
 use burgeon_core::{Plan, Scheme};
 use burgeon_graph::Site;
@@ -16,7 +16,7 @@ use super::{Action, MergedGrowth, fits};
 use crate::ports::{Input, Output};
 use crate::replay::{NoProbe, Values, worth_keeping};
 use crate::sites::form::Form;
-use crate::sites::tests::{BATCH, Study, numbers};
+use crate::sites::tests::{BATCH, Study, numbers, plan_of};
 use crate::sites::virtual_growth::{Grown, VirtualGrowth};
 use crate::zoo::layers::{global_mean, linear};
 use crate::zoo::{Example, every_example, example};
@@ -72,14 +72,12 @@ fn unit(dim: usize, seed: usize) -> Vec<f64> {
 fn growth(site: &Site, neuron: usize, scheme: Scheme) -> Growth {
     let bound = WeightBound::new(3.0).expect("at least 1");
     let [min, max] = [1, 2].map(|seed| unit(site.dim(), seed + 3 * neuron));
-    Growth {
+    Growth::Split(Split {
         site: site.name().into(),
         neuron,
         scheme,
         offspring: scheme.offspring(&min, &max, bound),
-        gain: None,
-        cost: 0,
-    }
+    })
 }
 
 /// `split` neurons of each of `sites`, all schemes in turn.
@@ -92,10 +90,7 @@ fn plan(sites: &[&Site], split: usize, first: usize) -> Plan {
             growths.push(growth(site, site.width() - 1 - k, scheme));
         }
     }
-    Plan {
-        criterion: "test".into(),
-        growths,
-    }
+    plan_of(growths)
 }
 
 /// The sites of a model that merge.
@@ -254,18 +249,52 @@ fn copies_before_a_max_pool_do_not_merge() {
 fn plans_that_do_not_fit_are_left_to_widening() {
     let study = Study::<crate::zoo::Mlp>::new(DType::F64);
     let sites = merging(&study);
-    let mut far = plan(&sites[..1], 1, 0);
-    far.growths[0].neuron = 99;
+    let changed = |change: &dyn Fn(&mut Split)| {
+        let mut plan = plan(&sites[..1], 1, 0);
+        match &mut plan.growths[0].growth {
+            Growth::Split(split) => change(split),
+            other => panic!("{other} is no split"),
+        }
+        plan
+    };
+    let far = changed(&|split| split.neuron = 99);
     let mut twice = plan(&sites[..1], 1, 0);
     twice.growths.push(twice.growths[0].clone());
-    let mut short = plan(&sites[..1], 1, 0);
-    short.growths[0].offspring[0].offset.pop();
-    let mut unknown = plan(&sites[..1], 1, 0);
-    unknown.growths[0].site = "fc9".into();
+    let short = changed(&|split| {
+        split.offspring[0].offset.pop();
+    });
+    let unknown = changed(&|split| split.site = "fc9".into());
     for plan in [far, twice, short, unknown] {
         let merged = MergedGrowth::of(&study.network, &plan);
         assert!(merged.expect("the device works").is_none(), "{plan}");
         assert!(Grown::new(&study.network, &plan).is_err(), "{plan}");
+    }
+}
+
+/// What a neuron answers for is its copies: plans of anything else widen, as a whole.
+#[test]
+fn plans_with_other_growths_than_splits_are_left_to_widening() {
+    let study = Study::<crate::zoo::Mlp>::new(DType::F64);
+    let sites = merging(&study);
+    let name = || sites[0].name().to_owned();
+    let new = Growth::NewNeuron(NewNeuron {
+        site: name(),
+        fan_in: unit(sites[0].dim(), 1),
+        fan_out: Vec::new(),
+        scaled: Side::FanOut,
+    });
+    let removal = Growth::Removal(Removal {
+        site: name(),
+        neuron: 0,
+    });
+    for other in [new, removal] {
+        let mut mixed = plan(&sites[1..], 1, 0);
+        assert!(MergedGrowth::of(&study.network, &mixed).is_ok_and(|merged| merged.is_some()));
+        mixed.growths.extend(plan_of([other]).growths);
+        let merged = MergedGrowth::of(&study.network, &mixed);
+        assert!(merged.expect("the device works").is_none(), "{mixed}");
+        let growth = VirtualGrowth::of(&study.network, &mixed, &GRID).expect("it fits");
+        assert!(matches!(growth, VirtualGrowth::Widened(_)), "{mixed}");
     }
 }
 
