@@ -5,14 +5,14 @@ use std::fmt::Write;
 use std::path::Path;
 
 use burn::module::{Module, ParamId};
-use burn::optim::{ModuleOptimizer, OptimizerRecord};
-use burn::tensor::Bytes;
+use burn::optim::ModuleOptimizer;
 use safetensors::tensor::SafeTensors;
 use sha2::{Digest, Sha256};
 
 use crate::error::NnError;
 use crate::records::GrowerState;
 use crate::stored::{Weights, collect, decode, encode, restore, write_atomically};
+use crate::surgery::read_optimizer;
 
 const FORMAT: &str = "burgeon checkpoint 1";
 const OPTIMIZER: &str = "optimizer";
@@ -100,12 +100,13 @@ pub(crate) fn load<M: Module>(
               ones, or use another file",
         ));
     }
-    let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(blob.data().to_vec()))
-        .map_err(|error| failed(&error))?;
+    let model = restore(model, &weights).map_err(|problem| failed(&problem))?;
+    let optimizer =
+        read_optimizer(optimizer, &model, blob.data()).map_err(|error| failed(&error))?;
     let state = serde_json::from_str(entry("state")?).map_err(|error| failed(&error))?;
     Ok(Restored {
-        model: restore(model, &weights).map_err(|problem| failed(&problem))?,
-        optimizer: optimizer.load_record(record),
+        model,
+        optimizer,
         state,
     })
 }
@@ -135,4 +136,72 @@ fn digest(weights: &Weights, optimizer: &[u8], metadata: &HashMap<String, String
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::{AdamConfig, GradientsParams};
+    use burn::tensor::{Bytes, Device, Tensor};
+    use burn_pack::{Reader, Writer};
+
+    use super::*;
+
+    /// An optimizer's record without the ids of its parameters.
+    fn without_ids(record: &[u8]) -> Vec<u8> {
+        let reader = Reader::from_bytes(Bytes::from_bytes_vec(record.to_vec())).expect("sound");
+        let tensors = reader.into_tensors().expect("sound").into_iter();
+        let anonymous = tensors.map(|tensor| {
+            let (name, dtype, shape, _, bytes) = tensor.into_parts().expect("sound");
+            burn_pack::Tensor::new(name, dtype, shape, None, bytes)
+        });
+        let bytes = Writer::new(anonymous.collect()).into_bytes();
+        bytes.expect("serialisable").to_vec()
+    }
+
+    /// The file with its optimizer's record altered, and a checksum that says it was not.
+    fn signed_again(path: &Path) {
+        let bytes = std::fs::read(path).expect("readable");
+        let file = SafeTensors::deserialize(&bytes).expect("sound");
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("sound");
+        let mut metadata = header.metadata().clone().expect("there");
+        let record = without_ids(file.tensor(OPTIMIZER).expect("there").data());
+        let weights = decode(&file).expect("sound");
+        metadata.insert("sha256".into(), digest(&weights, &record, &metadata));
+        let bytes = encode(&weights, &[(OPTIMIZER, &record)], Some(metadata)).expect("sound");
+        std::fs::write(path, bytes).expect("writable");
+    }
+
+    #[test]
+    fn an_altered_optimizer_under_a_right_checksum_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("run.checkpoint");
+        let device = Device::flex().autodiff();
+        let model: Linear = LinearConfig::new(3, 2).init(&device);
+        let mut optimizer = AdamConfig::new().init();
+        let output = model.forward(Tensor::<2>::ones([1, 3], &device));
+        let gradients = GradientsParams::from_grads(output.sum().backward(), &model);
+        let model = optimizer.step(0.1, model, gradients);
+        save(
+            &path,
+            &model,
+            &optimizer,
+            &GrowerState::default(),
+            "settings",
+        )
+        .expect("writable");
+        let load = || load(&path, &model, AdamConfig::new().init(), "settings");
+        load().expect("sound");
+        signed_again(&path);
+        let Err(error) = load() else {
+            panic!("an altered optimizer was read");
+        };
+        let said = error.to_string();
+        let expected = "does not say whose parameter's it is";
+        assert!(
+            said.contains(expected),
+            "`{said}` does not say `{expected}`"
+        );
+        assert!(said.contains("run.checkpoint"), "{said}");
+    }
 }

@@ -25,8 +25,9 @@ impl Array {
         TensorData::new(self.values, self.shape).convert_dtype(dtype)
     }
 
-    /// Slices `edit.source` along `edit.axis`, multiplied by `factor^power`.
-    pub fn select(&self, edit: &Select, power: Option<i32>) -> Result<Self, NnError> {
+    /// Slices `edit.source` along `edit.axis`, each multiplied by its factor; by 0 it is 0,
+    /// whatever it was.
+    pub fn select(&self, edit: &Select, factors: &[f64]) -> Result<Self, NnError> {
         let length = self.shape.get(edit.axis).copied().ok_or_else(|| {
             NnError::Plan(format!(
                 "a parameter of shape {:?} has no axis {}",
@@ -39,12 +40,12 @@ impl Array {
             )));
         }
         let inner: usize = self.shape[edit.axis + 1..].iter().product();
-        let mut values = Vec::with_capacity(self.values.len() / length * edit.source.len());
-        for block in self.values.chunks_exact(length * inner) {
-            for (&source, factor) in edit.source.iter().zip(&edit.factor) {
+        let mut values = Vec::new();
+        for block in self.values.chunks_exact((length * inner).max(1)) {
+            for (&source, &factor) in edit.source.iter().zip(factors) {
                 let slice = &block[source * inner..(source + 1) * inner];
-                let factor = power.map_or(1.0, |power| factor.powi(power));
-                values.extend(slice.iter().map(|value| value * factor));
+                let scaled = |value: &f64| if factor == 0.0 { 0.0 } else { value * factor };
+                values.extend(slice.iter().map(scaled));
             }
         }
         let mut shape = self.shape.clone();

@@ -73,13 +73,13 @@ impl ParamEdits {
         }
     }
 
-    /// The edited value of what an optimizer keeps for a parameter, where the
-    /// kept value is a mean of the gradient's `power`-th power.
+    /// The edited value of what an optimizer keeps for a parameter. `factors` says what each slice
+    /// of a selection is multiplied with, and is told whether the slices are the channels' own.
     pub(crate) fn apply_to_moment(
         &self,
         id: ParamId,
         data: TensorData,
-        power: i32,
+        factors: &dyn Fn(&Select, bool) -> Vec<f64>,
     ) -> Result<TensorData, NnError> {
         let Some(edit) = self.edits.get(&id) else {
             return Ok(data);
@@ -87,10 +87,10 @@ impl ParamEdits {
         let dtype = data.dtype();
         let mut array = Array::read(data)?;
         for own in &edit.own {
-            array = array.select(&own.select, Some(power))?;
+            array = array.select(&own.select, &factors(&own.select, true))?;
         }
         for reads in &edit.reads {
-            array = array.select(reads, None)?;
+            array = array.select(reads, &factors(reads, false))?;
         }
         Ok(array.into_data(dtype))
     }

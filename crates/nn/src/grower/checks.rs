@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burgeon_core::SplitBackend;
+use burgeon_graph::Graph;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Tensor};
@@ -15,7 +16,7 @@ use crate::growable::Growable;
 use crate::ports::{Input, Output};
 use crate::samples::Targets;
 use crate::sites::{CapturedSite, JetOperator};
-use crate::surgery::optimizer_tensors;
+use crate::surgery::{OptimizerRules, optimizer_tensors};
 use crate::trace::Trace;
 
 /// Checks that model, samples and backend are on one device.
@@ -102,22 +103,43 @@ pub(super) fn check_types<M: Module>(model: &M) -> Result<Option<DType>, NnError
     }
 }
 
-/// Checks that what `optimizer` keeps for a model in `dtype` survives a growth: Burn restores the
-/// state of an optimizer in its device's default type, and mixed types panic in the next step.
+/// Checks that what `optimizer` keeps for `model` survives a growth: that there are rules by which
+/// to carry it, and that it comes back in the model's type.
 ///
 /// # Errors
-/// [`NnError::Settings`] where it does not.
-pub(super) fn check_optimizer_type<M: Growable>(
+/// [`NnError::OptimizerState`] that names a state without a rule, [`NnError::Settings`] for a model
+/// of another type than what Burn brings back.
+pub(super) fn check_optimizer<M: Growable>(
     model: &M,
-    dtype: DType,
+    graph: &Graph,
+    dtype: Option<DType>,
     optimizer: &ModuleOptimizer,
     task: &Task<M::Input>,
 ) -> Result<(), NnError> {
+    let stepped = stepped(model, optimizer, task)?;
+    OptimizerRules::default().check(graph, &stepped)?;
+    // Burn restores the state of an optimizer in its device's default type, and mixed types panic
+    // in the next step.
     let default = DType::from(Device::default().settings().float_dtype);
-    if dtype == default {
-        return Ok(());
+    match dtype {
+        Some(dtype) if dtype != default && optimizer_tensors(&stepped) > 0 => {
+            Err(NnError::Settings(format!(
+                "the model is in {dtype:?}, but Burn would bring back this optimizer's state in \
+                 {default:?} after a growth: train in {default:?}, by an optimizer that keeps no \
+                 state, or make {dtype:?} the default type by `Device::configure` when the program \
+                 starts"
+            )))
+        }
+        _ => Ok(()),
     }
-    // A step of a copy shows whether anything is kept at all.
+}
+
+/// `optimizer` after a step of a copy of `model`, which shows what it keeps.
+fn stepped<M: Growable>(
+    model: &M,
+    optimizer: &ModuleOptimizer,
+    task: &Task<M::Input>,
+) -> Result<ModuleOptimizer, NnError> {
     let model = detached(model);
     let few: Vec<usize> = (0..task.train.len().min(2)).collect();
     let few = task.train.subset(&few)?.to_autodiff();
@@ -126,14 +148,7 @@ pub(super) fn check_optimizer_type<M: Growable>(
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let mut optimizer = optimizer.clone();
     optimizer.step(0.0, model, gradients);
-    if optimizer_tensors(&optimizer)? == 0 {
-        return Ok(());
-    }
-    Err(NnError::Settings(format!(
-        "the model is in {dtype:?}, but Burn would bring back this optimizer's state in \
-         {default:?} after a growth: train in {default:?}, by an optimizer that keeps no state, or \
-         make {dtype:?} the default type by `Device::configure` when the program starts"
-    )))
+    Ok(optimizer)
 }
 
 /// Checks that the curvature of every site can be had, on a few samples: a function that jumps has

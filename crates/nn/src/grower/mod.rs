@@ -146,9 +146,7 @@ impl<M: Growable> Grower<M> {
         if config.criterion.needs_curvature() {
             checks::check_curvature(&model, &trace, backend.as_ref(), &task)?;
         }
-        if let Some(dtype) = dtype {
-            checks::check_optimizer_type(&model, dtype, &optimizer, &task)?;
-        }
+        checks::check_optimizer(&model, trace.graph(), dtype, &optimizer, &task)?;
         if let Some(budget) = config.values.cost_budget {
             let cost = config.cost.cost(&graph_layers(trace.graph()));
             if budget < cost {

@@ -3,12 +3,14 @@
 mod optimizer;
 mod prune;
 mod resolution;
+mod rules;
 
 pub use crate::edits::ParamEdits;
-pub use optimizer::carry_optimizer;
 pub(crate) use optimizer::optimizer_tensors;
+pub use optimizer::{carry_optimizer, read_optimizer};
 pub use prune::keep_channels;
 pub(crate) use resolution::Resolution;
+pub use rules::{CopiedMoments, MomentRule, OptimizerRules};
 
 use burgeon_core::Plan;
 use burgeon_graph::Graph;
