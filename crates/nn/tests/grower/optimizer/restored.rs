@@ -15,6 +15,9 @@ use crate::network::{adam, digits, graph, refused};
 /// A tensor of a record: name, type, shape, parameter and bytes.
 type Part = (String, DType, Shape, Option<u64>, Bytes);
 
+/// What is done to the tensors.
+type Alter = fn(&mut Vec<Part>);
+
 /// `bytes` with their tensors and scalars altered.
 fn altered(
     bytes: &[u8],
@@ -76,7 +79,7 @@ fn altered_tensors_are_refused() {
     let (model, _, bytes) = stepped(adam());
     reads(&model, &bytes).expect("sound");
     reads(&model, &altered(&bytes, |_| (), same)).expect("written again as it was");
-    let cases: [(fn(&mut Vec<Part>), &str); 8] = [
+    let cases: [(Alter, &str); 9] = [
         (
             |parts| parts[0].3 = None,
             "does not say whose parameter's it is",
@@ -91,6 +94,14 @@ fn altered_tensors_are_refused() {
         (|parts| parts.iter_mut().for_each(flatten), "of shape"),
         (|parts| parts.iter_mut().for_each(turn), "of shape"),
         (|parts| parts.clear(), "another optimizer"),
+        (
+            |parts| {
+                let mut more = parts[0].clone();
+                more.0.push_str("_2");
+                parts.push(more);
+            },
+            "another optimizer",
+        ),
     ];
     for (number, (alter, expected)) in cases.into_iter().enumerate() {
         let altered = altered(&bytes, alter, same);
