@@ -51,10 +51,8 @@ pub enum NnError {
         /// The loss found.
         loss: f64,
     },
-    /// The optimizer keeps a state that surgery cannot carry over.
-    #[error(
-        "the optimizer's state `{0}` cannot be carried through surgery: use Adam, AdamW or SGD with momentum"
-    )]
+    /// What the optimizer keeps cannot be carried through surgery, or not be read.
+    #[error("optimizer: {0}")]
     OptimizerState(String),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]

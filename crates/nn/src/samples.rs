@@ -272,11 +272,7 @@ impl<I: Input> Samples<I> {
 
     /// Batches of at most `size` samples in the order that `seed` draws
     /// ([`order::shuffled_batches`]).
-    pub fn shuffled_batches(
-        &self,
-        size: usize,
-        seed: u64,
-    ) -> impl Iterator<Item = Self> + '_ {
+    pub fn shuffled_batches(&self, size: usize, seed: u64) -> impl Iterator<Item = Self> + '_ {
         order::shuffled_batches(self.len(), size, seed).map(move |indices| self.rows(&indices))
     }
 

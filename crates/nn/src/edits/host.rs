@@ -1,6 +1,5 @@
 //! Edits of arrays on the host: what an optimizer's record holds.
 
-use burgeon_graph::Source;
 use burn::tensor::{DType, TensorData};
 
 use super::Select;
@@ -26,12 +25,8 @@ impl Array {
         TensorData::new(self.values, self.shape).convert_dtype(dtype)
     }
 
-    /// The slices of `edit`, each multiplied by what `factor` says of its place and its source.
-    pub fn select(
-        &self,
-        edit: &Select,
-        factor: &dyn Fn(usize, &Source) -> f64,
-    ) -> Result<Self, NnError> {
+    /// The slices of `edit`, each multiplied by its factor; by 0 it is 0, whatever it was.
+    pub fn select(&self, edit: &Select, factors: &[f64]) -> Result<Self, NnError> {
         let length = self.shape.get(edit.axis).copied().ok_or_else(|| {
             NnError::Plan(format!(
                 "a parameter of shape {:?} has no axis {}",
@@ -44,12 +39,12 @@ impl Array {
             )));
         }
         let inner: usize = self.shape[edit.axis + 1..].iter().product();
-        let mut values = Vec::with_capacity(self.values.len() / length * edit.sources.len());
-        for block in self.values.chunks_exact(length * inner) {
-            for (place, source) in edit.sources.iter().enumerate() {
+        let mut values = Vec::new();
+        for block in self.values.chunks_exact((length * inner).max(1)) {
+            for (source, &factor) in edit.sources.iter().zip(factors) {
                 let slice = &block[source.index * inner..(source.index + 1) * inner];
-                let factor = factor(place, source);
-                values.extend(slice.iter().map(|value| value * factor));
+                let scaled = |value: &f64| if factor == 0.0 { 0.0 } else { value * factor };
+                values.extend(slice.iter().map(scaled));
             }
         }
         let mut shape = self.shape.clone();

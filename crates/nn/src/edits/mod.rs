@@ -10,8 +10,9 @@ use std::collections::HashMap;
 
 use burgeon_graph::{GroupId, Source};
 use burn::module::ParamId;
+use burn::tensor::TensorData;
 
-pub(crate) use host::Array;
+use host::Array;
 pub(crate) use model::{apply, map};
 pub(crate) use plan::{compile, select_channels};
 pub(crate) use prepared::Prepared;
@@ -75,6 +76,22 @@ impl ParamEdits {
     /// Whether the parameter is edited.
     pub fn contains(&self, id: ParamId) -> bool {
         self.edits.contains_key(&id)
+    }
+
+    /// The edited value of what an optimizer keeps for a parameter. `factors` says what each slice
+    /// of a selection is multiplied with.
+    pub(crate) fn apply_to_moment(
+        &self,
+        id: ParamId,
+        data: TensorData,
+        factors: &dyn Fn(&Select) -> Vec<f64>,
+    ) -> Result<TensorData, NnError> {
+        let dtype = data.dtype();
+        let mut array = Array::read(data)?;
+        for select in self.selects(id) {
+            array = array.select(select, &factors(select))?;
+        }
+        Ok(array.into_data(dtype))
     }
 
     /// The selections of a parameter, in their order.

@@ -3,11 +3,13 @@
 mod optimizer;
 mod prune;
 mod resolution;
+mod rules;
 
 pub use crate::edits::ParamEdits;
 pub use optimizer::{carry_optimizer, optimizer_tensors};
 pub use prune::keep_channels;
 pub(crate) use resolution::Resolution;
+pub use rules::{CopiedMoments, MomentRule, OptimizerRules};
 
 use burgeon_core::Plan;
 use burgeon_graph::Graph;

@@ -5,7 +5,10 @@ use burgeon_core::Scheme;
 use burgeon_nn::surgery::{apply_plan, carry_optimizer};
 use burgeon_nn::{Growable, MeanSquaredError, Objective, Samples};
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{
+    AdaGradConfig, AdamConfig, AdanConfig, GradientsParams, LionConfig, ModuleOptimizer,
+    RmsPropConfig, SgdConfig,
+};
 use burn::tensor::{Tensor, TensorData};
 use proptest::prelude::*;
 
@@ -37,15 +40,22 @@ proptest! {
         let net = description.net(&FLEX);
         let data = description.samples(&FLEX);
         let graph = graph(&net, &data);
-        let optimizers: [fn() -> ModuleOptimizer; 2] = [
+        // RMSprop's momentum of updates is the sign of noise where a gradient is 0.
+        let optimizers: [fn() -> ModuleOptimizer; 6] = [
             || SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init(),
-            || AdamConfig::new().init(),
+            || AdamConfig::new().with_amsgrad(true).init(),
+            || RmsPropConfig::new().with_momentum(0.0).with_centered(true).init(),
+            || AdaGradConfig::new().init(),
+            || LionConfig::new().init(),
+            || AdanConfig::new().init(),
         ];
         for site in graph.growable() {
             let ends = orthonormal(site.dim(), description.seed);
             let neuron = (description.seed % site.width() as u64) as usize;
             let ends = [&ends[0][..], &ends[1][..]];
-            let plan = plan(site.name(), neuron, Scheme::DIRECTED[0], ends, bound(3.0));
+            let schemes = Scheme::DIRECTED;
+            let scheme = schemes[(description.seed % schemes.len() as u64) as usize];
+            let plan = plan(site.name(), neuron, scheme, ends, bound(3.0));
             for make in optimizers {
                 let mut optimizer = make();
                 stepped(&net, &mut optimizer, &data);

@@ -1,9 +1,10 @@
 //! What a grower refuses before it starts.
 
 use burgeon_core::SplitBackend;
+use burgeon_graph::Graph;
 use burgeon_nn::growable::{check_targets, copy, is_finite, predict_batch, scalar};
 use burgeon_nn::objective::check_is_mean;
-use burgeon_nn::surgery::optimizer_tensors;
+use burgeon_nn::surgery::{OptimizerRules, optimizer_tensors};
 use burgeon_nn::{Growable, Input, NnError, Objective, Output, Samples, Targets};
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -97,23 +98,46 @@ fn all_ignored(objective: &dyn Objective, classes: &Tensor<1, Int>) -> Result<bo
     Ok(scalar::<i64>(counted.try_into_scalar())? == 0)
 }
 
-/// Checks that what `optimizer` keeps for a model in `dtype` survives a growth: Burn restores the
-/// state of an optimizer in its device's default type, and mixed types panic in the next step.
+/// Checks that what `optimizer` keeps for `model` survives a growth: that there are rules by which
+/// to carry it, and that it comes back in the model's type.
 ///
 /// # Errors
-/// [`NnError::Settings`] where it does not.
-pub(super) fn check_optimizer_type<M: Growable>(
+/// [`NnError::OptimizerState`] that names a state without a rule, [`NnError::Settings`] for a model
+/// of another type than what Burn brings back.
+pub(super) fn check_optimizer<M: Growable>(
     model: &M,
-    dtype: DType,
+    graph: &Graph,
+    dtype: Option<DType>,
     optimizer: &ModuleOptimizer,
     task: &Task<M::Input>,
     first: &Samples<M::Input>,
+    rules: &OptimizerRules,
 ) -> Result<(), NnError> {
+    let stepped = stepped(model, optimizer, task, first)?;
+    rules.check(graph, &stepped)?;
+    // Burn restores the state of an optimizer in its device's default type, and mixed types panic
+    // in the next step.
     let default = DType::from(Device::default().settings().float_dtype);
-    if dtype == default {
-        return Ok(());
+    match dtype {
+        Some(dtype) if dtype != default && optimizer_tensors(&stepped) > 0 => {
+            Err(NnError::Settings(format!(
+                "the model is in {dtype:?}, but Burn would bring back this optimizer's state in \
+                 {default:?} after a growth: train in {default:?}, by an optimizer that keeps no \
+                 state, or make {dtype:?} the default type by `Device::configure` when the program \
+                 starts"
+            )))
+        }
+        _ => Ok(()),
     }
-    // A step of a copy shows whether anything is kept at all.
+}
+
+/// `optimizer` after a step of a copy of `model`, which shows what it keeps.
+fn stepped<M: Growable>(
+    model: &M,
+    optimizer: &ModuleOptimizer,
+    task: &Task<M::Input>,
+    first: &Samples<M::Input>,
+) -> Result<ModuleOptimizer, NnError> {
     let model = copy(model);
     let few: Vec<usize> = (0..first.len().min(2)).collect();
     let few = first.subset(&few)?.to_autodiff();
@@ -122,14 +146,7 @@ pub(super) fn check_optimizer_type<M: Growable>(
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let mut optimizer = optimizer.clone();
     optimizer.step(0.0, model, gradients);
-    if optimizer_tensors(&optimizer)? == 0 {
-        return Ok(());
-    }
-    Err(NnError::Settings(format!(
-        "the model is in {dtype:?}, but Burn would bring back this optimizer's state in \
-         {default:?} after a growth: train in {default:?}, by an optimizer that keeps no state, or \
-         make {dtype:?} the default type by `Device::configure` when the program starts"
-    )))
+    Ok(optimizer)
 }
 
 /// Refuses a model that holds NaN or an infinity.

@@ -5,8 +5,9 @@ use std::time::Instant;
 use burgeon_graph::Graph;
 use burgeon_nn::cost::{added_costs, cost_per_neuron, graph_layers};
 use burgeon_nn::growable::parameter_count;
-use burgeon_nn::surgery::{apply_plan, carry_optimizer};
+use burgeon_nn::surgery::{ParamEdits, apply_plan};
 use burgeon_nn::{Growable, NnError};
+use burn::optim::ModuleOptimizer;
 
 use super::Grower;
 use crate::observer::Event;
@@ -103,7 +104,7 @@ impl<M: Growable> Grower<M> {
         };
         let made = self.step.run(&subject, self.state.journal.len() + 1)?;
         if let Some((grown, edits)) = made.grown {
-            self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
+            self.optimizer = self.carried(&edits)?;
             self.replace_model(grown)?;
         }
         Ok(GrowthRecord {
@@ -113,6 +114,12 @@ impl<M: Growable> Grower<M> {
             widths_after: self.trace.graph().widths(),
             ..made.record
         })
+    }
+
+    /// The optimizer after `edits`.
+    fn carried(&self, edits: &ParamEdits) -> Result<ModuleOptimizer, NnError> {
+        let rules = &self.config.optimizer_rules;
+        rules.carry(self.optimizer.clone(), edits)
     }
 
     /// Makes a growth of a journal again.
@@ -130,7 +137,7 @@ impl<M: Growable> Grower<M> {
             )));
         }
         let (grown, edits) = apply_plan(&self.model, graph, &record.plan, record.epsilon)?;
-        self.optimizer = carry_optimizer(self.optimizer.clone(), &edits)?;
+        self.optimizer = self.carried(&edits)?;
         self.replace_model(grown)
     }
 }

@@ -130,9 +130,8 @@ impl<M: Growable> Grower<M> {
             let backend = backend.as_ref();
             burgeon_nn::capture::check_curvature(&model, &trace, objective, &first, backend)?;
         }
-        if let Some(dtype) = dtype {
-            checks::check_optimizer_type(&model, dtype, &optimizer, &task, &first)?;
-        }
+        let (graph, rules) = (trace.graph(), &config.optimizer_rules);
+        checks::check_optimizer(&model, graph, dtype, &optimizer, &task, &first, rules)?;
         let parameters = parameter_count(&model);
         config
             .budget

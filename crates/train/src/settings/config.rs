@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burgeon_core::cost::Parameters;
 use burgeon_core::{CostModel, Criterion, Selector};
 use burgeon_nn::SpectrumConfig;
+use burgeon_nn::surgery::OptimizerRules;
 
 use crate::rate::RateSchedule;
 
@@ -29,6 +30,8 @@ pub struct GrowerConfig {
     pub schedule: Schedule,
     /// What it may cost.
     pub budget: Budget,
+    /// How the optimizer's state follows a growth.
+    pub optimizer_rules: OptimizerRules,
 }
 
 impl GrowerConfig {
@@ -42,6 +45,7 @@ impl GrowerConfig {
             growth: GrowthConfig::default(),
             schedule: Schedule::default(),
             budget: Budget::default(),
+            optimizer_rules: OptimizerRules::default(),
         }
     }
 
@@ -66,6 +70,13 @@ impl GrowerConfig {
     /// What the network and the run may cost.
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// How the optimizer's state follows a growth: rules for states of one's own, and what copies
+    /// start with.
+    pub fn with_optimizer_rules(mut self, rules: OptimizerRules) -> Self {
+        self.optimizer_rules = rules;
         self
     }
 

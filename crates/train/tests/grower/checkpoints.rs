@@ -11,7 +11,7 @@ use burgeon_nn::NnError;
 use burgeon_nn::weights::{load_weights, save_weights};
 use burgeon_train::observer::{Event, Journal, Observer, read_journal};
 use burgeon_train::{
-    EpochRecord, Grower, GrowerConfig, GrowthRecord, RateSchedule, Outcome, Trigger,
+    EpochRecord, Grower, GrowerConfig, GrowthRecord, Outcome, RateSchedule, Trigger,
 };
 
 use crate::network::{Mlp, adam, bits, committed, config, digits, grower, refused, task};

@@ -113,9 +113,13 @@ fn a_batch_size_that_predict_fixes_is_named() {
 #[test]
 fn a_lone_last_sample_joins_the_batch_before_it() {
     let variances = |count: usize| {
-        let task = Task::new(CrossEntropy, digits(129)
+        let task = Task::new(
+            CrossEntropy,
+            digits(129)
                 .subset(&(0..count).collect::<Vec<_>>())
-                .expect("there"), digits(64));
+                .expect("there"),
+            digits(64),
+        );
         let still = config()
             .with_learning_rate(RateSchedule::constant(0.0).expect("a rate"))
             .with_trigger(Trigger::Every { epochs: 100 })

@@ -1,5 +1,14 @@
 //! Absurd settings, samples, files and lists get errors: no public function panics.
 
+#[path = "../../../nn/tests/properties/build.rs"]
+mod build;
+#[expect(dead_code, reason = "networks without kinks are drawn elsewhere")]
+#[path = "../../../nn/tests/properties/draw.rs"]
+mod draw;
+#[expect(dead_code, reason = "instruments look at values elsewhere")]
+#[path = "../../../nn/tests/properties/net.rs"]
+mod net;
+
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,7 +21,7 @@ use burgeon_nn::growable::evaluate;
 use burgeon_nn::surgery::keep_channels;
 use burgeon_nn::weights::{load_weights, save_weights};
 use burgeon_nn::{
-    MeanSquaredError, NnError, Objective, Samples, SpectrumConfig, WeightedCrossEntropy,
+    MeanSquaredError, NnError, Objective, Samples, SpectrumConfig, WeightedCrossEntropy, trace,
 };
 use burgeon_train::{
     Accept, Grower, GrowerConfig, RateSchedule, SearchSamples, StepSize, Task, Trigger, WidthLimits,
@@ -24,8 +33,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{RngSeed, TestCaseError};
 
-use crate::draw::descriptions;
-use crate::plans::graph;
+use draw::descriptions;
 
 /// The same cases every time.
 fn seeded(cases: u32) -> ProptestConfig {
@@ -139,7 +147,10 @@ fn config() -> impl Strategy<Value = GrowerConfig> {
     let loop_ = (
         or(Trigger::Every { epochs: 1 }, trigger()),
         or(StepSize::line_search(), step_size()),
-        or(RateSchedule::constant(0.01).expect("a rate"), learning_rate()),
+        or(
+            RateSchedule::constant(0.01).expect("a rate"),
+            learning_rate(),
+        ),
         widths(),
     );
     let sizes = (
@@ -262,14 +273,15 @@ proptest! {
         lists in vec(vec(0_usize..6, 0..5), 1..6),
     ) {
         let (net, data) = (description.net(&FLEX), description.samples(&FLEX));
-        let graph = graph(&net, &data);
+        let trace = trace(&net, &data).expect("a random network is traceable");
+        let graph = trace.graph();
         let printed = returns("printing", || graph.to_string())?;
         for site in graph.growable() {
             let line = format!("grows as `{}`", site.name());
             prop_assert!(printed.contains(&line));
             for list in &lists {
                 let kept = [(site.name().to_owned(), list.clone())];
-                let found = returns("pruning", || keep_channels(&net, &graph, &kept))?;
+                let found = returns("pruning", || keep_channels(&net, graph, &kept))?;
                 let distinct: HashSet<&usize> = list.iter().collect();
                 let sound = !list.is_empty()
                     && distinct.len() == list.len()
@@ -281,7 +293,7 @@ proptest! {
                 }
             }
             let twice = [0, 0].map(|channel| (site.name().to_owned(), vec![channel]));
-            prop_assert!(returns("pruning", || keep_channels(&net, &graph, &twice))?.is_err());
+            prop_assert!(returns("pruning", || keep_channels(&net, graph, &twice))?.is_err());
         }
     }
 

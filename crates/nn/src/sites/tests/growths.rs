@@ -1,0 +1,611 @@
+//! New neurons and removals of ordinary models against what they stand for.
+//!
+//! Growths are compared with the network as it is under other weights, in which no channel is added
+//! or taken away: a new neuron that computes what another does is that one read by other weights,
+//! and a neuron that is removed is one that is read by zeros.
+
+use std::collections::{HashMap, HashSet};
+
+use burgeon_core::growth::{NewNeuron, Removal, Side};
+use burgeon_graph::{Graph, Slices};
+use rand::RngExt;
+
+use super::*;
+use crate::growable::Growable;
+use crate::replay::Probes;
+use crate::surgery::{apply_plan, keep_channels};
+
+const EPSILON: f64 = 0.3;
+
+/// A model of the zoo that surgery can be done on.
+trait Operable: Growable + Example<Input: Input, Output: Output> {}
+
+/// Numbers of either sign that follow from `seed`.
+fn drawn(count: usize, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+fn size(parts: &[Slices]) -> usize {
+    parts.iter().map(|part| part.size).sum()
+}
+
+fn new_neuron(graph: &Graph, site: &Site, seed: u64) -> NewNeuron {
+    NewNeuron {
+        site: site.name().into(),
+        fan_in: drawn(site.dim(), seed),
+        fan_out: drawn(size(&graph.fan_out(site)), seed ^ 0xfa2),
+        scaled: Side::FanOut,
+    }
+}
+
+fn silent(new: &NewNeuron) -> NewNeuron {
+    NewNeuron {
+        fan_out: Vec::new(),
+        ..new.clone()
+    }
+}
+
+fn removal(site: &Site, neuron: usize) -> Growth {
+    let site = site.name().into();
+    Growth::Removal(Removal { site, neuron })
+}
+
+/// A split of which no copy moves.
+fn copies(site: &Site, neuron: usize) -> Growth {
+    let copy = |weight| Offspring {
+        weight,
+        offset: vec![0.0; site.dim()],
+    };
+    Growth::Split(Split {
+        site: site.name().into(),
+        neuron,
+        scheme: Scheme::Positive3,
+        offspring: vec![copy(0.7), copy(-0.2), copy(0.5)],
+    })
+}
+
+fn moving(site: &Site, neuron: usize, seed: u64) -> Growth {
+    let vector = drawn(site.dim(), seed);
+    let mut plan = split(site.name(), neuron, &vector);
+    plan.growths.remove(0).growth
+}
+
+fn largest(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let pairs = a.iter().zip(b);
+    pairs.fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+/// A model, a pass of it and what it answers.
+struct Trial<M: Operable> {
+    study: Study<M>,
+    values: Values,
+    before: Vec<f64>,
+    scale: f64,
+}
+
+impl<M: Operable> Trial<M> {
+    fn new() -> Self {
+        let study = Study::<M>::new(DType::F64);
+        let network = &study.network;
+        let run = network.run(&study.inputs, BATCH, &|_| true, &mut NoProbe);
+        let (output, mut values) = run.expect("it was traced");
+        values.insert(network.trace.output, output.clone());
+        let before = numbers(output);
+        let scale = before.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+        Self {
+            study,
+            values,
+            before,
+            scale,
+        }
+    }
+
+    fn graph(&self) -> &Graph {
+        self.study.network.trace.graph()
+    }
+
+    fn sites(&self) -> Vec<&Site> {
+        self.graph().growable().collect()
+    }
+
+    fn grown(&self, plan: &Plan) -> Grown<'_> {
+        let grown = Grown::new(&self.study.network, plan);
+        grown.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME))
+    }
+
+    /// What the replay answers under `plan`.
+    fn replayed(&self, plan: &Plan, epsilon: f64) -> Value {
+        let grown = self.grown(plan);
+        let network = grown.at(epsilon);
+        let output = network.run_from(&self.values, &grown.changed(), BATCH);
+        output.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME))
+    }
+
+    fn operated(&self, plan: &Plan, epsilon: f64) -> M {
+        let found = apply_plan(&self.study.model, self.graph(), plan, epsilon);
+        let (model, _) = found.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+        model
+    }
+
+    fn answers(&self, model: &M) -> Vec<f64> {
+        let input = M::input(BATCH, &Device::flex(), DType::F64, 3);
+        let model = crate::copies::inference(model);
+        numbers(Example::predict(&model, input).into_value())
+    }
+
+    fn is_close(&self, what: &str, plan: &Plan, a: &[f64], b: &[f64], bound: f64) {
+        let moved = largest(a, b);
+        assert!(
+            moved <= bound * self.scale,
+            "{}, {what}: {moved:e} of {:e}\n{plan}",
+            M::NAME,
+            self.scale
+        );
+    }
+
+    /// What surgery and the replay answer at ε, which is the same, and to what widths both go.
+    fn both(&self, plan: &Plan, epsilon: f64) -> Vec<f64> {
+        let replayed = numbers(self.replayed(plan, epsilon));
+        let model = self.operated(plan, epsilon);
+        let own = self.answers(&model);
+        self.is_close("surgery against replay", plan, &own, &replayed, 1e-10);
+        let input = M::input(BATCH, &Device::flex(), DType::F64, 3);
+        let trace = Trace::of(&model, &input, |model: &M, x| Example::predict(model, x));
+        let trace = trace.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+        let widths = self.graph().widths().into_iter().map(|(name, width)| {
+            let width = width.checked_add_signed(plan.channels_added(&name));
+            (name, width.expect("some are left"))
+        });
+        let widths: Vec<(String, usize)> = widths.collect();
+        assert_eq!(trace.graph().widths(), widths, "{}: {plan}", M::NAME);
+        let widened = self.grown(plan).at(epsilon).widths;
+        for (group, width) in widened {
+            let name = self.graph().sites()[group.index()].name();
+            let known = widths.iter().find(|(site, _)| site == name);
+            assert_eq!(
+                known.map(|(_, width)| *width),
+                Some(width),
+                "{name}: {plan}"
+            );
+        }
+        replayed
+    }
+
+    /// The network in which numbers of parameters are changed.
+    fn with(&self, change: &dyn Fn(usize, &mut Vec<f64>)) -> Network {
+        let network = &self.study.network;
+        let mut parameters = network.parameters.clone();
+        for (index, parameter) in self.graph().parameters().iter().enumerate() {
+            if let Some(place) = parameters.get_mut(&parameter.id) {
+                let mut all = numbers(place.clone());
+                change(index, &mut all);
+                *place = value(TensorData::new(all, parameter.shape.clone()));
+            }
+        }
+        network.with(parameters, HashMap::new())
+    }
+
+    /// What the network answers in which some channels are read by other weights: `added` to them,
+    /// in the order of a fan-out, or by none.
+    fn read_otherwise(
+        &self,
+        added: &[(&Site, usize, Vec<f64>)],
+        removed: &[(&Site, usize)],
+    ) -> Vec<f64> {
+        let graph = self.graph();
+        let network = self.with(&|index, all| {
+            for (site, channel, weights) in added {
+                let mut rest = &weights[..];
+                for part in graph.fan_out(site) {
+                    let (own, after) = rest.split_at(part.size);
+                    rest = after;
+                    if part.parameter == index {
+                        let places = graph.slice(site, &part, *channel);
+                        assert_eq!(places.len(), own.len());
+                        places
+                            .into_iter()
+                            .zip(own)
+                            .for_each(|(at, by)| all[at] += by);
+                    }
+                }
+            }
+            for (site, channel) in removed {
+                let parts = graph.fan_out(site).into_iter();
+                for part in parts.filter(|part| part.parameter == index) {
+                    let places = graph.slice(site, &part, *channel);
+                    places.into_iter().for_each(|at| all[at] = 0.0);
+                }
+            }
+        });
+        let output = network.forward(&self.study.inputs, BATCH);
+        numbers(output.expect("it runs as it ran"))
+    }
+
+    /// `θ` of a channel, and where it lies.
+    fn theta(&self, site: &Site, channel: usize) -> (Vec<f64>, HashSet<(usize, usize)>) {
+        let graph = self.graph();
+        let (mut theta, mut places) = (Vec::new(), HashSet::new());
+        for part in site.fan_in() {
+            let id = graph.parameters()[part.parameter].id;
+            let all = numbers(self.study.network.parameters[&id].clone());
+            for place in graph.slice(site, part, channel) {
+                theta.push(all[place]);
+                places.insert((part.parameter, place));
+            }
+        }
+        (theta, places)
+    }
+
+    /// Random weights to read a channel by, 0 where those of neurons in `places` would be meant.
+    fn reads(
+        &self,
+        site: &Site,
+        channel: usize,
+        places: &HashSet<(usize, usize)>,
+        seed: u64,
+    ) -> Vec<f64> {
+        let graph = self.graph();
+        let mut weights = Vec::new();
+        for part in graph.fan_out(site) {
+            for place in graph.slice(site, &part, channel) {
+                let weight = drawn(1, seed.wrapping_mul(9973) ^ weights.len() as u64)[0];
+                let meant = places.contains(&(part.parameter, place));
+                weights.push(if meant { 0.0 } else { weight });
+            }
+        }
+        weights
+    }
+}
+
+/// Nothing changes where nothing may, and the network becomes as wide as the plan says.
+fn neurons_are_added<M: Operable>() {
+    let trial = Trial::<M>::new();
+    let (graph, sites) = (trial.graph(), trial.sites());
+    let mut all = Vec::new();
+    for (number, site) in sites.iter().enumerate() {
+        let new = new_neuron(graph, site, number as u64);
+        let unread = plan_of([Growth::NewNeuron(silent(&new))]);
+        for epsilon in [0.0, EPSILON] {
+            let output = trial.both(&unread, epsilon);
+            trial.is_close("silent", &unread, &output, &trial.before, 1e-12);
+        }
+        let read = plan_of([Growth::NewNeuron(new.clone())]);
+        let output = trial.both(&read, 0.0);
+        trial.is_close("at 0", &read, &output, &trial.before, 1e-12);
+        let far = trial.both(&read, EPSILON);
+        // A fan-in that is scaled is one that has other numbers.
+        let scaled = |fan_in: Vec<f64>, scaled| NewNeuron {
+            fan_in,
+            scaled,
+            ..new.clone()
+        };
+        let by = plan_of([Growth::NewNeuron(scaled(new.fan_in.clone(), Side::FanIn))]);
+        let shorter = new.fan_in.iter().map(|value| value * EPSILON);
+        let own = plan_of([Growth::NewNeuron(scaled(shorter.collect(), Side::FanOut))]);
+        let [by_step, by_numbers] = [(&by, EPSILON), (&own, 1.0)]
+            .map(|(plan, epsilon)| numbers(trial.replayed(plan, epsilon)));
+        trial.is_close("the scaled fan-in", &by, &by_step, &by_numbers, 1e-12);
+        assert_eq!(far.len(), trial.before.len());
+        all.push(Growth::NewNeuron(silent(&new)));
+        all.push(Growth::NewNeuron(new));
+        all.push(Growth::NewNeuron(new_neuron(graph, site, !(number as u64))));
+    }
+    let all = plan_of(all);
+    let output = trial.both(&all, 0.0);
+    trial.is_close("all at 0", &all, &output, &trial.before, 1e-12);
+    trial.both(&all, EPSILON);
+}
+
+/// A new neuron that computes what another does is that other one, read by the weights of both.
+fn copies_of_neurons_are_those_neurons<M: Operable>() {
+    let trial = Trial::<M>::new();
+    let sites = trial.sites();
+    // Alone and at all sites: the first new neuron is like the first, the second like the second.
+    let mut groups: Vec<Vec<&Site>> = sites.iter().map(|site| vec![*site]).collect();
+    groups.push(sites);
+    for group in groups {
+        let mut like = Vec::new();
+        for site in &group {
+            like.extend((0..site.width().min(2)).map(|channel| (*site, channel)));
+        }
+        let mut places = HashSet::new();
+        for (site, channel) in &like {
+            places.extend(trial.theta(site, *channel).1);
+        }
+        let (mut growths, mut added) = (Vec::new(), Vec::new());
+        for (number, (site, channel)) in like.into_iter().enumerate() {
+            let fan_out = trial.reads(site, channel, &places, number as u64);
+            let by = fan_out.iter().map(|weight| weight * EPSILON).collect();
+            growths.push(Growth::NewNeuron(NewNeuron {
+                site: site.name().into(),
+                fan_in: trial.theta(site, channel).0,
+                fan_out,
+                scaled: Side::FanOut,
+            }));
+            added.push((site, channel, by));
+        }
+        let plan = plan_of(growths);
+        let found = trial.both(&plan, EPSILON);
+        let expected = trial.read_otherwise(&added, &[]);
+        trial.is_close("copies", &plan, &found, &expected, 1e-10);
+    }
+}
+
+/// A neuron that is removed is one that nothing reads, and what is left is what is kept.
+fn neurons_are_removed<M: Operable>() {
+    let trial = Trial::<M>::new();
+    let wide: Vec<&Site> = trial
+        .sites()
+        .into_iter()
+        .filter(|s| s.width() > 1)
+        .collect();
+    let mut groups: Vec<Vec<(&Site, usize)>> = Vec::new();
+    for (number, site) in wide.iter().enumerate() {
+        groups.push(vec![(site, number % site.width())]);
+    }
+    let of = |number: usize| move |site: &&'_ Site| number % site.width();
+    groups.push(wide.iter().map(|site| (*site, of(3)(site))).collect());
+    let last = |site: &Site| (0..site.width() - 1).rev().collect::<Vec<_>>();
+    // All but the last one, from the end on.
+    groups.push(
+        wide.iter()
+            .flat_map(|site| last(site).into_iter().map(move |neuron| (*site, neuron)))
+            .collect(),
+    );
+    for group in groups {
+        let plan = plan_of(group.iter().map(|(site, neuron)| removal(site, *neuron)));
+        let found = trial.both(&plan, 0.0);
+        let step = numbers(trial.replayed(&plan, EPSILON));
+        assert_eq!(found, step, "{}: ε moves nothing", M::NAME);
+        let expected = trial.read_otherwise(&[], &group);
+        trial.is_close("read by none", &plan, &found, &expected, 1e-12);
+        let mut kept: Vec<(String, Vec<usize>)> = Vec::new();
+        for site in &wide {
+            let gone = group.iter().filter(|(of, _)| of.name() == site.name());
+            let gone: Vec<usize> = gone.map(|(_, neuron)| *neuron).collect();
+            if !gone.is_empty() {
+                let rest = (0..site.width()).filter(|channel| !gone.contains(channel));
+                kept.push((site.name().into(), rest.collect()));
+            }
+        }
+        let pruned = keep_channels(&trial.study.model, trial.graph(), &kept);
+        let (pruned, _) = pruned.unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
+        let parameters = |model: &M| {
+            let trace = trial.study.network.trace.clone();
+            Network::of(trace, model).expect("one type").parameters
+        };
+        let own = parameters(&trial.operated(&plan, 0.0));
+        let others = parameters(&pruned);
+        assert_eq!(own.len(), others.len());
+        for (id, own) in own {
+            assert_eq!(
+                numbers(own),
+                numbers(others[&id].clone()),
+                "{}: {plan}",
+                M::NAME
+            );
+        }
+    }
+}
+
+/// Splits, new neurons and removals at neighbouring sites, and all of them at each.
+fn growths_go_together<M: Operable>() {
+    let trial = Trial::<M>::new();
+    let (graph, sites) = (trial.graph(), trial.sites());
+    for turn in 0..4 {
+        let (mut growths, mut like, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, site) in sites.iter().enumerate() {
+            let is_on = |kind: usize| turn == 3 || (number + turn) % 3 == kind;
+            // The last one goes, the first is copied, the second is split.
+            if is_on(0) && site.width() > 2 {
+                growths.push(removal(site, site.width() - 1));
+                removed.push((*site, site.width() - 1));
+            }
+            if is_on(1) {
+                like.push((*site, growths.len()));
+                growths.push(Growth::NewNeuron(new_neuron(graph, site, number as u64)));
+            }
+            if is_on(2) {
+                growths.push(copies(site, 1 % site.width()));
+            }
+        }
+        // Copies that do not move: known for every ε.
+        let mut places = HashSet::new();
+        for (site, _) in &like {
+            places.extend(trial.theta(site, 0).1);
+        }
+        let mut added = Vec::new();
+        for (number, (site, at)) in like.into_iter().enumerate() {
+            let fan_out = trial.reads(site, 0, &places, 31 + number as u64);
+            let by = fan_out.iter().map(|weight| weight * EPSILON).collect();
+            added.push((site, 0, by));
+            growths[at] = Growth::NewNeuron(NewNeuron {
+                site: site.name().into(),
+                fan_in: trial.theta(site, 0).0,
+                fan_out,
+                scaled: Side::FanOut,
+            });
+        }
+        let plan = plan_of(growths.iter().cloned());
+        let found = trial.both(&plan, EPSILON);
+        let expected = trial.read_otherwise(&added, &removed);
+        trial.is_close("together", &plan, &found, &expected, 1e-10);
+        // Growths that do move, the other way round: at 0 the removals are left.
+        for (number, growth) in growths.iter_mut().enumerate() {
+            let site = graph.site(growth.site()).expect("it grows");
+            let seed = 77 + number as u64;
+            *growth = match growth {
+                Growth::Split(split) => moving(site, split.neuron, seed),
+                Growth::NewNeuron(_) => Growth::NewNeuron(new_neuron(graph, site, seed)),
+                other => other.clone(),
+            };
+        }
+        let plan = plan_of(growths.into_iter().rev());
+        trial.both(&plan, EPSILON);
+        let found = trial.both(&plan, 0.0);
+        let expected = trial.read_otherwise(&[], &removed);
+        trial.is_close("together at 0", &plan, &found, &expected, 1e-10);
+    }
+}
+
+/// What a loss's gradient is to the parameters as operations read them.
+#[derive(Default)]
+struct ParameterProbes {
+    parameters: HashMap<TensorId, ParamId>,
+    found: Vec<(ParamId, Tensor<1>)>,
+}
+
+impl Probes for ParameterProbes {
+    fn lifted(&mut self, value: Value) -> Value {
+        match Tensor::<1>::from_dispatch(value.clone()).dtype().is_float() {
+            true => Tensor::<1>::from_inner(Tensor::from_dispatch(value)).into_dispatch(),
+            false => value,
+        }
+    }
+
+    fn read(&mut self, _operation: usize, id: TensorId, value: Value) -> Value {
+        let Some(parameter) = self.parameters.get(&id) else {
+            return value;
+        };
+        let (seen, probe) = burgeon_ops::probed(Tensor::<1>::from_dispatch(value));
+        self.found.push((*parameter, probe));
+        seen.into_dispatch()
+    }
+
+    fn made(&mut self, _id: TensorId, value: Value) -> Value {
+        value
+    }
+
+    fn plain(&self, value: Value) -> Value {
+        value
+    }
+}
+
+impl<M: Operable> Trial<M> {
+    /// The slope of the loss in ε at 0: its gradient in all parameters, which are affine in ε; and
+    /// the sum of its terms without their signs.
+    fn slope(&self, plan: &Plan) -> (f64, f64) {
+        let grown = self.grown(plan);
+        let [still, moved] = [0.0, 1.0].map(|epsilon| grown.at(epsilon));
+        let mut probes = ParameterProbes::default();
+        probes.parameters.clone_from(&still.trace.parameters);
+        let run = still.run(&self.study.inputs, BATCH, &|_| false, &mut probes);
+        let (output, _) = run.unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
+        let gradients = self.study.loss(output).backward();
+        let (mut slope, mut size) = (0.0, 0.0);
+        for (id, probe) in &probes.found {
+            let Some(gradient) = probe.grad(&gradients) else {
+                continue;
+            };
+            let [from, to] =
+                [&still, &moved].map(|network| numbers(network.parameters[id].clone()));
+            let gradient: Vec<f64> = gradient.into_data().iter::<f64>().collect();
+            assert_eq!(gradient.len(), from.len(), "{}", M::NAME);
+            for (gradient, (from, to)) in gradient.into_iter().zip(from.into_iter().zip(to)) {
+                slope += gradient * (to - from);
+                size += (gradient * (to - from)).abs();
+            }
+        }
+        (slope, size)
+    }
+}
+
+/// The loss under a new neuron that is read by ε times its fan-out is of first order in ε.
+fn losses_are_of_first_order<M: Operable>() {
+    const STEP: f64 = 1e-4;
+    let trial = Trial::<M>::new();
+    let (graph, sites) = (trial.graph(), trial.sites());
+    let news: Vec<NewNeuron> = sites
+        .iter()
+        .enumerate()
+        .map(|(number, site)| new_neuron(graph, site, 500 + number as u64))
+        .collect();
+    let baseline = trial.study.loss_of(value(TensorData::new(
+        trial.before.clone(),
+        [trial.before.len()],
+    )));
+    let mut plans: Vec<Plan> = news
+        .iter()
+        .map(|new| plan_of([Growth::NewNeuron(new.clone())]))
+        .collect();
+    plans.push(plan_of(news.into_iter().map(Growth::NewNeuron)));
+    let mut clear = 0;
+    for plan in &plans {
+        let loss = |epsilon| trial.study.loss_of(trial.replayed(plan, epsilon));
+        let (slope, size) = trial.slope(plan);
+        let central = (loss(STEP) - loss(-STEP)) / (2.0 * STEP);
+        println!(
+            "{}: slope {slope:+.6e}, differences {central:+.6e}, of {size:.1e}",
+            M::NAME
+        );
+        assert!(
+            (central - slope).abs() <= 1e-5 * size,
+            "{}: slope {slope:e}, differences {central:e}, of {size:e}\n{plan}",
+            M::NAME
+        );
+        if slope.abs() > 1e-2 * size {
+            let ratio = (loss(STEP) - baseline) / (STEP * slope);
+            assert!(
+                (ratio - 1.0).abs() < 2e-2,
+                "{}: ratio {ratio}\n{plan}",
+                M::NAME
+            );
+            clear += 1;
+        }
+    }
+    assert!(
+        2 * clear > plans.len(),
+        "{}: {clear} slopes of {}",
+        M::NAME,
+        plans.len()
+    );
+}
+
+macro_rules! tests {
+    ($($name:ident: $model:ident,)+) => {
+        $(impl Growable for crate::zoo::$model {
+            type Input = <Self as Example>::Input;
+            type Output = <Self as Example>::Output;
+
+            fn predict(&self, input: <Self as Example>::Input) -> <Self as Example>::Output {
+                Example::predict(self, input)
+            }
+        }
+
+        impl Operable for crate::zoo::$model {})+
+
+        mod zoo_adds_neurons {
+            $(#[test]
+            fn $name() {
+                super::neurons_are_added::<crate::zoo::$model>();
+            })+
+        }
+        mod zoo_copies_neurons {
+            $(#[test]
+            fn $name() {
+                super::copies_of_neurons_are_those_neurons::<crate::zoo::$model>();
+            })+
+        }
+        mod zoo_removes_neurons {
+            $(#[test]
+            fn $name() {
+                super::neurons_are_removed::<crate::zoo::$model>();
+            })+
+        }
+        mod zoo_grows_all_ways {
+            $(#[test]
+            fn $name() {
+                super::growths_go_together::<crate::zoo::$model>();
+            })+
+        }
+        mod zoo_losses {
+            $(#[test]
+            fn $name() {
+                super::losses_are_of_first_order::<crate::zoo::$model>();
+            })+
+        }
+    };
+}
+every_example!(tests);
