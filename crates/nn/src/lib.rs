@@ -106,6 +106,9 @@ pub mod weights;
 #[path = "../tests/zoo/mod.rs"]
 mod zoo;
 
+pub use checkpoint::{
+    Difference, Identity, optimizer_fingerprint, remove_checkpoint, samples_hash,
+};
 pub use error::NnError;
 pub use growable::{Evaluation, Growable};
 pub use grower::{Grower, GrowerConfig, LearningRate, StepSize, Task, Trigger};

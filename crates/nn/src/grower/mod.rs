@@ -3,6 +3,7 @@
 mod checks;
 mod config;
 mod growth;
+mod identity;
 mod step;
 mod widths;
 
@@ -24,8 +25,11 @@ use burgeon_graph::Graph;
 use burgeon_ops::precision::{narrowed, widened};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Tensor};
+use serde::{Deserialize, Serialize};
 
-use crate::checkpoint;
+use crate::checkpoint::{Checkpoint, Restored};
+use crate::checkpointing;
+use crate::copies::detached;
 use crate::cost::graph_layers;
 use crate::error::NnError;
 use crate::growable::{
@@ -77,8 +81,10 @@ pub struct Grower<M: Growable> {
     optimizer: ModuleOptimizer,
     state: GrowerState,
     observers: Vec<Box<dyn Observer>>,
-    checkpoint: Option<PathBuf>,
-    interrupt: Arc<AtomicBool>,
+    checkpoint: Option<Checkpoint>,
+    /// Whether the end of the last epoch is to be judged again, by other limits.
+    judge_again: bool,
+    interrupt: Option<Arc<AtomicBool>>,
     replay: Option<VecDeque<GrowthRecord>>,
     /// Of the model as it stands.
     trace: Arc<Trace>,
@@ -168,7 +174,8 @@ impl<M: Growable> Grower<M> {
             state: GrowerState::default(),
             observers: Vec::new(),
             checkpoint: None,
-            interrupt: Arc::default(),
+            judge_again: false,
+            interrupt: None,
             replay: None,
             trace,
         })
@@ -180,31 +187,59 @@ impl<M: Growable> Grower<M> {
         self
     }
 
-    /// Ends the run, at its last checkpoint, once `interrupt` is set.
+    /// Ends the run, as it was at the end of the last epoch, once `interrupt` is set.
     pub fn interrupt_by(mut self, interrupt: Arc<AtomicBool>) -> Self {
-        self.interrupt = interrupt;
+        self.interrupt = Some(interrupt);
         self
     }
 
-    /// Keeps the run's state in the file `path`, after each epoch. If the file is
-    /// there already, the run goes on from it, to the same result as if it had
-    /// never stopped.
+    /// Keeps the run's state in the file `path`, after each epoch, and in `path.history` beside
+    /// it. If the file is there already, the run goes on from it, to the same result as if it had
+    /// never stopped. Limits may be others than the run was begun with: whether it is at its end
+    /// is judged anew.
     ///
     /// # Errors
-    /// [`NnError::File`] if the file is damaged, foreign, or of a run with other
-    /// settings.
+    /// [`NnError::File`] if the file is damaged or foreign, another run has it, or it is of a run
+    /// with other settings, samples, optimizer or layers, with what differs.
     pub fn checkpoint_at(mut self, path: impl Into<PathBuf>) -> Result<Self, NnError> {
-        let path = path.into();
-        if path.exists() {
-            let settings = self.settings()?;
-            let optimizer = self.optimizer.clone();
-            let restored = checkpoint::load(&path, &self.model, optimizer, &settings)?;
-            self.replace_model(restored.model.rebuilt())?;
-            self.optimizer = restored.optimizer;
-            self.state = restored.state;
+        let mut checkpoint = Checkpoint::open(path, self.identity()?)?;
+        if let Some(restored) = checkpoint.load(&self.model, &self.optimizer)? {
+            self.resume(restored)?;
         }
-        self.checkpoint = Some(path);
+        self.checkpoint = Some(checkpoint);
         Ok(self)
+    }
+
+    fn resume(
+        &mut self,
+        restored: Restored<M, Saved, EpochRecord, GrowthRecord>,
+    ) -> Result<(), NnError> {
+        self.replace_model(restored.model.rebuilt())?;
+        self.optimizer = restored.optimizer;
+        let Saved {
+            state,
+            limits,
+            judge_again,
+        } = restored.state;
+        self.state = GrowerState {
+            epochs: restored.epochs,
+            journal: restored.growths,
+            ..state
+        };
+        self.judge_again = judge_again;
+        if limits != self.limits() {
+            self.judge_again |= self.state.stopped.take().is_some();
+            if !self.judge_again {
+                self.state.stopped = self.finished();
+            }
+        }
+        Ok(())
+    }
+
+    /// What may change between two parts of a run.
+    fn limits(&self) -> (Limits, Option<u64>) {
+        let values = &self.config.values;
+        (values.limits, values.cost_budget)
     }
 
     /// Makes the growths of a journal instead of searching for any: with the same
@@ -261,7 +296,8 @@ impl<M: Growable> Grower<M> {
                 self.notify(Event::Stopped(&reason))?;
                 return Ok(Outcome::Stopped(reason));
             }
-            if !self.train_epoch()? {
+            let judge_again = std::mem::take(&mut self.judge_again);
+            if !judge_again && !self.train_epoch()? {
                 self.notify(Event::Interrupted)?;
                 return Ok(Outcome::Interrupted);
             }
@@ -274,8 +310,7 @@ impl<M: Growable> Grower<M> {
         }
     }
 
-    /// Trains one epoch; `false` if it was interrupted, with nothing changed that
-    /// a checkpoint would hold.
+    /// Trains one epoch; `false` if it was interrupted, with nothing changed.
     fn train_epoch(&mut self) -> Result<bool, NnError> {
         let Values {
             batch_size, seed, ..
@@ -289,9 +324,18 @@ impl<M: Growable> Grower<M> {
         let device = self.model.devices().into_iter().next();
         let device = device.unwrap_or_else(|| self.backend.device().autodiff());
         let dtype = checks::check_types(&self.model)?.unwrap_or(DType::F32);
+        // Burn's clones of a model share its running statistics, which training changes.
+        let before = self.interrupt.is_some().then(|| {
+            let copy = checkpointing::as_in(detached(&self.model), &self.model);
+            (copy, self.optimizer.clone())
+        });
         let mut losses = Vec::new();
         for batch in self.task.train.shuffled_batches(batch_size, order) {
-            if self.interrupt.load(Ordering::Relaxed) {
+            let interrupt = self.interrupt.as_ref();
+            if interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
+                if let Some(before) = before {
+                    (self.model, self.optimizer) = before;
+                }
                 return Ok(false);
             }
             let size = batch.len();
@@ -413,32 +457,34 @@ impl<M: Growable> Grower<M> {
         }
     }
 
-    fn save(&self) -> Result<(), NnError> {
-        let Some(path) = &self.checkpoint else {
+    fn save(&mut self) -> Result<(), NnError> {
+        let (limits, judge_again) = (self.limits(), self.judge_again);
+        let Some(checkpoint) = &mut self.checkpoint else {
             return Ok(());
         };
-        let settings = self.settings()?;
-        checkpoint::save(path, &self.model, &self.optimizer, &self.state, &settings)
-    }
-
-    /// What identifies the run in its checkpoints.
-    fn settings(&self) -> Result<String, NnError> {
-        let sites: Vec<&str> = self
-            .trace
-            .graph()
-            .growable()
-            .map(|site| site.name())
-            .collect();
-        let described = (
-            &self.config.values,
-            self.backend.name(),
-            self.task.objective.name(),
-            self.task.train.len(),
-            self.task.held.len(),
-            sites,
-        );
-        serde_json::to_string(&described)
-            .map_err(|error| NnError::Settings(format!("cannot be written down: {error}")))
+        let state = GrowerState {
+            epoch: self.state.epoch,
+            phase_epoch: self.state.phase_epoch,
+            growths: self.state.growths,
+            refusals: self.state.refusals,
+            best_loss: self.state.best_loss,
+            stalled: self.state.stalled,
+            stopped: self.state.stopped.clone(),
+            // These are in the checkpoint's history.
+            epochs: Vec::new(),
+            journal: Vec::new(),
+        };
+        checkpoint.save(
+            &self.model,
+            &self.optimizer,
+            &Saved {
+                state,
+                limits,
+                judge_again,
+            },
+            &self.state.epochs,
+            &self.state.journal,
+        )
     }
 
     fn notify(&mut self, event: Event<'_>) -> Result<(), NnError> {
@@ -450,8 +496,17 @@ impl<M: Growable> Grower<M> {
 
     /// The checkpoint's file, if the run keeps one.
     pub fn checkpoint_path(&self) -> Option<&Path> {
-        self.checkpoint.as_deref()
+        self.checkpoint.as_ref().map(Checkpoint::path)
     }
+}
+
+/// What a checkpoint holds of a state.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    /// Without its epochs and its journal.
+    state: GrowerState,
+    limits: (Limits, Option<u64>),
+    judge_again: bool,
 }
 
 fn record_of(state: &GrowerState) -> EpochRecord {
