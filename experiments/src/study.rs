@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use burgeon_core::SplitBackend;
+use burgeon_train::remove_checkpoint;
 use serde_json::Value;
 
 use crate::error::ExperimentError;
@@ -170,8 +171,7 @@ pub fn run_units(
                         let path = unit_folder.join(format!("{}.json", units[index]));
                         write_result(&path, &value)?;
                         if context.checkpoint.exists() {
-                            let gone = fs::remove_file(&context.checkpoint);
-                            gone.map_err(ExperimentError::io(&context.checkpoint))?;
+                            remove_checkpoint(&context.checkpoint)?;
                         }
                         Ok(value)
                     });

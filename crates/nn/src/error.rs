@@ -103,7 +103,7 @@ thread_local! {
 ///
 /// # Errors
 /// What the panic said, in one line.
-pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let printed = panic::take_hook();

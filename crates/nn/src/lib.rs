@@ -17,6 +17,7 @@ mod edits;
 pub mod error;
 mod fit;
 pub mod growable;
+pub mod hash;
 pub mod landscape;
 pub mod objective;
 mod passes;

@@ -252,7 +252,7 @@ pub(crate) fn index_tensor(indices: &[usize], device: &Device) -> Tensor<1, Int>
 }
 
 /// The plain tensor under one that may be on an autodiff device.
-pub(crate) trait InnerOrSelf {
+pub trait InnerOrSelf {
     /// Off the graph and off the autodiff device, if it was on one.
     fn inner_or_self(self) -> Self;
 }

@@ -1,6 +1,8 @@
 //! A model's floats as they are stored: by path, with their ids.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
@@ -182,7 +184,8 @@ pub fn float(dtype: Dtype) -> Option<DType> {
     })
 }
 
-/// Writes `bytes` beside `path` and renames, so that the file is either old or new.
+/// Writes `bytes` beside `path` and renames, so that the file is either old or new, also after a
+/// loss of power.
 ///
 /// # Errors
 /// [`NnError::Io`] if the file system refuses.
@@ -190,6 +193,24 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), NnError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = path.with_file_name(name);
-    std::fs::write(&partial, bytes).map_err(NnError::io(&partial))?;
-    std::fs::rename(&partial, path).map_err(NnError::io(path))
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(NnError::io(&partial))?;
+    std::fs::rename(&partial, path).map_err(NnError::io(path))?;
+    sync_folder(path)
+}
+
+/// Makes a renaming last. Only Unix opens folders as files, and elsewhere it lasts by itself.
+fn sync_folder(path: &Path) -> Result<(), NnError> {
+    if cfg!(unix) {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(NnError::io(folder))?;
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ mod task;
 mod trainer;
 mod training_cost;
 
+pub use checkpoint::{Difference, Identity, optimizer_fingerprint, remove_checkpoint};
 pub use grower::{Grower, Outcome};
 pub use rate::{Decay, Plateau, PlateauState, RateSchedule, RunProgress, Span};
 pub use records::{

@@ -79,7 +79,7 @@ impl Growth {
     /// for.
     pub fn is_neutral(&self) -> bool {
         match self {
-            Self::NewNeuron(neuron) => neuron.is_silent(),
+            Self::NewNeuron(neuron) => neuron.is_silent() || neuron.is_still(),
             Self::Split(_) | Self::Removal(_) => false,
         }
     }

@@ -38,6 +38,15 @@ impl NewNeuron {
         self.fan_out.iter().all(|value| *value == 0.0)
     }
 
+    /// Whether the side that ε multiplies is 0.
+    pub fn is_still(&self) -> bool {
+        let scaled = match self.scaled {
+            Side::FanIn => &self.fan_in,
+            Side::FanOut => &self.fan_out,
+        };
+        scaled.iter().all(|value| *value == 0.0)
+    }
+
     pub(super) fn check(&self) -> Result<(), CoreError> {
         let both = self.fan_in.iter().chain(&self.fan_out);
         if !both.into_iter().all(|value| value.is_finite()) {

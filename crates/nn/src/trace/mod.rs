@@ -1,6 +1,7 @@
 //! Tracing: a model's own forward pass as a graph.
 
 mod check;
+mod describe;
 mod hold;
 mod lower;
 mod record;

@@ -62,7 +62,7 @@ impl<M: Growable> Grower<M> {
     }
 
     /// Whether limits or budgets leave nothing to grow.
-    fn growing_ends(&self) -> Option<GrowthEnd> {
+    pub(super) fn growing_ends(&self) -> Option<GrowthEnd> {
         let most = self.config.schedule.max_growths;
         if most.is_some_and(|most| self.state.growths >= most) {
             return Some(GrowthEnd::GrowthLimit);

@@ -2,6 +2,7 @@
 
 mod checks;
 mod growing;
+mod identity;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use burgeon_nn::growable::{check_reads, copy, evaluate, parameter_count};
 use burgeon_nn::{Growable, NnError, Samples, Trace, retrace, trace};
 use burn::optim::ModuleOptimizer;
 
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::observer::{Event, Observer};
 use crate::rate::RunProgress;
 use crate::records::{BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, StopReason};
@@ -52,7 +53,7 @@ pub struct Grower<M: Growable> {
     best: Option<M>,
     state: GrowerState,
     observers: Vec<Box<dyn Observer>>,
-    checkpoint: Option<PathBuf>,
+    checkpoint: Option<Checkpoint>,
     replay: Option<VecDeque<GrowthRecord>>,
     /// Samples to trace by.
     example: Samples<M::Input>,
@@ -160,30 +161,33 @@ impl<M: Growable> Grower<M> {
         self
     }
 
-    /// Ends the run, at its last checkpoint, once `interrupt` is set.
+    /// Ends the run, as it was at the end of the last epoch, once `interrupt` is set.
     pub fn interrupt_by(mut self, interrupt: Arc<AtomicBool>) -> Self {
         self.trainer = self.trainer.interrupt_by(interrupt);
         self
     }
 
-    /// Keeps the run's state in the file `path`, after each epoch. If the file is
-    /// there already, the run goes on from it, to the same result as if it had
-    /// never stopped; limits may have been raised since.
+    /// Keeps the run's state in the file `path`, after each epoch and growth, and in
+    /// `path.history` beside it. If the file is there already, the run goes on from it, to the
+    /// same result as if it had never stopped. Limits may be others than the run was begun with:
+    /// whether it is at its end is judged anew.
     ///
     /// # Errors
-    /// [`NnError::File`] if the file is damaged, foreign, or of a run with other
-    /// settings.
+    /// [`NnError::File`] if the file is damaged or foreign, another run has it, or it is of a run
+    /// with other settings, samples, optimizer or layers, with what differs.
     pub fn checkpoint_at(mut self, path: impl Into<PathBuf>) -> Result<Self, NnError> {
-        let path = path.into();
-        if path.exists() {
-            let settings = self.settings()?;
-            let optimizer = self.optimizer.clone();
-            let restored = checkpoint::load(&path, &self.model, optimizer, &settings)?;
+        let mut checkpoint = Checkpoint::open(path, self.identity()?)?;
+        if let Some(restored) = checkpoint.load(&self.model, &self.optimizer)? {
             self.replace_model(restored.model.rebuilt())?;
+            self.best = restored.best.map(Growable::rebuilt);
             self.optimizer = restored.optimizer;
-            self.state = restored.state;
+            self.state = GrowerState {
+                epochs: restored.epochs,
+                journal: restored.growths,
+                ..restored.state
+            };
         }
-        self.checkpoint = Some(path);
+        self.checkpoint = Some(checkpoint);
         Ok(self)
     }
 
@@ -227,27 +231,41 @@ impl<M: Growable> Grower<M> {
     /// [`NnError::Diverged`] if the loss is not finite; whatever an observer or the
     /// file system reports. The last checkpoint stays.
     pub fn run(&mut self) -> Result<Outcome, NnError> {
-        self.state.stopped = self.finished();
+        self.judge_anew();
         self.save()?;
         let state = self.state.clone();
         self.notify(Event::Started(&state))?;
         loop {
+            self.state.stopped = self.finished();
             if let Some(reason) = self.state.stopped.clone() {
+                self.save()?;
                 self.notify(Event::Stopped(&reason))?;
                 return Ok(Outcome::Stopped(reason));
             }
-            if !self.train_epoch()? {
+            let due = match self.state.growing_ended {
+                None => self.triggered(),
+                Some(_) => None,
+            };
+            if let Some(trigger) = due {
+                self.grow(&trigger)?;
+            } else if !self.train_epoch()? {
                 self.notify(Event::Interrupted)?;
                 return Ok(Outcome::Interrupted);
             }
-            self.state.stopped = self.finished();
-            if self.state.stopped.is_none() && self.state.growing_ended.is_none() {
-                if let Some(trigger) = self.triggered() {
-                    self.grow(&trigger)?;
-                }
-                self.state.stopped = self.finished();
-            }
             self.save()?;
+        }
+    }
+
+    /// Whether growing has ended is another question once limits are others.
+    fn judge_anew(&mut self) {
+        let most = self.config.schedule.max_refusals;
+        let goes_on = match &self.state.growing_ended {
+            Some(GrowthEnd::Refused(_)) => self.state.refusals < most,
+            Some(_) => self.growing_ends().is_none() && self.replay.is_none(),
+            None => false,
+        };
+        if goes_on {
+            self.state.growing_ended = None;
         }
     }
 
@@ -389,37 +407,17 @@ impl<M: Growable> Grower<M> {
         Ok(())
     }
 
-    fn save(&self) -> Result<(), NnError> {
-        let Some(path) = &self.checkpoint else {
+    fn save(&mut self) -> Result<(), NnError> {
+        let Some(checkpoint) = &mut self.checkpoint else {
             return Ok(());
         };
-        let settings = self.settings()?;
-        checkpoint::save(path, &self.model, &self.optimizer, &self.state, &settings)
-    }
-
-    /// What identifies the run in its checkpoints.
-    fn settings(&self) -> Result<String, NnError> {
-        let sites: Vec<&str> = self
-            .trace
-            .graph()
-            .growable()
-            .map(|site| site.name())
-            .collect();
-        let described = (
-            &self.config.train,
-            &self.config.growth,
-            &self.config.schedule.trigger,
-            format!("{:?}", self.config.criterion),
-            format!("{:?}", self.config.selector),
-            format!("{:?}", self.config.cost),
-            self.backend.name(),
-            self.task.objective.name(),
-            self.task.train.len(),
-            self.task.held.len(),
-            sites,
-        );
-        serde_json::to_string(&described)
-            .map_err(|error| NnError::Settings(format!("cannot be written down: {error}")))
+        // These are in the checkpoint's history.
+        let epochs = std::mem::take(&mut self.state.epochs);
+        let journal = std::mem::take(&mut self.state.journal);
+        let (model, best) = (&self.model, self.best.as_ref());
+        let saved = checkpoint.save(model, best, &self.optimizer, &self.state, &epochs, &journal);
+        (self.state.epochs, self.state.journal) = (epochs, journal);
+        saved
     }
 
     fn notify(&mut self, event: Event<'_>) -> Result<(), NnError> {
@@ -436,6 +434,6 @@ impl<M: Growable> Grower<M> {
 
     /// The checkpoint's file, if the run keeps one.
     pub fn checkpoint_path(&self) -> Option<&Path> {
-        self.checkpoint.as_deref()
+        self.checkpoint.as_ref().map(Checkpoint::path)
     }
 }

@@ -24,7 +24,8 @@ use burgeon_nn::{
     MeanSquaredError, NnError, Objective, Samples, SpectrumConfig, WeightedCrossEntropy, trace,
 };
 use burgeon_train::{
-    Accept, Grower, GrowerConfig, RateSchedule, SearchSamples, StepSize, Task, Trigger, WidthLimits,
+    Accept, Decay, Grower, GrowerConfig, RateSchedule, SearchSamples, Span, StepSize, Task,
+    Trigger, WidthLimits,
 };
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
@@ -98,23 +99,22 @@ fn step_size() -> impl Strategy<Value = StepSize> {
     ]
 }
 
-fn learning_rate() -> impl Strategy<Value = RateSchedule> {
+fn learning_rate() -> impl Strategy<Value = Result<RateSchedule, NnError>> {
+    let span = || select(vec![Span::Run, Span::Epochs, Span::Phase]);
     prop_oneof![
-        number().prop_map(RateSchedule::Constant),
-        (number(), vec(count(), 0..3), number()).prop_map(|(initial, milestones, factor)| {
-            RateSchedule::Step {
-                initial,
-                milestones,
-                factor,
+        number().prop_map(RateSchedule::constant),
+        (number(), span(), vec(number(), 0..3), number()).prop_map(
+            |(rate, span, milestones, factor)| {
+                let decay = Decay::Step { milestones, factor };
+                RateSchedule::constant(rate)?.with_decay(span, decay)
             }
-        }),
-        (number(), number(), count()).prop_map(|(initial, last, epochs)| {
-            RateSchedule::Cosine {
-                initial,
-                last,
-                epochs,
+        ),
+        (number(), span(), number(), number(), number()).prop_map(
+            |(rate, span, from, to, last)| {
+                let decay = Decay::Cosine { from, to, last };
+                RateSchedule::constant(rate)?.with_decay(span, decay)
             }
-        }),
+        ),
     ]
 }
 
@@ -148,8 +148,8 @@ fn config() -> impl Strategy<Value = GrowerConfig> {
         or(Trigger::Every { epochs: 1 }, trigger()),
         or(StepSize::line_search(), step_size()),
         or(
-            RateSchedule::constant(0.01).expect("a rate"),
-            learning_rate(),
+            Some(RateSchedule::default()),
+            learning_rate().prop_map(Result::ok),
         ),
         widths(),
     );
@@ -175,7 +175,7 @@ fn config() -> impl Strategy<Value = GrowerConfig> {
         let mut config = GrowerConfig::new(SteepestDescent, all)
             .with_trigger(trigger)
             .with_step_size(step_size)
-            .with_learning_rate(learning_rate)
+            .with_learning_rate(learning_rate.unwrap_or_default())
             .with_widths(widths)
             .with_batch_size(batch)
             .with_capture_samples(captured)

@@ -2,17 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::criterion::RandomSplit;
 use burgeon_core::select::TopK;
-use burgeon_nn::NnError;
 use burgeon_nn::weights::{load_weights, save_weights};
+use burgeon_nn::{CrossEntropy, NnError, Objective, Targets};
 use burgeon_train::observer::{Event, Journal, Observer, read_journal};
 use burgeon_train::{
-    EpochRecord, Grower, GrowerConfig, GrowthRecord, Outcome, RateSchedule, Trigger,
+    EpochRecord, Grower, GrowerConfig, GrowthRecord, Outcome, RateSchedule, Task, Trigger,
 };
+use burn::module::ParamGroup;
+use burn::optim::SgdConfig;
+use burn::tensor::Tensor;
 
 use crate::network::{Mlp, adam, bits, committed, config, digits, grower, refused, task};
 
@@ -121,9 +124,13 @@ fn a_foreign_or_damaged_checkpoint_is_refused_and_kept() {
         .checkpoint_at(&path)
         .expect("new");
     run.run().expect("runs");
+    refused(
+        grower(config().with_max_epochs(2)).checkpoint_at(&path),
+        "another run keeps its checkpoint here",
+    );
+    drop(run);
     let good = std::fs::read(&path).expect("written");
     let resume = |config| grower(config).checkpoint_at(&path);
-    refused(resume(config().with_max_epochs(3)), "other settings");
 
     let try_bytes = |bytes: &[u8], expected: &str| {
         std::fs::write(&path, bytes).expect("writable");
@@ -143,8 +150,91 @@ fn a_foreign_or_damaged_checkpoint_is_refused_and_kept() {
         "not a checkpoint",
     );
     let nowhere = Path::new("/proc/none/run.checkpoint");
-    let mut unwritable = grower(config())
-        .checkpoint_at(nowhere)
-        .expect("nothing is there yet");
-    refused(unwritable.run(), "/proc/none");
+    refused(grower(config()).checkpoint_at(nowhere), "/proc/none");
+}
+
+/// Sets a flag in the middle of an epoch: at a forward pass in training, of which there is one for
+/// each batch.
+#[derive(Debug)]
+struct InterruptAt {
+    pass: usize,
+    passes: Arc<AtomicUsize>,
+    flag: Arc<AtomicBool>,
+}
+
+impl Objective for InterruptAt {
+    fn name(&self) -> &'static str {
+        CrossEntropy.name()
+    }
+
+    fn loss(&self, output: Tensor<2>, targets: &Targets) -> Tensor<1> {
+        let in_training = output.is_autodiff();
+        if in_training && self.passes.fetch_add(1, Ordering::Relaxed) + 1 == self.pass {
+            self.flag.store(true, Ordering::Relaxed);
+        }
+        CrossEntropy.loss(output, targets)
+    }
+
+    fn check(&self, outputs: usize, targets: &Targets) -> Result<(), NnError> {
+        CrossEntropy.check(outputs, targets)
+    }
+}
+
+/// The model has batch normalisations, whose statistics an epoch changes without a step of the
+/// optimizer.
+#[test]
+fn an_interrupt_within_an_epoch_takes_it_back() {
+    let mut whole = grower(config());
+    whole.run().expect("runs");
+    let start = bits(&Mlp::fixed(2));
+    // In the first epoch's second batch of eight, and before and after growths.
+    for pass in [2, 13, 22, 61] {
+        let flag = Arc::new(AtomicBool::new(false));
+        let passes = Arc::new(AtomicUsize::new(0));
+        let objective = InterruptAt {
+            pass,
+            passes: passes.clone(),
+            flag: flag.clone(),
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("run.checkpoint");
+        let task = Task {
+            objective: Box::new(objective),
+            ..task(600)
+        };
+        let mut grower = Grower::new(config(), FLEX, task, Mlp::fixed(2), adam())
+            .expect("sound")
+            .interrupt_by(flag.clone())
+            .checkpoint_at(&path)
+            .expect("new");
+        // Checks before the run have passes of their own.
+        passes.store(0, Ordering::Relaxed);
+        flag.store(false, Ordering::Relaxed);
+        assert_eq!(grower.run().expect("runs"), Outcome::Interrupted);
+        assert_eq!(bits(grower.model()) == start, pass == 2, "pass {pass}");
+        flag.store(false, Ordering::Relaxed);
+        assert!(matches!(grower.run().expect("runs"), Outcome::Stopped(_)));
+        assert!(bits(grower.model()) == bits(whole.model()), "pass {pass}");
+        assert_eq!(grower.state().epochs, whole.state().epochs, "pass {pass}");
+    }
+}
+
+/// Parameters of a fresh model have other ids, by which groups know them.
+#[test]
+fn groups_of_parameters_survive() {
+    let run = |path: &Path, epochs| {
+        let model = Mlp::fixed(2);
+        let hidden = ParamGroup::ids_from_module(model.hidden1.clone());
+        let optimizer = adam().with_group(hidden, SgdConfig::new().build(), None);
+        let config = config().with_max_epochs(epochs);
+        let grower = Grower::new(config, FLEX, task(300), model, optimizer).expect("sound");
+        let mut grower = grower.checkpoint_at(path).expect("its own");
+        grower.run().expect("runs");
+        bits(grower.model())
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let whole = run(&one, 5);
+    run(&two, 3);
+    assert!(run(&two, 5) == whole, "the networks differ");
 }

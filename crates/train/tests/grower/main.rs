@@ -5,6 +5,7 @@ mod checkpointing;
 mod checkpoints;
 mod data;
 mod growth;
+mod identity;
 mod input;
 mod mixed_precision;
 mod network;

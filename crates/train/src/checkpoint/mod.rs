@@ -1,0 +1,235 @@
+//! Checkpoints: all of a run, so that it goes on as if it had never stopped.
+//!
+//! `NAME` holds weights, optimizer and state, `NAME.history` what only grows over the run
+//! (each save appends to it), and `NAME.lock` keeps other runs away.
+
+mod file;
+mod history;
+mod identity;
+mod lock;
+mod optimizer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ParamId};
+use burn::optim::ModuleOptimizer;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use burgeon_nn::NnError;
+use burgeon_nn::stored::{Weights, collect, restore, write_atomically};
+use history::{Extent, History};
+use lock::Lock;
+
+pub use identity::{Difference, Identity};
+pub use optimizer::optimizer_fingerprint;
+
+/// What stands before the paths of the best model's weights.
+const BEST: &str = "best:";
+
+/// A run's checkpoint. No other run can have it meanwhile.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    path: PathBuf,
+    identity: Identity,
+    history: History,
+    _lock: Lock,
+}
+
+/// What a checkpoint gives back: a small state, and epochs and growth steps.
+pub(crate) struct Restored<M, S, E, G> {
+    pub model: M,
+    /// The best model so far, if it was saved.
+    pub best: Option<M>,
+    pub optimizer: ModuleOptimizer,
+    pub state: S,
+    pub epochs: Vec<E>,
+    pub growths: Vec<G>,
+}
+
+/// All but floats and history.
+#[derive(Serialize, Deserialize)]
+struct Contents<I, S> {
+    identity: I,
+    history: Extent,
+    /// The ids of weights by path, as the optimizer knows them.
+    ids: BTreeMap<String, u64>,
+    state: S,
+}
+
+impl Checkpoint {
+    /// The checkpoint in the file `path`, whether it is there yet or not, of the run that
+    /// `identity` describes.
+    ///
+    /// # Errors
+    /// [`NnError::File`] if another run has it, [`NnError::Io`] if its folder cannot be written.
+    pub fn open(path: impl Into<PathBuf>, identity: Identity) -> Result<Self, NnError> {
+        let path = path.into();
+        Ok(Self {
+            _lock: Lock::take(&path)?,
+            history: History::beside(&path),
+            path,
+            identity,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Saves a run. `epochs` and `growths` must begin with those that were saved or loaded last:
+    /// only what is new is written. A run killed meanwhile leaves the checkpoint of before.
+    ///
+    /// # Errors
+    /// [`NnError::Io`] if it cannot be written, [`NnError::File`] if the history was changed by
+    /// others.
+    pub fn save<M: Module, S: Serialize, E: Serialize, G: Serialize>(
+        &mut self,
+        model: &M,
+        best: Option<&M>,
+        optimizer: &ModuleOptimizer,
+        state: &S,
+        epochs: &[E],
+        growths: &[G],
+    ) -> Result<(), NnError> {
+        let failed = |error: &dyn std::fmt::Display| NnError::file(&self.path, error);
+        let mut weights = collect(model);
+        let ids = weights.iter();
+        let contents = Contents {
+            identity: &self.identity,
+            history: self.history.append(epochs, growths)?,
+            ids: ids.map(|(path, w)| (path.clone(), w.id.val())).collect(),
+            state,
+        };
+        let of_best = best.map(collect).unwrap_or_default().into_iter();
+        weights.extend(of_best.map(|(path, weight)| (format!("{BEST}{path}"), weight)));
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&contents, &mut bytes).map_err(|error| failed(&error))?;
+        let optimizer = optimizer
+            .to_record()
+            .into_bytes()
+            .map_err(|error| failed(&error))?;
+        let bytes = file::write(&weights, &optimizer, &bytes).map_err(|error| failed(&error))?;
+        let extent = contents.history;
+        write_atomically(&self.path, &bytes)?;
+        self.history.commit(extent);
+        Ok(())
+    }
+
+    /// The run as it was saved last, `None` if there is no such file, into a fresh `model` and
+    /// `optimizer` of the same kind. Parameters keep the ids of `model`, so that the optimizer's
+    /// groups still find them.
+    ///
+    /// # Errors
+    /// [`NnError::Io`] if a file cannot be read, [`NnError::File`] if one is damaged, no
+    /// checkpoint, of another version, or of a run with another identity, with what differs.
+    pub fn load<M, S, E, G>(
+        &mut self,
+        model: &M,
+        optimizer: &ModuleOptimizer,
+    ) -> Result<Option<Restored<M, S, E, G>>, NnError>
+    where
+        M: Module,
+        S: DeserializeOwned,
+        E: DeserializeOwned,
+        G: DeserializeOwned,
+    {
+        let failed = |problem: &dyn std::fmt::Display| NnError::file(&self.path, problem);
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(NnError::io(&self.path)(error)),
+        };
+        let parts = file::read(&self.path, &bytes)?;
+        let contents: Contents<Identity, S> =
+            ciborium::from_reader(&parts.contents[..]).map_err(|error| failed(&error))?;
+        let differences = contents.identity.differences(&self.identity);
+        if !differences.is_empty() {
+            let differences: Vec<String> = differences.iter().map(|d| d.to_string()).collect();
+            return Err(failed(&format!(
+                "it belongs to another run. What differs: {}. Go on with what it was begun with, \
+                 or use another file",
+                differences.join("; ")
+            )));
+        }
+        let (epochs, growths) = self.history.read(contents.history)?;
+        let (mut weights, mut of_best) = (Weights::new(), Weights::new());
+        for (path, weight) in parts.weights {
+            match path.strip_prefix(BEST) {
+                Some(path) => of_best.insert(path.to_owned(), weight),
+                None => weights.insert(path, weight),
+            };
+        }
+        let own = collect(model);
+        let ids = adopt(&mut weights, &own, &contents.ids).map_err(|e| failed(&e))?;
+        adopt(&mut of_best, &own, &contents.ids).map_err(|e| failed(&e))?;
+        let best = match of_best.is_empty() {
+            true => None,
+            false => Some(restore(model, &of_best).map_err(|problem| failed(&problem))?),
+        };
+        let model = restore(model, &weights).map_err(|problem| failed(&problem))?;
+        let optimizer = optimizer::restored(optimizer, parts.optimizer, &ids, &model)
+            .map_err(|problem| failed(&problem))?;
+        self.history.commit(contents.history);
+        Ok(Some(Restored {
+            model,
+            best,
+            optimizer,
+            state: contents.state,
+            epochs,
+            growths,
+        }))
+    }
+}
+
+/// Removes a checkpoint with all that is kept beside it, where there is one.
+///
+/// # Errors
+/// [`NnError::File`] if a run has it, [`NnError::Io`] if it cannot be removed.
+pub fn remove_checkpoint(path: &Path) -> Result<(), NnError> {
+    let _lock = Lock::take(path)?;
+    let beside = ["history", "lock"].map(|extension| path.with_added_extension(extension));
+    for file in std::iter::once(path).chain(beside.iter().map(PathBuf::as_path)) {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(NnError::io(file)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives `weights` the ids of the model, which are in `own`: for each id at the time of saving the
+/// one of now.
+///
+/// # Errors
+/// A sentence that names a weight of another type, or parameters that are shared otherwise.
+fn adopt(
+    weights: &mut Weights,
+    own: &Weights,
+    saved: &BTreeMap<String, u64>,
+) -> Result<HashMap<u64, ParamId>, String> {
+    let mut ids = HashMap::new();
+    for (path, weight) in weights.iter_mut() {
+        // A path that the model does not have is told when the model is restored.
+        let (Some(own), Some(old)) = (own.get(path), saved.get(path)) else {
+            continue;
+        };
+        let (expected, found) = (own.data.dtype(), weight.data.dtype());
+        if found != expected {
+            return Err(format!(
+                "`{path}` is in {found:?}, the model's in {expected:?}"
+            ));
+        }
+        weight.id = own.id;
+        if ids.insert(*old, own.id).is_some_and(|id| id != own.id) {
+            return Err(format!("`{path}` was the same parameter as another one"));
+        }
+    }
+    Ok(ids)
+}
