@@ -21,7 +21,7 @@ pub fn shuffled_batches(
     seed: u64,
 ) -> impl Iterator<Item = Vec<usize>> + Send {
     let (order, size) = (shuffled(count, seed), size.max(1));
-    let lone = size > 1 && count > size && count % size == 1;
+    let lone = count > size && count % size == 1;
     let end = if lone { count - 1 } else { count };
     (0..end).step_by(size).map(move |start| {
         let stop = start + size;

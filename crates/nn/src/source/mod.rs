@@ -56,12 +56,12 @@ pub type Batches<'a, I> = Box<dyn Iterator<Item = Result<Samples<I>, NnError>> +
 /// # Ok(())
 /// # }
 /// ```
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "a source of samples is never empty"
+)]
 pub trait Source<I: Input>: Send + Sync {
     /// Number of samples, at least 1.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a source of samples is never empty"
-    )]
     fn len(&self) -> usize;
 
     /// The samples at `indices`, in that order, as they are: not augmented.

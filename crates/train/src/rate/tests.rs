@@ -168,6 +168,9 @@ fn a_stalled_loss_reduces_the_rate_to_its_minimum() {
         assert_eq!(rate, expected, "after epoch {}", index + 1);
     }
     assert_eq!(state.best, Some(1.5));
+    let mut state = PlateauState::default();
+    schedule.observe(f64::NAN, &mut state);
+    assert_eq!((state.best, state.stalled), (None, 1));
 }
 
 #[test]
