@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use burgeon_backend_cuda::DeviceError;
+use burgeon::backend::BackendError;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
 use burgeon_nn::NnError;
@@ -32,12 +32,9 @@ pub enum ExperimentError {
         /// The names there are.
         known: String,
     },
-    /// A name that stands for no device.
-    #[error("unknown device `{0}`: use flex, ndarray, cuda, wgpu, cpu, or cuda:1 and so on")]
-    UnknownDevice(String),
-    /// The device cannot be used.
+    /// There is no such device.
     #[error(transparent)]
-    Device(#[from] DeviceError),
+    Backend(#[from] BackendError),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]
     File {

@@ -4,11 +4,8 @@
 //! [`study::run_units`] runs and keeps; its report is tables and figures as data, which
 //! `cargo xtask reproduce` renders.
 
-pub mod architectures;
-pub mod device;
 pub mod error;
 pub mod golden;
-pub mod latency;
 mod layers;
 pub mod report;
 pub mod statistics;

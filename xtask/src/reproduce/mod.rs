@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use burgeon_experiments::device::{DEFAULT_DEVICE, backend};
-use burgeon_experiments::report::{Report, Table};
+use burgeon::backend;
+use burgeon_experiments::report::Report;
 use burgeon_experiments::study::{StudyObserver, run_units};
 use burgeon_experiments::{ExperimentError, Scale, Study, StudySettings, studies};
+use burgeon_terminal::{Table, line, note};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -29,8 +30,8 @@ pub struct Options {
     /// Seeds for each method, instead of the experiment's own number
     #[arg(long)]
     seeds: Option<usize>,
-    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
-    #[arg(long, default_value = DEFAULT_DEVICE)]
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `burgeon doctor`)
+    #[arg(long, default_value = backend::DEFAULT)]
     device: String,
     /// Train in mixed precision: products in bfloat16, where the device has them
     #[arg(long)]
@@ -65,14 +66,13 @@ const EARLIER: &str = "earlier";
 
 pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskError> {
     if options.list {
-        list();
-        return Ok(());
+        return list();
     }
     let selected = selected(options)?;
     if options.seeds == Some(0) {
         return Err(ExperimentError::Settings("--seeds must be at least 1".into()).into());
     }
-    let backend = backend(&options.device)?;
+    let backend = backend::open(&options.device)?;
     let settings = StudySettings {
         scale: match options.scale {
             ScaleArgument::Quick => Scale::Quick,
@@ -117,7 +117,8 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
         progress.finish(elapsed);
         render::write(&folder, &report)?;
         for table in &report.tables {
-            println!("{}\n", render::terminal(table));
+            render::print(table)?;
+            line("")?;
         }
         let seconds = (study.name().to_owned(), elapsed.as_secs_f64());
         manifest.seconds.push(seconds);
@@ -127,10 +128,10 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     write_summary(&options.out, &reports, &manifest)?;
     manifest.finished = true;
     write_manifest(&options.out, &manifest)?;
-    println!(
+    line(format_args!(
         "tables, figures and manifest are in {}",
         options.out.display()
-    );
+    ))?;
     Ok(())
 }
 
@@ -143,8 +144,8 @@ fn selected(options: &Options) -> Result<Vec<Box<dyn Study>>, XtaskError> {
     Ok(named.collect::<Result<_, _>>()?)
 }
 
-fn list() {
-    let rows = studies::all()
+fn list() -> Result<(), XtaskError> {
+    let rows: Vec<Vec<String>> = studies::all()
         .iter()
         .map(|study| {
             let default = if study.is_default() { "yes" } else { "" };
@@ -153,15 +154,12 @@ fn list() {
         })
         .collect();
     let table = Table {
-        name: "experiments".into(),
-        title: "Experiments".into(),
-        columns: ["name", "by default", "what it shows"]
-            .map(str::to_owned)
-            .into(),
-        rows,
-        notes: Vec::new(),
+        title: "Experiments",
+        columns: &["name", "by default", "what it shows"].map(str::to_owned),
+        rows: &rows,
+        notes: &[],
     };
-    println!("{}", render::terminal(&table));
+    Ok(table.print()?)
 }
 
 /// Makes the results folder ready: a finished run in it is set aside, an unfinished
@@ -220,7 +218,10 @@ fn set_aside(out: &Path, started: &str) -> Result<(), XtaskError> {
             fs::rename(entry.path(), &target).map_err(io(&target))?;
         }
     }
-    eprintln!("the earlier run was moved to {}", folder.display());
+    note(format_args!(
+        "the earlier run was moved to {}",
+        folder.display()
+    ));
     Ok(())
 }
 
@@ -289,7 +290,8 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!("{}: finished in {:.0} s", self.name, elapsed.as_secs_f64());
+        let seconds = elapsed.as_secs_f64();
+        note(format_args!("{}: finished in {seconds:.0} s", self.name));
     }
 }
 
@@ -304,7 +306,7 @@ impl StudyObserver for Progress {
             None => {
                 let tenth = done * 10 / total.max(1);
                 if tenth > self.printed || done == 0 {
-                    eprintln!("{}: {done} of {total} units", self.name);
+                    note(format_args!("{}: {done} of {total} units", self.name));
                 }
                 self.printed = self.printed.max(tenth);
             }
@@ -316,7 +318,7 @@ impl StudyObserver for Progress {
             Some(bar) => bar.set_message(line.to_owned()),
             None if self.spoken.elapsed() >= Duration::from_secs(30) => {
                 self.spoken = Instant::now();
-                eprintln!("{line}");
+                note(line);
             }
             None => {}
         }
