@@ -67,15 +67,31 @@ pub enum ExperimentError {
     Unfinished(PathBuf),
     /// The results folder holds a run with other settings.
     #[error(
-        "{path} holds an unfinished run with other settings ({found}): resume it with the same \
-         ones, or add --fresh to set it aside"
+        "{path} holds a run with other settings ({}): resume it with the same ones, or add --fresh to \
+         set it aside",
+        differences.join("; ")
     )]
     OtherRun {
-        /// The folder.
+        /// The run's manifest.
         path: PathBuf,
-        /// The settings found.
-        found: String,
+        /// What differs.
+        differences: Vec<String>,
     },
+    /// A result came of another recipe.
+    #[error(
+        "{path} comes of another recipe than this program's ({}): go on with the program that began \
+         it, or add --fresh to set the run aside",
+        differences.join("; ")
+    )]
+    OtherRecipe {
+        /// The manifest, or the file of one unit.
+        path: PathBuf,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// Another process writes to the results folder.
+    #[error("another run writes to {0}: wait for its end, or name another folder with --out")]
+    Busy(PathBuf),
     /// A setting is out of range.
     #[error("{0}")]
     Settings(String),

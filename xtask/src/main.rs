@@ -3,7 +3,6 @@
 mod data;
 mod error;
 mod golden;
-mod manifest;
 mod render;
 mod reproduce;
 

@@ -1,38 +1,12 @@
 //! The command line as a user meets it: output, exit codes, bad input, resuming.
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command
-        .current_dir(folder)
-        .env_remove("BURGEON_DATA")
-        .args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments)
-        .output()
-        .expect("the program starts")
-}
-
-fn fails(folder: &Path, arguments: &[&str], expected: &str) {
-    let output = run(folder, arguments);
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{arguments:?} succeeded");
-    assert!(text.contains(expected), "{arguments:?} says: {text}");
-    assert!(!text.contains("panicked"), "{text}");
-}
-
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} says: {error}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use common::{command, fails, succeeds};
 
 fn golden() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/testdata/golden");

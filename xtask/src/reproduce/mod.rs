@@ -1,23 +1,31 @@
 //! `cargo xtask reproduce`: run studies, keep their units, write tables and figures.
 
+mod manifest;
+mod progress;
+mod results;
+
 use std::fs;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burgeon::backend;
 use burgeon_experiments::report::Report;
-use burgeon_experiments::study::{StudyObserver, run_units};
-use burgeon_experiments::{ExperimentError, Scale, Study, StudySettings, studies};
-use burgeon_terminal::{Table, line, note};
+use burgeon_experiments::{
+    ExperimentError, Scale, Study, StudySettings, kept_results, run_units, studies,
+};
+use burgeon_terminal::{Table, line};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use self::manifest::Manifest;
+use self::progress::Progress;
+use self::results::{Ready, Results};
 use crate::error::{XtaskError, io};
-use crate::manifest::Manifest;
 use crate::{data_directory, render};
+
+/// More threads than this help nobody.
+const MOST_WORKERS: usize = 1024;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -61,9 +69,6 @@ enum ScaleArgument {
     Full,
 }
 
-const MANIFEST: &str = "manifest.json";
-const EARLIER: &str = "earlier";
-
 pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskError> {
     if options.list {
         return list();
@@ -83,21 +88,34 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
         data: data_directory(),
         mixed_precision: options.mixed_precision,
     };
+    for study in &selected {
+        study.units(&settings)?;
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = options.workers.unwrap_or(threads).max(1);
-    let names = selected
-        .iter()
-        .map(|study| study.name().to_owned())
-        .collect();
-    let mut manifest = Manifest::new(settings.clone(), names, workers);
-    prepare(options, &manifest)?;
-    write_manifest(&options.out, &manifest)?;
+    let workers = options.workers.unwrap_or(threads).clamp(1, MOST_WORKERS);
+    let results = Results::open(&options.out)?;
+    let manifest = Manifest::new(settings.clone(), &selected, workers);
+    let mut manifest = match results.prepare(manifest, options.resume, options.fresh)? {
+        Ready::Go(manifest) => manifest,
+        Ready::Finished => {
+            let out = options.out.display();
+            line(format_args!(
+                "the run in {out} is finished: nothing was done"
+            ))?;
+            return Ok(());
+        }
+    };
+    // All that is kept is looked at before hours are spent on what is not.
+    for study in &selected {
+        kept_results(study.as_ref(), &settings, &results.of(study.name()))?;
+    }
+    results.write_manifest(&manifest)?;
     let mut reports = Vec::new();
     for study in &selected {
         let started = Instant::now();
-        let folder = options.out.join(study.name());
+        let folder = results.of(study.name());
         let mut progress = Progress::new(study.name());
-        let results = run_units(
+        let found = run_units(
             study.as_ref(),
             &settings,
             &backend,
@@ -106,7 +124,7 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
             interrupt,
             &mut progress,
         )?;
-        let mut report = study.report(&settings, &results)?;
+        let mut report = study.report(&settings, &found)?;
         if settings.mixed_precision {
             let note = "Trained in mixed precision: products in bfloat16.";
             for table in &mut report.tables {
@@ -122,12 +140,12 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
         }
         let seconds = (study.name().to_owned(), elapsed.as_secs_f64());
         manifest.seconds.push(seconds);
-        write_manifest(&options.out, &manifest)?;
+        results.write_manifest(&manifest)?;
         reports.push((study.name(), report));
     }
     write_summary(&options.out, &reports, &manifest)?;
     manifest.finished = true;
-    write_manifest(&options.out, &manifest)?;
+    results.write_manifest(&manifest)?;
     line(format_args!(
         "tables, figures and manifest are in {}",
         options.out.display()
@@ -162,78 +180,6 @@ fn list() -> Result<(), XtaskError> {
     Ok(table.print()?)
 }
 
-/// Makes the results folder ready: a finished run in it is set aside, an unfinished
-/// one is resumed or set aside as asked, and never overwritten.
-fn prepare(options: &Options, manifest: &Manifest) -> Result<(), XtaskError> {
-    let out = &options.out;
-    fs::create_dir_all(out).map_err(io(out))?;
-    let path = out.join(MANIFEST);
-    if !path.exists() {
-        let mut entries = fs::read_dir(out).map_err(io(out))?;
-        if entries.any(|entry| entry.is_ok_and(|e| e.file_name() != EARLIER)) {
-            let problem = "the folder is not empty and holds no run: name another with --out";
-            let path = out.clone();
-            let problem = problem.to_owned();
-            return Err(ExperimentError::File { path, problem }.into());
-        }
-        return Ok(());
-    }
-    let found: Manifest = fs::read_to_string(&path)
-        .map_err(io(&path))
-        .and_then(|text| {
-            serde_json::from_str(&text).map_err(|error| {
-                let problem = format!("not a manifest: {error}; name another folder with --out");
-                let path = path.clone();
-                ExperimentError::File { path, problem }.into()
-            })
-        })?;
-    if !found.finished && options.resume {
-        if found.settings != manifest.settings || found.studies != manifest.studies {
-            let found = format!("`{}`", found.command.join(" "));
-            return Err(ExperimentError::OtherRun { path, found }.into());
-        }
-        return Ok(());
-    }
-    if !found.finished && !options.fresh {
-        return Err(ExperimentError::Unfinished(out.clone()).into());
-    }
-    set_aside(out, &found.started)
-}
-
-/// Moves a run to `earlier/` under the time it started.
-fn set_aside(out: &Path, started: &str) -> Result<(), XtaskError> {
-    let stem = started.replace(':', "-");
-    let folder = (0..)
-        .map(|n| match n {
-            0 => out.join(EARLIER).join(&stem),
-            n => out.join(EARLIER).join(format!("{stem}-{n}")),
-        })
-        .find(|folder| !folder.exists())
-        .unwrap_or_else(|| out.join(EARLIER));
-    fs::create_dir_all(&folder).map_err(io(&folder))?;
-    for entry in fs::read_dir(out).map_err(io(out))? {
-        let entry = entry.map_err(io(out))?;
-        if entry.file_name() != EARLIER {
-            let target = folder.join(entry.file_name());
-            fs::rename(entry.path(), &target).map_err(io(&target))?;
-        }
-    }
-    note(format_args!(
-        "the earlier run was moved to {}",
-        folder.display()
-    ));
-    Ok(())
-}
-
-fn write_manifest(out: &Path, manifest: &Manifest) -> Result<(), XtaskError> {
-    let path = out.join(MANIFEST);
-    let partial = out.join("manifest.partial");
-    let text = serde_json::to_string_pretty(manifest)
-        .map_err(|error| io(&path)(std::io::Error::other(error)))?;
-    fs::write(&partial, text + "\n").map_err(io(&partial))?;
-    fs::rename(&partial, &path).map_err(io(&path))
-}
-
 /// One Markdown page with all tables and figures.
 fn write_summary(
     out: &Path,
@@ -245,8 +191,12 @@ fn write_summary(
         manifest.started,
         manifest.settings.device,
         manifest.threads,
-        manifest.git_revision.as_deref().unwrap_or("unknown")
+        manifest.revision()
     );
+    if !manifest.earlier_revisions.is_empty() {
+        let earlier = manifest.earlier_revisions.join(", ");
+        page += &format!("\nPart of it is by another revision of the code: {earlier}.\n");
+    }
     for (name, report) in reports {
         for table in &report.tables {
             page += &format!("\n{}", render::markdown(table));
@@ -257,70 +207,4 @@ fn write_summary(
     }
     let path = out.join("README.md");
     fs::write(&path, page).map_err(io(&path))
-}
-
-/// A bar on a terminal, a line at each tenth elsewhere.
-struct Progress {
-    name: &'static str,
-    bar: Option<ProgressBar>,
-    printed: usize,
-    spoken: Instant,
-}
-
-impl Progress {
-    fn new(name: &'static str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let template = "{prefix:>8} [{elapsed_precise}] {bar:32} {pos}/{len} units  {msg}";
-            let bar = ProgressBar::new(0).with_prefix(name);
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
-        Self {
-            name,
-            bar,
-            printed: 0,
-            spoken: Instant::now(),
-        }
-    }
-
-    fn finish(&self, elapsed: Duration) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        let seconds = elapsed.as_secs_f64();
-        note(format_args!("{}: finished in {seconds:.0} s", self.name));
-    }
-}
-
-impl StudyObserver for Progress {
-    fn unit_finished(&mut self, unit: &str, done: usize, total: usize) {
-        match &self.bar {
-            Some(bar) => {
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-                bar.set_message(unit.to_owned());
-            }
-            None => {
-                let tenth = done * 10 / total.max(1);
-                if tenth > self.printed || done == 0 {
-                    note(format_args!("{}: {done} of {total} units", self.name));
-                }
-                self.printed = self.printed.max(tenth);
-            }
-        }
-    }
-
-    fn unit_progress(&mut self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.set_message(line.to_owned()),
-            None if self.spoken.elapsed() >= Duration::from_secs(30) => {
-                self.spoken = Instant::now();
-                note(line);
-            }
-            None => {}
-        }
-    }
 }
