@@ -50,8 +50,10 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a run that starts now.
     pub fn new(settings: StudySettings, studies: &[Box<dyn Study>], workers: usize) -> Self {
-        let recipe = |study: &Box<dyn Study>| (study.name().to_owned(), study.recipe(&settings));
-        let recipes = studies.iter().map(recipe).collect();
+        let recipes = studies
+            .iter()
+            .map(|study| (study.name().to_owned(), study.recipe(&settings)))
+            .collect();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             finished: false,

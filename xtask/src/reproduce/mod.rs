@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 
 use self::manifest::Manifest;
 use self::progress::Progress;
-use self::results::{Ready, Results};
+use self::results::Results;
 use crate::error::{XtaskError, io};
 use crate::{data_directory, render};
 
@@ -95,15 +95,12 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     let workers = options.workers.unwrap_or(threads).clamp(1, MOST_WORKERS);
     let results = Results::open(&options.out)?;
     let manifest = Manifest::new(settings.clone(), &selected, workers);
-    let mut manifest = match results.prepare(manifest, options.resume, options.fresh)? {
-        Ready::Go(manifest) => manifest,
-        Ready::Finished => {
-            let out = options.out.display();
-            line(format_args!(
-                "the run in {out} is finished: nothing was done"
-            ))?;
-            return Ok(());
-        }
+    let Some(mut manifest) = results.prepare(manifest, options.resume, options.fresh)? else {
+        let out = options.out.display();
+        line(format_args!(
+            "the run in {out} is finished: nothing was done"
+        ))?;
+        return Ok(());
     };
     // All that is kept is looked at before hours are spent on what is not.
     for study in &selected {

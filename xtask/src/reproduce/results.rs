@@ -13,6 +13,8 @@ use crate::error::{XtaskError, io};
 const MANIFEST: &str = "manifest.json";
 const EARLIER: &str = "earlier";
 const LOCK: &str = ".lock";
+/// A manifest that was being written when the process ended.
+const PARTIAL: &str = "manifest.partial";
 
 /// A results folder that is this process's own until it ends, however it ends: the operating system
 /// holds the lock.
@@ -20,15 +22,6 @@ const LOCK: &str = ".lock";
 pub struct Results {
     folder: PathBuf,
     _lock: File,
-}
-
-/// What there is to do in a results folder.
-#[derive(Debug)]
-pub enum Ready {
-    /// A run, with what its manifest says so far.
-    Go(Manifest),
-    /// Nothing: the run that was to be resumed has ended.
-    Finished,
 }
 
 impl Results {
@@ -63,8 +56,14 @@ impl Results {
     }
 
     /// Makes the folder ready for the run that `asked` describes: an unfinished run in it is resumed
-    /// or set aside as told, a finished one is left or set aside, none is overwritten.
-    pub fn prepare(&self, asked: Manifest, resume: bool, fresh: bool) -> Result<Ready, XtaskError> {
+    /// or set aside as told, a finished one is left or set aside, none is overwritten. The answer is
+    /// the manifest to go on with; none where the run that was to be resumed is finished.
+    pub fn prepare(
+        &self,
+        asked: Manifest,
+        resume: bool,
+        fresh: bool,
+    ) -> Result<Option<Manifest>, XtaskError> {
         let out = &self.folder;
         let path = out.join(MANIFEST);
         if !path.exists() {
@@ -72,7 +71,7 @@ impl Results {
                 let problem = "the folder is not empty and holds no run: name another with --out";
                 return Err(ExperimentError::file(out, problem).into());
             }
-            return Ok(Ready::Go(asked));
+            return Ok(Some(asked));
         }
         let text = fs::read_to_string(&path).map_err(io(&path))?;
         let found: Manifest = serde_json::from_str(&text).map_err(|error| {
@@ -86,7 +85,7 @@ impl Results {
             return Err(ExperimentError::Unfinished(out.clone()).into());
         }
         self.set_aside(&found.started)?;
-        Ok(Ready::Go(asked))
+        Ok(Some(asked))
     }
 
     /// Moves a run to `earlier/` under the time it started.
@@ -118,7 +117,7 @@ impl Results {
     /// Writes the manifest, whole or not at all.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), XtaskError> {
         let path = self.folder.join(MANIFEST);
-        let partial = self.folder.join("manifest.partial");
+        let partial = self.folder.join(PARTIAL);
         let text = serde_json::to_string_pretty(manifest)
             .map_err(|error| io(&path)(std::io::Error::other(error)))?;
         fs::write(&partial, text + "\n").map_err(io(&partial))?;
@@ -126,16 +125,24 @@ impl Results {
     }
 }
 
-/// Whether the folder has more in it than runs set aside and the lock.
+/// Whether the folder has more in it than runs set aside and what an opened one has at once.
 fn holds_anything(out: &Path) -> Result<bool, XtaskError> {
     let mut entries = fs::read_dir(out).map_err(io(out))?;
     Ok(entries.any(|entry| {
-        entry.is_ok_and(|entry| entry.file_name() != EARLIER && entry.file_name() != LOCK)
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            [EARLIER, LOCK, PARTIAL].iter().all(|own| name != *own)
+        })
     }))
 }
 
-/// The run `found`, to be gone on with as `asked`: of the same settings and the same recipe.
-fn resumed(path: PathBuf, found: Manifest, asked: Manifest) -> Result<Ready, XtaskError> {
+/// The run `found`, to be gone on with as `asked`: of the same settings and the same recipe, and
+/// nothing if it is finished.
+fn resumed(
+    path: PathBuf,
+    found: Manifest,
+    asked: Manifest,
+) -> Result<Option<Manifest>, XtaskError> {
     let settings = |run: &Manifest| json!({ "settings": run.settings, "studies": run.studies });
     let other = differences(&settings(&found), &settings(&asked));
     if !other.is_empty() {
@@ -148,7 +155,7 @@ fn resumed(path: PathBuf, found: Manifest, asked: Manifest) -> Result<Ready, Xta
         return Err(ExperimentError::OtherRecipe { path, differences }.into());
     }
     if found.finished {
-        return Ok(Ready::Finished);
+        return Ok(None);
     }
     let mut manifest = asked;
     manifest.earlier_revisions = found.earlier_revisions.clone();
@@ -164,5 +171,5 @@ fn resumed(path: PathBuf, found: Manifest, asked: Manifest) -> Result<Ready, Xta
             manifest.earlier_revisions.push(revision);
         }
     }
-    Ok(Ready::Go(manifest))
+    Ok(Some(manifest))
 }
