@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use burgeon_backend_cuda::DeviceError;
+use burgeon::backend::BackendError;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
 use burgeon_nn::NnError;
@@ -32,12 +32,9 @@ pub enum ExperimentError {
         /// The names there are.
         known: String,
     },
-    /// A name that stands for no device.
-    #[error("unknown device `{0}`: use flex, ndarray, cuda, wgpu, cpu, or cuda:1 and so on")]
-    UnknownDevice(String),
-    /// The device cannot be used.
+    /// There is no such device.
     #[error(transparent)]
-    Device(#[from] DeviceError),
+    Backend(#[from] BackendError),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]
     File {
@@ -70,15 +67,31 @@ pub enum ExperimentError {
     Unfinished(PathBuf),
     /// The results folder holds a run with other settings.
     #[error(
-        "{path} holds an unfinished run with other settings ({found}): resume it with the same \
-         ones, or add --fresh to set it aside"
+        "{path} holds a run with other settings ({}): resume it with the same ones, or add --fresh to \
+         set it aside",
+        differences.join("; ")
     )]
     OtherRun {
-        /// The folder.
+        /// The run's manifest.
         path: PathBuf,
-        /// The settings found.
-        found: String,
+        /// What differs.
+        differences: Vec<String>,
     },
+    /// A result came of another recipe.
+    #[error(
+        "{path} comes of another recipe than this program's ({}): go on with the program that began \
+         it, or add --fresh to set the run aside",
+        differences.join("; ")
+    )]
+    OtherRecipe {
+        /// The manifest, or the file of one unit.
+        path: PathBuf,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// Another process writes to the results folder.
+    #[error("another run writes to {0}: wait for its end, or name another folder with --out")]
+    Busy(PathBuf),
     /// A setting is out of range.
     #[error("{0}")]
     Settings(String),

@@ -1,19 +1,24 @@
 //! The papers' tables and figures, one module each, through the public API only.
 //!
 //! A study is a list of independent units (a method with a seed, say), which
-//! [`study::run_units`] runs and keeps; its report is tables and figures as data, which
+//! [`run_units`] runs and keeps; its report is tables and figures as data, which
 //! `cargo xtask reproduce` renders.
 
-pub mod architectures;
-pub mod device;
 pub mod error;
 pub mod golden;
-pub mod latency;
+mod kept;
 mod layers;
+mod recipe;
 pub mod report;
+mod run;
 pub mod statistics;
 pub mod studies;
 pub mod study;
+mod units;
 
 pub use error::ExperimentError;
+pub use kept::kept_results;
+pub use recipe::differences;
+pub use run::run_units;
 pub use study::{Scale, Study, StudySettings};
+pub use units::Units;

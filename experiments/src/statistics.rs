@@ -1,14 +1,46 @@
 //! Means, deviations, correlations.
 
-/// Mean and sample standard deviation (0 for a single value).
-pub fn mean_deviation(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    if values.len() < 2 {
-        return (mean, 0.0);
+/// A mean with its spread, where there is one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mean {
+    /// The mean; NaN of nothing.
+    pub value: f64,
+    /// The sample standard deviation, of two values or more.
+    pub deviation: Option<f64>,
+}
+
+impl Mean {
+    /// Of `values`.
+    pub fn of(values: &[f64]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let spread = (squares.sum::<f64>() / (count - 1.0)).sqrt();
+        Self {
+            value: mean,
+            deviation: (values.len() > 1).then_some(spread),
+        }
     }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (count - 1.0)).sqrt())
+
+    /// Half the length of a figure's error bar; 0 draws none.
+    pub fn bar(&self) -> f64 {
+        self.deviation.unwrap_or(0.0)
+    }
+
+    /// `mean ± deviation` with `digits` after the point, or the mean alone.
+    pub fn text(&self, digits: usize) -> String {
+        plus_minus(self.value, self.deviation, digits)
+    }
+}
+
+/// `value ± spread` with `digits` after the point, without the spread where there is none, and a
+/// dash for nothing.
+fn plus_minus(value: f64, spread: Option<f64>, digits: usize) -> String {
+    match spread {
+        Some(spread) => format!("{value:.digits$} ± {spread:.digits$}"),
+        None if value.is_nan() => "–".into(),
+        None => format!("{value:.digits$}"),
+    }
 }
 
 /// The median; NaN of nothing.
@@ -53,10 +85,10 @@ pub fn log_log_slope(pairs: &[(f64, f64)]) -> f64 {
 /// Paired differences `a − b`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedDifference {
-    /// Their mean.
+    /// Their mean; NaN of nothing.
     pub mean: f64,
-    /// The mean's standard error.
-    pub error: f64,
+    /// The mean's standard error, of two pairs or more.
+    pub error: Option<f64>,
     /// How many are negative.
     pub lower: usize,
     /// How many there are.
@@ -67,34 +99,34 @@ impl PairedDifference {
     /// Compares two lists of equal length, pair by pair.
     pub fn new(a: &[f64], b: &[f64]) -> Self {
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-        let (mean, deviation) = mean_deviation(&differences);
+        let Mean { value, deviation } = Mean::of(&differences);
+        let root = (differences.len() as f64).sqrt();
         Self {
-            mean,
-            error: deviation / (differences.len() as f64).sqrt(),
+            mean: value,
+            error: deviation.map(|deviation| deviation / root),
             lower: differences.iter().filter(|d| **d < 0.0).count(),
             count: differences.len(),
         }
     }
 
-    /// Whether the mean is within two standard errors of zero, or there is no error for
-    /// want of a second pair.
-    pub fn is_within_noise(&self) -> bool {
-        self.count < 2 || self.mean.abs() < 2.0 * self.error
+    /// Whether the mean is within two standard errors of zero; one pair cannot tell.
+    pub fn is_within_noise(&self) -> Option<bool> {
+        self.error.map(|error| self.mean.abs() < 2.0 * error)
     }
-}
 
-/// `mean ± deviation` with `digits` after the point.
-pub fn plus_minus((mean, deviation): (f64, f64), digits: usize) -> String {
-    format!("{mean:.digits$} ± {deviation:.digits$}")
+    /// `mean ± standard error` with `digits` after the point, or the mean alone.
+    pub fn text(&self, digits: usize) -> String {
+        plus_minus(self.mean, self.error, digits)
+    }
 }
 
 /// Two-sided p-value of paired differences under the hypothesis that their signs are
 /// random: the share of all assignments of signs whose sum is at least as far from 0 (exact; for
-/// at most 20 pairs, else NaN). With n pairs it is never below 2/2ⁿ.
-pub fn sign_flip_p(differences: &[f64]) -> f64 {
+/// 2 to 20 pairs). With n pairs it is never below 2/2ⁿ.
+pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
     let count = differences.len();
-    if count == 0 || count > 20 {
-        return f64::NAN;
+    if !(2..=20).contains(&count) {
+        return None;
     }
     let observed: f64 = differences.iter().sum::<f64>().abs();
     // Sums of the same numbers in another order differ by rounding.
@@ -110,7 +142,7 @@ pub fn sign_flip_p(differences: &[f64]) -> f64 {
         });
         flipped.sum::<f64>().abs() >= least
     });
-    as_far.count() as f64 / f64::from(assignments)
+    Some(as_far.count() as f64 / f64::from(assignments))
 }
 
 #[cfg(test)]
@@ -119,30 +151,46 @@ mod tests {
 
     #[test]
     fn known_values() {
-        assert_eq!(mean_deviation(&[2.0]), (2.0, 0.0));
-        let (mean, deviation) = mean_deviation(&[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(mean, 2.5);
-        assert!((deviation - (5.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+        let mean = Mean::of(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(mean.value, 2.5);
+        assert!((mean.bar() - (5.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert_eq!(mean.text(1), "2.5 ± 1.3");
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!((correlation(&[(1.0, 2.0), (2.0, 4.0), (3.0, 6.0)]) - 1.0).abs() < 1e-12);
         assert!((correlation(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]) + 1.0).abs() < 1e-12);
         let paired = PairedDifference::new(&[1.0, 2.0, 4.0], &[2.0, 2.0, 2.0]);
         assert!((paired.mean - 1.0 / 3.0).abs() < 1e-12);
-        assert!((paired.error - (7.0_f64 / 9.0).sqrt()).abs() < 1e-12);
+        assert!((paired.error.unwrap_or(0.0) - (7.0_f64 / 9.0).sqrt()).abs() < 1e-12);
         assert_eq!((paired.lower, paired.count), (1, 3));
-        assert!(paired.is_within_noise());
-        assert!(PairedDifference::new(&[1.0], &[2.0]).is_within_noise());
-        assert!(!PairedDifference::new(&[1.0, 1.1], &[2.0, 2.0]).is_within_noise());
-        assert_eq!(plus_minus((1.25, 0.5), 1), "1.2 ± 0.5");
+        assert_eq!(paired.is_within_noise(), Some(true));
+        let clear = PairedDifference::new(&[1.0, 1.1], &[2.0, 2.0]);
+        assert_eq!(clear.is_within_noise(), Some(false));
+        assert_eq!(clear.text(2), "-0.95 ± 0.05");
+    }
+
+    #[test]
+    fn one_value_has_no_spread_and_tells_nothing() {
+        let mean = Mean::of(&[0.1104]);
+        assert_eq!(
+            (mean.value, mean.deviation, mean.bar()),
+            (0.1104, None, 0.0)
+        );
+        assert_eq!(mean.text(3), "0.110");
+        assert_eq!(Mean::of(&[]).text(2), "–");
+        let paired = PairedDifference::new(&[1.0], &[2.0]);
+        assert_eq!((paired.is_within_noise(), paired.error), (None, None));
+        assert_eq!(paired.text(1), "-1.0");
+        assert_eq!(sign_flip_p(&[1.0]), None);
     }
 
     #[test]
     fn sign_flips_are_counted_exactly() {
         // Of the eight assignments of signs to 1, 2 and 3 only ±(1, 2, 3) sum to 6 or more.
-        assert!((sign_flip_p(&[1.0, 2.0, 3.0]) - 0.25).abs() < 1e-12);
-        assert!((sign_flip_p(&[1.0, -1.0]) - 1.0).abs() < 1e-12);
-        assert!(sign_flip_p(&[]).is_nan());
+        assert_eq!(sign_flip_p(&[1.0, 2.0, 3.0]), Some(0.25));
+        assert_eq!(sign_flip_p(&[1.0, -1.0]), Some(1.0));
+        assert_eq!(sign_flip_p(&[]), None);
+        assert_eq!(sign_flip_p(&[1.0; 21]), None);
     }
 
     #[test]

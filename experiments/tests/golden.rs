@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use burgeon_backend_flex::FLEX;
-use burgeon_backend_ndarray::NDARRAY;
+use burgeon::backend::flex::FLEX;
+use burgeon::backend::ndarray::NDARRAY;
 use burgeon_core::SplitBackend;
 use burgeon_experiments::golden::check_directory;
 

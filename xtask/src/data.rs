@@ -4,11 +4,11 @@ use std::path::Path;
 
 use burgeon_data::fetch::fetch;
 use burgeon_data::{DataSet, Status};
-use burgeon_experiments::report::Table;
+use burgeon_terminal::{Table, line, note};
 use clap::{Args, Subcommand};
 
+use crate::data_directory;
 use crate::error::XtaskError;
-use crate::{data_directory, render};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -32,30 +32,30 @@ enum Action {
 pub fn run(options: &Options) -> Result<(), XtaskError> {
     let directory = data_directory();
     match &options.action {
-        Action::List => {
-            list(&directory);
-            Ok(())
-        }
+        Action::List => list(&directory),
         Action::Fetch { name } => {
             let set = DataSet::named(name)?;
             if set.status(&directory) == Status::Embedded {
-                println!("{} is embedded: there is nothing to fetch", set.name());
+                let name = set.name();
+                line(format_args!(
+                    "{name} is embedded: there is nothing to fetch"
+                ))?;
                 return Ok(());
             }
-            fetch(set, &directory, |line| eprintln!("{line}"))?;
+            fetch(set, &directory, |line| note(line))?;
             let folder = directory.join(set.name());
-            println!(
+            line(format_args!(
                 "{} is in {}, every hash is right",
                 set.name(),
                 folder.display()
-            );
+            ))?;
             Ok(())
         }
         Action::Verify => verify(&directory),
     }
 }
 
-fn list(directory: &Path) {
+fn list(directory: &Path) -> Result<(), XtaskError> {
     let rows = DataSet::ALL.map(|set| {
         let status = match set.status(directory) {
             Status::Embedded => "embedded".to_owned(),
@@ -65,27 +65,26 @@ fn list(directory: &Path) {
         vec![set.name().to_owned(), set.description().to_owned(), status]
     });
     let table = Table {
-        name: "data".into(),
-        title: "Data sets".into(),
-        columns: ["name", "what it is", "where"].map(str::to_owned).into(),
-        rows: rows.into(),
-        notes: Vec::new(),
+        title: "Data sets",
+        columns: &["name", "what it is", "where"].map(str::to_owned),
+        rows: &rows,
+        notes: &[],
     };
-    println!("{}", render::terminal(&table));
+    Ok(table.print()?)
 }
 
 fn verify(directory: &Path) -> Result<(), XtaskError> {
     let mut damaged = 0;
     for set in DataSet::ALL {
         if set.status(directory) == Status::Absent {
-            println!("{}: absent", set.name());
+            line(format_args!("{}: absent", set.name()))?;
             continue;
         }
         match set.verify(directory) {
-            Ok(()) => println!("{}: every hash is right", set.name()),
+            Ok(()) => line(format_args!("{}: every hash is right", set.name()))?,
             Err(error) => {
                 damaged += 1;
-                println!("{}: {error}", set.name());
+                line(format_args!("{}: {error}", set.name()))?;
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use burgeon::backend::BackendError;
 use burgeon_data::DataError;
 use burgeon_experiments::ExperimentError;
+use burgeon_terminal::OutputError;
 
 /// What ends a command with an error.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +27,28 @@ pub enum XtaskError {
         /// Comparisons altogether.
         total: usize,
     },
-    /// A device computes wrong.
-    #[error("{0}: outside the bounds of the conformance suite")]
-    Conformance(String),
     /// A data set's verification failed.
     #[error("{0} data sets are damaged: fetch them again")]
     Damaged(usize),
+    /// The result could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl XtaskError {
+    /// The failure to print, if it is one.
+    pub fn output(&self) -> Option<&OutputError> {
+        match self {
+            Self::Output(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<BackendError> for XtaskError {
+    fn from(error: BackendError) -> Self {
+        Self::Experiment(error.into())
+    }
 }
 
 /// An I/O error at a path.

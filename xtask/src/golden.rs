@@ -2,26 +2,25 @@
 
 use std::path::PathBuf;
 
-use burgeon_experiments::device::{DEFAULT_DEVICE, backend};
+use burgeon::backend;
 use burgeon_experiments::golden::{RAYLEIGH_PASSES, check_directory};
-use burgeon_experiments::report::Table;
+use burgeon_terminal::Table;
 use clap::Args;
 
 use crate::error::XtaskError;
-use crate::render;
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// Directory with index.json and one safetensors file for each case
     directory: PathBuf,
-    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
-    #[arg(long, default_value = DEFAULT_DEVICE)]
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `burgeon doctor`)
+    #[arg(long, default_value = backend::DEFAULT)]
     device: String,
 }
 
 /// Prints the worst relative error of each quantity.
 pub fn run(options: &Options) -> Result<(), XtaskError> {
-    let backend = backend(&options.device)?;
+    let backend = backend::open(&options.device)?;
     let report = check_directory(&options.directory, backend.as_ref())?;
     let cells = |row: &burgeon_experiments::golden::GoldenRow| {
         vec![
@@ -52,18 +51,18 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
             "{count} losses after `{scheme}` were not compared: not implemented."
         ));
     }
+    let rows: Vec<Vec<String>> = report.rows.iter().map(cells).collect();
     let table = Table {
-        name: "golden".into(),
-        title: format!(
+        title: &format!(
             "Relative errors against {} on {}",
             options.directory.display(),
             options.device
         ),
-        columns: heads.map(str::to_owned).into(),
-        rows: report.rows.iter().map(cells).collect(),
-        notes,
+        columns: &heads.map(str::to_owned),
+        rows: &rows,
+        notes: &notes,
     };
-    println!("{}", render::terminal(&table));
+    table.print()?;
     let failed = report.rows.iter().filter(|row| !row.passed()).count();
     if failed > 0 {
         let total = report.rows.len();

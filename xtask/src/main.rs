@@ -1,14 +1,10 @@
-//! The project's command line: `cargo xtask COMMAND`.
+//! The project's own jobs: `cargo xtask COMMAND`.
 
-mod cost;
 mod data;
-mod doctor;
 mod error;
 mod golden;
-mod manifest;
 mod render;
 mod reproduce;
-mod spectrum;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,11 +15,7 @@ use clap::{Parser, Subcommand};
 
 use error::XtaskError;
 
-/// Tells `cargo xtask spectrum` its peak memory.
-#[global_allocator]
-static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
-
-/// Burgeon: grow neural networks instead of guessing their size.
+/// Burgeon's own jobs; what a user calls is `burgeon`.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
@@ -37,14 +29,8 @@ enum Command {
     Reproduce(reproduce::Options),
     /// List, fetch or verify data sets
     Data(data::Options),
-    /// Which devices, drivers and runtimes are usable, and whether they compute right
-    Doctor,
     /// Compare with reference values of a directory that holds an index.json
     Golden(golden::Options),
-    /// What each layer of a published network costs
-    Cost(cost::Options),
-    /// Both ends of the spectrum of every neuron's splitting matrix, from captured data
-    Spectrum(spectrum::Options),
 }
 
 /// Where data sets lie: `BURGEON_DATA`, or `data` in the current folder.
@@ -58,18 +44,12 @@ fn main() -> ExitCode {
         Command::Reproduce(options) => {
             interrupt_flag().and_then(|interrupt| reproduce::run(&options, &interrupt))
         }
-        Command::Cost(options) => cost::run(&options),
         Command::Data(options) => data::run(&options),
-        Command::Doctor => doctor::run(),
         Command::Golden(options) => golden::run(&options),
-        Command::Spectrum(options) => spectrum::run(&options),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) if burgeon_terminal::warn_of(&error, error.output()) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -81,7 +61,9 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, XtaskError> {
         if handler.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\ninterrupted: finishing at the last checkpoint (Ctrl-C again ends at once)");
+        burgeon_terminal::note(
+            "\ninterrupted: finishing at the last checkpoint (Ctrl-C again ends at once)",
+        );
     })
     .map_err(|error| XtaskError::Signal(error.to_string()))?;
     Ok(flag)

@@ -1,64 +1,16 @@
 //! The command line as a user meets it: output, exit codes, bad input, resuming.
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command
-        .current_dir(folder)
-        .env_remove("BURGEON_DATA")
-        .args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments)
-        .output()
-        .expect("the program starts")
-}
-
-fn fails(folder: &Path, arguments: &[&str], expected: &str) {
-    let output = run(folder, arguments);
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{arguments:?} succeeded");
-    assert!(text.contains(expected), "{arguments:?} says: {text}");
-    assert!(!text.contains("panicked"), "{text}");
-}
-
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} says: {error}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use common::{command, fails, succeeds};
 
 fn golden() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/testdata/golden");
     root.to_string_lossy().into_owned()
-}
-
-#[test]
-fn the_doctor_says_which_devices_are_usable() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let table = succeeds(folder.path(), &["doctor"]);
-    for device in ["flex", "ndarray"] {
-        let row = table.lines().find(|line| line.contains(device));
-        let row = row.expect("a row for each device");
-        assert!(
-            row.contains(" usable") && row.contains("166 of 166"),
-            "{row}"
-        );
-    }
-    let cuda = table.lines().find(|line| line.contains("cuda"));
-    let cuda = cuda.expect("a row for CUDA");
-    if cfg!(not(feature = "cuda")) {
-        assert!(
-            cuda.contains("not usable") && cuda.contains("--features cuda"),
-            "{cuda}"
-        );
-    }
 }
 
 #[test]
@@ -91,45 +43,15 @@ fn lists_say_what_there_is() {
     }
     let data = succeeds(folder.path(), &["data", "list"]);
     assert!(
-        data.contains("embedded") && data.contains("cargo xtask data fetch mnist"),
+        data.contains("embedded") && data.contains("data fetch mnist"),
         "{data}"
     );
+    let widest = [&list, &data].map(|table| {
+        let lines = table.lines().map(|line| line.chars().count());
+        lines.max().unwrap_or(0)
+    });
+    assert!(widest.iter().all(|width| *width <= 100), "{widest:?}");
     assert!(succeeds(folder.path(), &["data", "verify"]).contains("optdigits: every hash"));
-}
-
-#[test]
-fn costs_are_those_published() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path();
-    let input = ["cost", "--model", "mobilenet-v1", "--input", "3x224x224"];
-    let table = succeeds(path, &input);
-    assert!(
-        table.contains("4,231,976") && table.contains("568,740,352"),
-        "{table}"
-    );
-    let timed = [
-        "cost",
-        "--model",
-        "vgg-11",
-        "--input",
-        "3x32x32",
-        "--classes",
-        "10",
-    ];
-    let table = succeeds(
-        path,
-        &[&timed[..], &["--device", "flex", "--timings", "t.json"]].concat(),
-    );
-    assert!(table.contains("latency, ns"), "{table}");
-    let text = std::fs::read_to_string(path.join("t.json")).expect("written");
-    let latency: burgeon_core::cost::Latency = serde_json::from_str(&text).expect("reads");
-    assert_eq!(latency.device(), "flex");
-    let unknown = ["cost", "--model", "lenet", "--input", "1x28x28"];
-    fails(path, &unknown, "unknown network `lenet`");
-    let short = ["cost", "--model", "vgg-11", "--input", "32x32"];
-    fails(path, &short, "give CxHxW");
-    let small = ["cost", "--model", "vgg-11", "--input", "3x8x8"];
-    fails(path, &small, "too small");
 }
 
 #[test]

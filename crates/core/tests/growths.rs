@@ -300,6 +300,16 @@ fn a_new_neuron_has_a_side_that_is_not_zero() {
         assert_eq!(plan.validate(), Ok(()));
         assert_eq!(plan.is_neutral(), is_silent);
     }
+    // A fan-in of 0 is 0 whatever multiplies it.
+    for (fan_in, is_neutral) in [
+        (vec![], true),
+        (vec![0.0, -0.0], true),
+        (vec![1e-300], false),
+    ] {
+        let site = site("site", 3);
+        let new = Candidate::new_neuron(&site, fan_in, vec![1.0], Side::FanIn);
+        assert_eq!(new.growth.is_neutral(), is_neutral, "{}", new.growth);
+    }
 }
 
 #[test]

@@ -4,18 +4,19 @@
 use burgeon_data::optdigits;
 use burgeon_nn::NnError;
 use burn::tensor::Device;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::images::{
-    Grown, Method, NetworkResult, Outcome, Recipe, accuracy, curve_figure, end_series,
+    Grown, Method, NetworkResult, Outcome, Recipe, accuracy, constants, curve_figure, end_series,
     from_scratch, grown_unit, parameters, result_columns, result_row, sample_sets,
 };
 use super::nets::{ConvNet, Mlp};
 use super::notes::{TUNING_NOTE, capture_note, prediction_note};
-use super::{encode, method_and_seed, method_units, results_of};
+use super::{decode, encode, method_and_seed, results_of, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{Figure, Report, Table};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The study.
 #[derive(Debug)]
@@ -81,11 +82,19 @@ impl Study for Digits {
         true
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
         let sweep = SWEEP.map(|width| format!("mlp.scratch{width}"));
         let mut methods = vec!["conv.s2d", "conv.random", "mlp.s2d", "mlp.random"];
         methods.extend(sweep.iter().map(String::as_str));
-        method_units(&methods, 0..seeds(settings))
+        Units::new(&methods, 0, seeds(settings))
+    }
+
+    fn recipe(&self, _settings: &StudySettings) -> Value {
+        json!({ "mlp": mlp_recipe(), "conv": conv_recipe(), "all": constants() })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Outcome>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -157,7 +166,11 @@ impl Study for Digits {
 }
 
 fn scale_note(seeds: usize) -> String {
-    format!("official split, 10 % of the training set held, {seeds} seeds, mean ± deviation")
+    let spread = if seeds > 1 { ", mean ± deviation" } else { "" };
+    format!(
+        "official split, 10 % of the training set held, {}{spread}",
+        seed_count(seeds)
+    )
 }
 
 fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -> Table {
@@ -179,33 +192,40 @@ fn mlp_table(seeds: usize, mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -
         ),
         columns: result_columns(),
         rows,
-        notes: vec![
-            smallest_note(mlp, sweep),
-            prediction_note("S2D", &mlp.s2d),
-            capture_note(&mlp_recipe()),
-            TUNING_NOTE.into(),
-            "Neither the network nor the data set is in the paper: no figure of its own to set \
-             beside these."
-                .into(),
-        ],
+        notes: smallest_note(mlp, sweep)
+            .into_iter()
+            .chain([
+                prediction_note("S2D", &mlp.s2d),
+                capture_note(&mlp_recipe()),
+                TUNING_NOTE.into(),
+                "Neither the network nor the data set is in the paper: no figure of its own to set \
+                 beside these."
+                    .into(),
+            ])
+            .collect(),
     }
 }
 
 /// Whether the grown MLP reaches the target with fewer parameters than the smallest
-/// from-scratch MLP of equal accuracy.
-fn smallest_note(mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -> String {
-    let (reached, _) = accuracy(&mlp.s2d);
-    let (own, _) = parameters(&mlp.s2d);
+/// from-scratch MLP of equal accuracy; one seed cannot tell.
+fn smallest_note(mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -> Option<String> {
+    if mlp.s2d.len() < 2 {
+        return None;
+    }
+    let reached = accuracy(&mlp.s2d).value;
+    let own = parameters(&mlp.s2d).value;
     let target = 100.0 * TARGET;
     let verdict = if reached >= target {
         format!("The grown MLP reaches {target:.0} %: {reached:.2} % with {own:.0} parameters.")
     } else {
         format!("The grown MLP does not reach {target:.0} %: {reached:.2} %, {own:.0} parameters.")
     };
-    let equal = sweep.iter().find(|(_, runs)| accuracy(runs).0 >= reached);
-    match equal {
+    let equal = sweep
+        .iter()
+        .find(|(_, runs)| accuracy(runs).value >= reached);
+    Some(match equal {
         Some((width, runs)) => {
-            let (other, _) = parameters(runs);
+            let other = parameters(runs).value;
             let comparison = if own < other {
                 "fewer than"
             } else {
@@ -218,9 +238,9 @@ fn smallest_note(mlp: &Grown, sweep: &[(usize, Vec<NetworkResult>)]) -> String {
         }
         None => format!(
             "{verdict} No from-scratch MLP of the sweep (up to {} parameters) is as accurate.",
-            sweep.last().map_or(0.0, |(_, runs)| parameters(runs).0)
+            sweep.last().map_or(0.0, |(_, runs)| parameters(runs).value)
         ),
-    }
+    })
 }
 
 fn conv_table(seeds: usize, conv: &Grown) -> Table {
@@ -260,6 +280,9 @@ fn figure(
         let runs: Vec<Vec<NetworkResult>> = sweep.into_iter().map(|(_, runs)| runs).collect();
         ends.push(end_series("from scratch, at the end", &runs));
     }
-    let title = format!("optdigits, {network}: accuracy against parameters ({seeds} seeds)");
+    let title = format!(
+        "optdigits, {network}: accuracy against parameters ({})",
+        seed_count(seeds)
+    );
     curve_figure(name, title, &grown.s2d, &grown.random, ends)
 }

@@ -2,17 +2,19 @@
 
 use burgeon_data::{DataSet, load};
 use burn::tensor::Device;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::images::{
-    Grown, Method, Recipe, curve_figure, end_series, grown_unit, result_columns, result_row,
+    Grown, Method, Outcome, Recipe, constants, curve_figure, end_series, grown_unit,
+    result_columns, result_row,
 };
 use super::nets::ConvNet;
 use super::notes::{capture_note, prediction_note};
-use super::{encode, method_and_seed, method_units, results_of};
+use super::{decode, encode, method_and_seed, results_of, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{Report, Table};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The study.
 #[derive(Debug)]
@@ -62,8 +64,16 @@ impl Study for Fashion {
         false
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
-        method_units(&["s2d", "random"], 0..seeds(settings))
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
+        Units::new(&["s2d", "random"], 0, seeds(settings))
+    }
+
+    fn recipe(&self, settings: &StudySettings) -> Value {
+        json!({ "conv": recipe(settings), "all": constants() })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Outcome>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -85,10 +95,10 @@ impl Study for Fashion {
         let grown = Grown::new(results_of(results, "s2d")?, results_of(results, "random")?);
         let recipe = recipe(settings);
         let note = format!(
-            "official split, {:.0} % of the training set held, {} seeds, {} epochs a phase and \
+            "official split, {:.0} % of the training set held, {}, {} epochs a phase and \
              {} at the end",
             100.0 * recipe.held,
-            seeds(settings),
+            seed_count(seeds(settings)),
             recipe.phase_epochs,
             recipe.final_epochs
         );
@@ -110,8 +120,8 @@ impl Study for Fashion {
         let figure = curve_figure(
             "fashion",
             format!(
-                "Fashion-MNIST: accuracy against parameters ({} seeds)",
-                seeds(settings)
+                "Fashion-MNIST: accuracy against parameters ({})",
+                seed_count(seeds(settings))
             ),
             &grown.s2d,
             &grown.random,

@@ -15,16 +15,17 @@ use burgeon_nn::{CrossEntropy, Samples, SpectrumConfig, trace};
 use burgeon_train::{GrowthConfig, GrowthStep, RateSchedule, Subject};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::growth::initialise;
-use super::images::{Recipe, SampleSets, sample_sets, trained};
+use super::images::{Recipe, SampleSets, constants, sample_sets, spread_note, trained};
 use super::nets::ConvNet;
-use super::{decode, encode};
+use super::{decode, encode, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
-use crate::statistics::{mean_deviation, plus_minus};
+use crate::statistics::Mean;
 use crate::study::{Scale, Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The study.
 #[derive(Debug)]
@@ -193,9 +194,23 @@ impl Study for FastVsExact {
         true
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let of = |width| (0..seeds(settings)).map(move |seed| format!("{width}-{seed}"));
-        (0..WIDTHS.len()).flat_map(of).collect()
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
+        let widths: Vec<String> = (0..WIDTHS.len()).map(|width| width.to_string()).collect();
+        Units::new(&widths, 0, seeds(settings))
+    }
+
+    fn recipe(&self, settings: &StudySettings) -> Value {
+        json!({
+            "conv": recipe(settings),
+            "all": constants(),
+            "widths": WIDTHS,
+            "training samples": samples(settings),
+            "passes of the descent": PASSES,
+        })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Outcome>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -246,8 +261,8 @@ impl Study for FastVsExact {
             .collect::<Result<_, _>>()?;
         let recipe = recipe(settings);
         let scale = format!(
-            "{} seeds, {} training samples at most, spectra on {}",
-            seeds(settings),
+            "{}, {} training samples at most, spectra on {}",
+            seed_count(seeds(settings)),
             match samples(settings) {
                 usize::MAX => "54000".to_owned(),
                 samples => samples.to_string(),
@@ -266,7 +281,7 @@ impl Study for FastVsExact {
         for widths in WIDTHS {
             let runs: Vec<&Outcome> = outcomes.iter().filter(|o| o.widths == widths).collect();
             for (index, method) in METHODS.into_iter().enumerate() {
-                let column = |of: &dyn Fn(&Outcome, &Split) -> f64| -> (f64, f64) {
+                let column = |of: &dyn Fn(&Outcome, &Split) -> f64| -> Mean {
                     let values: Vec<f64> = runs
                         .iter()
                         .filter_map(|run| {
@@ -274,24 +289,24 @@ impl Study for FastVsExact {
                             Some(of(run, split))
                         })
                         .collect();
-                    mean_deviation(&values)
+                    Mean::of(&values)
                 };
-                let (seconds, deviation) = column(&|_, split| split.seconds);
+                let seconds = column(&|_, split| split.seconds);
                 let exact_gain = |run: &Outcome| run.splits.first().map_or(0.0, |s| s.gain);
                 rows.push(vec![
                     format!("{}-{}", widths[0], widths[1]),
                     label(method).to_owned(),
-                    plus_minus((seconds, deviation), 3),
-                    format!("{:.3}", column(&|run, s| s.gain / exact_gain(run)).0),
-                    format!("{:.0} %", 100.0 * column(&|_, s| s.agreement).0),
-                    plus_minus(column(&|run, _| run.loss_before), 4),
-                    plus_minus(column(&|_, s| s.loss_after), 4),
-                    plus_minus(column(&|_, s| s.loss_trained), 4),
+                    seconds.text(3),
+                    format!("{:.3}", column(&|run, s| s.gain / exact_gain(run)).value),
+                    format!("{:.0} %", 100.0 * column(&|_, s| s.agreement).value),
+                    column(&|run, _| run.loss_before).text(4),
+                    column(&|_, s| s.loss_after).text(4),
+                    column(&|_, s| s.loss_trained).text(4),
                 ]);
                 series[index].points.push(Point {
                     x: (9 * widths[0]) as f64,
-                    y: seconds,
-                    deviation,
+                    y: seconds.value,
+                    deviation: seconds.bar(),
                 });
             }
         }
@@ -331,7 +346,7 @@ impl Study for FastVsExact {
             name: "fast-vs-exact".into(),
             title: format!("Time to the spectra of a growth ({scale})"),
             x_label: "fan-in d of the second convolution".into(),
-            y_label: "seconds, capture included (mean ± deviation)".into(),
+            y_label: format!("seconds, capture included{}", spread_note(seeds(settings))),
             x_scale: AxisScale::Log,
             y_scale: AxisScale::Log,
             series,

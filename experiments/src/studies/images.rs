@@ -14,17 +14,22 @@ use burgeon_train::{
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::growth::{grow, initialise, train};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Series};
-use crate::statistics::{mean_deviation, plus_minus};
+use crate::statistics::Mean;
 use crate::study::UnitContext;
 
 const WEIGHT_DECAY: f32 = 0.1;
 
+/// The step ε of random growth: a random direction is no descent direction, so no line search
+/// chooses one.
+pub(super) const RANDOM_STEP: f64 = 0.25;
+
 /// How a network is grown and trained.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Recipe {
     /// Channels or neurons of the layers that grow, at the start.
     pub start: Vec<usize>,
@@ -216,7 +221,7 @@ fn grown<M: Growable<Input = Tensor<4>>>(
         // A random direction is no descent direction, so all its growths are made.
         Method::Random => {
             GrowerConfig::new(RandomSplit, selector).with_step_size(StepSize::Fixed {
-                epsilon: 0.25,
+                epsilon: RANDOM_STEP,
                 accept: Accept::Always,
             })
         }
@@ -324,6 +329,11 @@ fn finish<M: Growable<Input = Tensor<4>>>(
     })
 }
 
+/// What the results of all image studies depend on, by name.
+pub(super) fn constants() -> Value {
+    json!({ "weight decay": WEIGHT_DECAY, "step of random growth": RANDOM_STEP })
+}
+
 pub(super) fn optimizer() -> ModuleOptimizer {
     AdamWConfig::new().with_weight_decay(WEIGHT_DECAY).init()
 }
@@ -341,15 +351,20 @@ pub(super) fn task(sets: &SampleSets) -> Task<Tensor<4>> {
 }
 
 /// Mean and deviation of the test accuracy, in percent.
-pub(super) fn accuracy(runs: &[NetworkResult]) -> (f64, f64) {
+pub(super) fn accuracy(runs: &[NetworkResult]) -> Mean {
     let values: Vec<f64> = runs.iter().map(|run| 100.0 * run.test_accuracy).collect();
-    mean_deviation(&values)
+    Mean::of(&values)
 }
 
 /// Mean and deviation of the number of parameters.
-pub(super) fn parameters(runs: &[NetworkResult]) -> (f64, f64) {
+pub(super) fn parameters(runs: &[NetworkResult]) -> Mean {
     let values: Vec<f64> = runs.iter().map(|run| run.parameters as f64).collect();
-    mean_deviation(&values)
+    Mean::of(&values)
+}
+
+/// What an axis says of its error bars, where there are any.
+pub(super) fn spread_note(runs: usize) -> &'static str {
+    if runs > 1 { " (mean ± deviation)" } else { "" }
 }
 
 /// Column heads of [`result_row`].
@@ -383,10 +398,10 @@ pub(super) fn result_row(label: &str, runs: &[NetworkResult]) -> Vec<String> {
     vec![
         label.to_owned(),
         widths.join(", "),
-        plus_minus(parameters(runs), 0),
-        plus_minus(accuracy(runs), 2),
-        plus_minus(mean_deviation(&losses), 4),
-        format!("{:.0}", mean_deviation(&epochs).0),
+        parameters(runs).text(0),
+        accuracy(runs).text(2),
+        Mean::of(&losses).text(4),
+        format!("{:.0}", Mean::of(&epochs).value),
     ]
 }
 
@@ -394,11 +409,11 @@ pub(super) fn result_row(label: &str, runs: &[NetworkResult]) -> Vec<String> {
 pub(super) fn end_series(label: &str, groups: &[Vec<NetworkResult>]) -> Series {
     let point = |runs: &Vec<NetworkResult>| {
         let held: Vec<f64> = runs.iter().map(|run| 100.0 * run.held_accuracy).collect();
-        let (y, deviation) = mean_deviation(&held);
+        let held = Mean::of(&held);
         Point {
-            x: parameters(runs).0,
-            y,
-            deviation,
+            x: parameters(runs).value,
+            y: held.value,
+            deviation: held.bar(),
         }
     };
     Series {
@@ -432,11 +447,11 @@ pub(super) fn curve_pair_figure(
         let points = (0..phases).map(|phase| {
             let sizes: Vec<f64> = runs.iter().map(|r| r.curve[phase].0 as f64).collect();
             let held: Vec<f64> = runs.iter().map(|r| 100.0 * r.curve[phase].1).collect();
-            let (y, deviation) = mean_deviation(&held);
+            let held = Mean::of(&held);
             Point {
-                x: mean_deviation(&sizes).0,
-                y,
-                deviation,
+                x: Mean::of(&sizes).value,
+                y: held.value,
+                deviation: held.bar(),
             }
         });
         Series {
@@ -445,6 +460,7 @@ pub(super) fn curve_pair_figure(
             joined: true,
         }
     };
+    let most_runs = named.iter().map(|(_, runs)| runs.len()).max().unwrap_or(0);
     let growing = named.iter().map(|(label, runs)| curve(label, runs));
     let at_end = named
         .iter()
@@ -455,7 +471,7 @@ pub(super) fn curve_pair_figure(
         name: name.into(),
         title,
         x_label: "trained parameters".into(),
-        y_label: "accuracy on held samples, % (mean ± deviation)".into(),
+        y_label: format!("accuracy on held samples, %{}", spread_note(most_runs)),
         x_scale: AxisScale::Log,
         y_scale: AxisScale::Linear,
         series,

@@ -14,8 +14,6 @@ mod s3d_toy;
 mod spectrum_cost;
 mod toy;
 
-use std::ops::Range;
-
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -55,10 +53,12 @@ pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
     }
 }
 
-/// The keys of `methods` with each of `seeds`.
-fn method_units(methods: &[&str], seeds: Range<usize>) -> Vec<String> {
-    let of = |method| seeds.clone().map(move |seed| format!("{method}-{seed}"));
-    methods.iter().flat_map(of).collect()
+/// `1 seed`, `5 seeds`.
+fn seed_count(seeds: usize) -> String {
+    match seeds {
+        1 => "1 seed".into(),
+        seeds => format!("{seeds} seeds"),
+    }
 }
 
 /// The results of one method's units, in order.
@@ -77,7 +77,7 @@ fn results_of<T: DeserializeOwned>(
 fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, ExperimentError> {
     T::deserialize(value).map_err(|error| {
         ExperimentError::Settings(format!(
-            "the kept result of `{unit}` cannot be read ({error}): start with --fresh"
+            "the result of `{unit}` is of another kind: {error}"
         ))
     })
 }

@@ -14,13 +14,17 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
+use serde_json::{Value, json};
 
 use super::growth::{grow, initialise, train};
+use super::seed_count;
 use crate::error::ExperimentError;
-use crate::statistics::{mean_deviation, median, plus_minus};
+use crate::statistics::{Mean, median};
 use crate::study::{Scale, StudySettings, UnitContext};
 
 pub(super) const POINTS: usize = 1000;
+/// The learning rate of each phase, at its begin and at its end.
+const RATES: [f64; 2] = [0.05, 0.001];
 pub(super) const TARGET_NEURONS: usize = 15;
 pub(super) const EPSILON: f64 = 0.05;
 
@@ -74,6 +78,18 @@ pub(super) fn sizes(settings: &StudySettings) -> Sizes {
     }
 }
 
+/// What the results of the toy studies depend on, by name.
+pub(super) fn recipe(sizes: &Sizes) -> Value {
+    json!({
+        "points": POINTS,
+        "neurons of the target": TARGET_NEURONS,
+        "step": EPSILON,
+        "widths": sizes.widths,
+        "epochs a width": sizes.epochs,
+        "learning rate": RATES,
+    })
+}
+
 /// 1,000 points of a random network of 15 RBF neurons.
 pub(super) fn target(
     backend: &dyn SplitBackend,
@@ -103,7 +119,7 @@ pub(super) fn target(
 
 /// Each phase starts anew at a high rate and ends near convergence.
 pub(super) fn learning_rate(epochs: usize) -> Result<RateSchedule, ExperimentError> {
-    Ok(RateSchedule::cosine_of_phase(0.05, 0.001, epochs)?)
+    Ok(RateSchedule::cosine_of_phase(RATES[0], RATES[1], epochs)?)
 }
 
 /// Training without growth for so many epochs.
@@ -204,8 +220,10 @@ pub(super) fn losses_by_width(state: &GrowerState, sizes: &Sizes) -> (Vec<f64>, 
 /// A table's note on its scale.
 pub(super) fn scale_note(sizes: &Sizes, seeds: usize) -> String {
     format!(
-        "synthetic, {seeds} seeds, widths to {}, {} full-batch Adam steps a width",
-        sizes.widths, sizes.epochs
+        "synthetic, {}, widths to {}, {} full-batch Adam steps a width",
+        seed_count(seeds),
+        sizes.widths,
+        sizes.epochs
     )
 }
 
@@ -217,7 +235,8 @@ pub(super) fn losses_at(losses: &Losses, width: usize) -> Vec<f64> {
     losses.iter().map(|run| run[width - 1]).collect()
 }
 
-/// Column heads and a row for each width: mean ± deviation and median of every method.
+/// Column heads and a row for each width: mean ± deviation and median of every method, or the one
+/// loss that there is.
 pub(super) fn width_rows(
     labels: &[&str],
     methods: &[Losses],
@@ -227,8 +246,10 @@ pub(super) fn width_rows(
     let rows = (1..=widths).map(|width| {
         let cells = methods.iter().map(|losses| {
             let losses = losses_at(losses, width);
-            let spread = plus_minus(mean_deviation(&losses), 4);
-            format!("{spread} (median {:.4})", median(&losses))
+            match Mean::of(&losses) {
+                mean if mean.deviation.is_none() => mean.text(4),
+                mean => format!("{} (median {:.4})", mean.text(4), median(&losses)),
+            }
         });
         std::iter::once(width.to_string()).chain(cells).collect()
     });

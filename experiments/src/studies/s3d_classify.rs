@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use burgeon_data::{DataSet, load, optdigits};
 use burgeon_train::SiteGrowth;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::images::{
-    Method, NetworkResult, Recipe, curve_pair_figure, grown_network, result_columns, result_row,
+    Method, NetworkResult, Recipe, constants, curve_pair_figure, grown_network, result_columns,
+    result_row,
 };
 use super::notes::{TUNING_NOTE, capture_note, prediction_note};
-use super::{digits, encode, fashion, method_and_seed, method_units, results_of};
+use super::{decode, digits, encode, fashion, method_and_seed, results_of, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{Report, Table};
-use crate::statistics::{PairedDifference, mean_deviation, sign_flip_p};
+use crate::statistics::{Mean, PairedDifference, sign_flip_p};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The study.
 #[derive(Debug)]
@@ -43,8 +45,8 @@ fn title(set: &str, settings: &StudySettings) -> String {
         _ => "Fashion-MNIST, two 3×3 convolutions grown from 2-2 channels",
     };
     format!(
-        "{network}, S2D against S3D (c = {C}) under the same budget of parameters ({} seeds)",
-        seeds(settings, set)
+        "{network}, S2D against S3D (c = {C}) under the same budget of parameters ({})",
+        seed_count(seeds(settings, set))
     )
 }
 
@@ -62,15 +64,25 @@ impl Study for SignedClassify {
         false
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let of = |set: &str| {
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
+        let add = |units: Units, set: &&str| {
             let methods = [format!("{set}.s2d"), format!("{set}.s3d")];
-            method_units(
-                &methods.each_ref().map(String::as_str),
-                0..seeds(settings, set),
-            )
+            units.and(&methods, 0, seeds(settings, set))
         };
-        SETS.iter().flat_map(|set| of(set)).collect()
+        SETS.iter().try_fold(Units::default(), add)
+    }
+
+    fn recipe(&self, settings: &StudySettings) -> Value {
+        json!({
+            "digits": recipe("digits", settings),
+            "fashion": recipe("fashion", settings),
+            "bound": C,
+            "all": constants(),
+        })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<NetworkResult>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -118,16 +130,18 @@ impl Study for SignedClassify {
                     result_row("grown by S2D", &plain),
                     result_row("grown by S3D", &signed),
                 ],
-                notes: vec![
-                    paired_note(&plain, &signed),
-                    prediction_note("S2D", &plain),
-                    prediction_note("S3D", &signed),
-                    capture_note(&recipe(set, settings)),
-                    TUNING_NOTE.into(),
-                    "The paper compares them on CIFAR-100 and ImageNet with other networks: no \
-                     figure of its own to set beside these."
-                        .into(),
-                ],
+                notes: paired_note(&plain, &signed)
+                    .into_iter()
+                    .chain([
+                        prediction_note("S2D", &plain),
+                        prediction_note("S3D", &signed),
+                        capture_note(&recipe(set, settings)),
+                        TUNING_NOTE.into(),
+                        "The paper compares them on CIFAR-100 and ImageNet with other networks: no \
+                         figure of its own to set beside these."
+                            .into(),
+                    ])
+                    .collect(),
             });
             report
                 .tables
@@ -140,7 +154,7 @@ impl Study for SignedClassify {
                 "digits" => "optdigits, MLP",
                 _ => "Fashion-MNIST, convolutional net",
             };
-            let short = format!("{short}: S2D against S3D ({} seeds)", plain.len());
+            let short = format!("{short}: S2D against S3D ({})", seed_count(plain.len()));
             let figure = curve_pair_figure(&format!("s3d-{set}"), short, &named, Vec::new());
             report.figures.push(figure);
         }
@@ -155,28 +169,31 @@ fn recipe(set: &str, settings: &StudySettings) -> Recipe {
     }
 }
 
-/// The paired difference of test accuracies, and whether it is more than noise.
-fn paired_note(plain: &[NetworkResult], signed: &[NetworkResult]) -> String {
+/// The paired difference of test accuracies, and whether it is more than noise; nothing of one
+/// pair.
+fn paired_note(plain: &[NetworkResult], signed: &[NetworkResult]) -> Option<String> {
     let percent = |runs: &[NetworkResult]| -> Vec<f64> {
         runs.iter().map(|run| 100.0 * run.test_accuracy).collect()
     };
     let (plain, signed) = (percent(plain), percent(signed));
     let paired = PairedDifference::new(&signed, &plain);
     let differences: Vec<f64> = signed.iter().zip(&plain).map(|(s, p)| s - p).collect();
-    let p = sign_flip_p(&differences);
-    let verdict = if p < SIGNIFICANCE {
-        "more than noise"
-    } else {
-        "within noise"
+    let test = match sign_flip_p(&differences) {
+        Some(p) if p < SIGNIFICANCE => {
+            format!("; exact sign-flip test p = {p:.3}: more than noise")
+        }
+        Some(p) => format!("; exact sign-flip test p = {p:.3}: within noise"),
+        // Too many pairs for the exact test.
+        None => String::new(),
     };
-    format!(
+    Some(format!(
         "S3D against S2D, same seed: {:+.2} ± {:.2} points of test accuracy (standard error), \
-         higher in {} of {}; exact sign-flip test p = {p:.3}: {verdict}.",
+         higher in {} of {}{test}.",
         paired.mean,
-        paired.error,
+        paired.error?,
         differences.iter().filter(|d| **d > 0.0).count(),
         paired.count
-    )
+    ))
 }
 
 /// What growing did, layer by layer.
@@ -203,7 +220,7 @@ fn scheme_table(
                 .collect();
             let mean = |of: &dyn Fn(&SiteGrowth) -> Option<f64>| {
                 let values: Vec<f64> = growths.iter().filter_map(|growth| of(growth)).collect();
-                format!("{:.4}", mean_deviation(&values).0)
+                format!("{:.4}", Mean::of(&values).value)
             };
             rows.push(vec![
                 method.to_owned(),

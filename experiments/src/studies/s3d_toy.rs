@@ -9,17 +9,18 @@ use burgeon_train::{GrowerState, GrowthEnd, GrowthStep, Subject, Verdict};
 use burn::optim::AdamConfig;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rbf::{
-    Losses, POINTS, RbfNet, Sizes, from_scratch, grown, losses_at, losses_by_width, scale_note,
-    sizes, target, task, train_config, width_rows,
+    Losses, POINTS, RbfNet, Sizes, from_scratch, grown, losses_at, losses_by_width, recipe,
+    scale_note, sizes, target, task, train_config, width_rows,
 };
-use super::{encode, method_and_seed, method_units, results_of};
+use super::{decode, encode, method_and_seed, results_of, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
 use crate::statistics::{PairedDifference, median};
 use crate::study::{Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The bound c on the sum of |w| in this study; the paper's own is not available.
 const BOUND: f64 = 3.0;
@@ -70,8 +71,16 @@ impl Study for SignedToy {
         false
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
-        method_units(&METHODS.map(|(method, _)| method), 0..sizes(settings).seeds)
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
+        Units::new(&METHODS.map(|(method, _)| method), 0, sizes(settings).seeds)
+    }
+
+    fn recipe(&self, settings: &StudySettings) -> Value {
+        json!({ "net": recipe(&sizes(settings)), "bound": BOUND })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Outcome>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -224,11 +233,22 @@ fn loss_table(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Table {
         &losses_at(&losses[1], sizes.widths),
         &losses_at(&losses[0], sizes.widths),
     );
-    let noise = if paired.is_within_noise() {
-        "; that is within noise"
-    } else {
-        ""
-    };
+    let compared = paired.is_within_noise().map(|within_noise| {
+        format!(
+            "S3D against S2D at width {}: paired difference {} (standard error), S3D lower in {} of \
+             {} seeds{}.",
+            sizes.widths,
+            paired.text(4),
+            paired.lower,
+            paired.count,
+            if within_noise { "; that is within noise" } else { "" }
+        )
+    });
+    let others = [
+        "Here S2D ends for good at its first stable point and keeps that loss; S3D's steps add 1 to \
+         3 neurons, and a width it passes over has the loss of the one before.",
+        "The paper's c and figures: not available.",
+    ];
     Table {
         name: "s3d-toy".into(),
         title: format!(
@@ -237,21 +257,10 @@ fn loss_table(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Table {
         ),
         columns,
         rows,
-        notes: vec![
-            format!(
-                "S3D against S2D at width {}: paired difference {:.4} ± {:.4} (standard error), \
-                 S3D lower in {} of {} seeds{noise}.",
-                sizes.widths,
-                paired.mean,
-                paired.error,
-                paired.lower,
-                paired.count
-            ),
-            "Here S2D ends for good at its first stable point and keeps that loss; S3D's steps add \
-             1 to 3 neurons, and a width it passes over has the loss of the one before."
-                .into(),
-            "The paper's c and figures: not available.".into(),
-        ],
+        notes: compared
+            .into_iter()
+            .chain(others.map(str::to_owned))
+            .collect(),
     }
 }
 
@@ -293,10 +302,10 @@ fn escape_table(sizes: &Sizes, stable: &[&Stable]) -> Table {
         columns: heads.map(str::to_owned).into(),
         rows: rows.collect(),
         notes: vec![format!(
-            "S2D ended at a stable point in {} of {} seeds; in {} of these the network with a \
+            "S2D ended at a stable point in {} of {}; in {} of these the network with a \
              signed split reaches a lower loss than the one without.",
             stable.len(),
-            sizes.seeds,
+            seed_count(sizes.seeds),
             lower.count()
         )],
     }
@@ -323,7 +332,10 @@ fn loss_figure(sizes: &Sizes, outcomes: &[Vec<Outcome>]) -> Figure {
             scale_note(sizes, sizes.seeds)
         ),
         x_label: "neurons".into(),
-        y_label: "mean squared error (median over seeds)".into(),
+        y_label: match sizes.seeds {
+            1 => "mean squared error".into(),
+            _ => "mean squared error (median over seeds)".into(),
+        },
         x_scale: AxisScale::Linear,
         y_scale: AxisScale::Log,
         series: series.collect(),

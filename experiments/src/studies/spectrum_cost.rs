@@ -9,13 +9,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{decode, encode};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
 use crate::statistics::log_log_slope;
 use crate::study::{Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The study.
 #[derive(Debug)]
@@ -103,10 +104,28 @@ impl Study for SpectrumCost {
         true
     }
 
-    fn units(&self, _settings: &StudySettings) -> Vec<String> {
-        let fan_ins = FAN_INS.iter().map(|d| format!("d-{d}"));
-        let neurons = ALL_NEURONS.iter().map(|m| format!("m-{m}"));
-        fan_ins.chain(neurons).collect()
+    fn units(&self, _settings: &StudySettings) -> Result<Units, ExperimentError> {
+        let fan_ins = FAN_INS.iter().map(|d| ("d", *d));
+        let neurons = ALL_NEURONS.iter().map(|m| ("m", *m));
+        let mut all = fan_ins.chain(neurons);
+        all.try_fold(Units::default(), |units, (axis, size)| {
+            units.and(&[axis], size, 1)
+        })
+    }
+
+    fn recipe(&self, _settings: &StudySettings) -> Value {
+        json!({
+            "rows": ROWS,
+            "fan-in": FAN_IN,
+            "neurons": NEURONS,
+            "largest dense": DENSE_NUMBERS,
+            "tolerance": TOLERANCE,
+            "repeats": REPEATS,
+        })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Cost>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {

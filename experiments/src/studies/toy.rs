@@ -4,17 +4,18 @@
 use burgeon_core::criterion::{Net2Net, RandomSplit, SteepestDescent};
 use burgeon_train::{GrowerState, Verdict};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rbf::{
     EPSILON, Losses, POINTS, Sizes, TARGET_NEURONS, from_scratch, grown, losses_at,
-    losses_by_width, scale_note, sizes, target, width_rows,
+    losses_by_width, recipe, scale_note, sizes, target, width_rows,
 };
-use super::{encode, method_and_seed, method_units, results_of};
+use super::{decode, encode, method_and_seed, results_of, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
-use crate::statistics::{PairedDifference, correlation, mean_deviation, median, plus_minus};
+use crate::statistics::{Mean, PairedDifference, correlation, median};
 use crate::study::{Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 const METHODS: [(&str, &str); 4] = [
     ("s2d", "splitting steepest descent"),
@@ -68,14 +69,20 @@ impl Study for Toy {
         true
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
         let names = METHODS.map(|(method, _)| method);
         let (paired, others) = names.split_at(PAIRED_METHODS);
         let seeds = sizes(settings).seeds;
         let more = settings.seeds.unwrap_or(seeds.max(PAIRED_SEEDS));
-        let mut units = method_units(paired, FIRST_SEED..FIRST_SEED + more);
-        units.extend(method_units(others, FIRST_SEED..FIRST_SEED + seeds));
-        units
+        Units::new(paired, FIRST_SEED, more)?.and(others, FIRST_SEED, seeds)
+    }
+
+    fn recipe(&self, settings: &StudySettings) -> Value {
+        json!({ "net": recipe(&sizes(settings)) })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Outcome>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -175,11 +182,11 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
         rows,
         notes: vec![
             format!(
-                "In {stopped} of {} seeds S2D ended below width {}: some of its steps were refused \
+                "In {stopped} of {} S2D ended below width {}: some of its steps were refused \
                  (no negative eigenvalue left, or a measured change that contradicts the \
                  prediction), and training went on at the old width; such runs keep their last \
                  loss.",
-                outcomes[0].1.len(),
+                seed_count(outcomes[0].1.len()),
                 sizes.widths
             ),
             format!(
@@ -213,7 +220,7 @@ fn loss_table(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)], pairs: &[&SplitM
 fn labels(losses: &[Losses]) -> Vec<String> {
     let label = |((_, label), runs): (&(&str, &str), &Losses)| match runs.len() {
         seeds if seeds == losses[0].len() => (*label).to_owned(),
-        seeds => format!("{label} ({seeds} seeds)"),
+        seeds => format!("{label} ({})", seed_count(seeds)),
     };
     METHODS.iter().zip(losses).map(label).collect()
 }
@@ -228,72 +235,109 @@ fn paired_table(sizes: &Sizes, s2d: &[Outcome], random: &[Outcome]) -> Table {
             .map(|(a, b)| (at(a), at(b)))
             .unzip();
         let difference = PairedDifference::new(&a, &b);
-        (difference, mean_deviation(&a).0, mean_deviation(&b).0)
+        (difference, Mean::of(&a), Mean::of(&b))
     };
+    let seeds = s2d.len();
     let rows = (2..=sizes.widths).map(|width| {
         let (paired, s2d, random) = paired(width, &|run| run.final_width >= width);
-        vec![
+        let mut cells = vec![
             width.to_string(),
             paired.count.to_string(),
-            format!("{s2d:.4}"),
-            format!("{random:.4}"),
-            plus_minus((paired.mean, paired.error), 4),
-            format!("{} of {}", paired.lower, paired.count),
-        ]
+            mean_alone(s2d),
+            mean_alone(random),
+            paired.text(4),
+        ];
+        if seeds > 1 {
+            cells.push(format!("{} of {}", paired.lower, paired.count));
+        }
+        cells
     });
-    let verdict = |paired: PairedDifference| match paired.mean {
-        mean if mean >= 0.0 => "does not beat",
-        _ if paired.is_within_noise() => "beats, but within noise,",
-        _ => "beats",
-    };
     let (equal, ..) = paired(sizes.widths, &|run| run.final_width >= sizes.widths);
-    let (carried, s2d_mean, random_mean) = paired(sizes.widths, &|_| true);
+    let carried = paired(sizes.widths, &|_| true);
     Table {
         name: "toy-paired".into(),
         title: format!(
             "RBF regression: S2D against random splitting at equal width ({})",
             scale_note(sizes, s2d.len())
         ),
-        columns: [
+        columns: paired_columns(seeds),
+        rows: rows.collect(),
+        notes: paired_notes(sizes.widths, equal, carried),
+    }
+}
+
+/// A mean without its spread, which the paired difference has.
+fn mean_alone(mean: Mean) -> String {
+    let deviation = None;
+    Mean { deviation, ..mean }.text(4)
+}
+
+fn paired_columns(seeds: usize) -> Vec<String> {
+    let heads: &[&str] = match seeds {
+        1 => &[
+            "width",
+            "pairs that reached it",
+            "S2D, loss",
+            "random splitting, loss",
+            "difference",
+        ],
+        _ => &[
             "width",
             "pairs that reached it",
             "S2D, mean loss",
             "random splitting, mean loss",
             "paired difference ± standard error",
             "S2D lower in",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        rows: rows.collect(),
-        notes: vec![
-            format!(
-                "At equal width {}, S2D {} random splitting on average.",
-                sizes.widths,
-                verdict(equal)
-            ),
-            format!(
-                "With the last loss of runs that stopped growing before width {} counted too, S2D \
-                 {} random splitting on average: {s2d_mean:.4} against {random_mean:.4}, paired \
-                 difference {}, lower in {} of {} seeds.",
-                sizes.widths,
-                verdict(carried),
-                plus_minus((carried.mean, carried.error), 4),
-                carried.lower,
-                carried.count
-            ),
         ],
+    };
+    heads.iter().map(|head| (*head).to_owned()).collect()
+}
+
+/// Who is ahead at the last width: of the pairs that reached it, and of all, each run with its last
+/// loss. One pair says nothing.
+fn paired_notes(
+    width: usize,
+    equal: PairedDifference,
+    (carried, s2d, random): (PairedDifference, Mean, Mean),
+) -> Vec<String> {
+    let verdict = |paired: PairedDifference| {
+        let within_noise = paired.is_within_noise()?;
+        Some(match paired.mean {
+            mean if mean >= 0.0 => "does not beat",
+            _ if within_noise => "beats, but within noise,",
+            _ => "beats",
+        })
+    };
+    let mut notes = Vec::new();
+    if let Some(verdict) = verdict(equal) {
+        notes.push(format!(
+            "At equal width {width}, S2D {verdict} random splitting on average."
+        ));
     }
+    if let Some(verdict) = verdict(carried) {
+        notes.push(format!(
+            "With the last loss of runs that stopped growing before width {width} counted too, S2D \
+             {verdict} random splitting on average: {} against {}, paired difference {}, lower in {} \
+             of {} seeds.",
+            mean_alone(s2d),
+            mean_alone(random),
+            carried.text(4),
+            carried.lower,
+            carried.count
+        ));
+    }
+    notes
 }
 
 fn loss_figure(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)]) -> Figure {
     let losses = losses(outcomes);
     let series = losses.iter().zip(labels(&losses)).map(|(runs, label)| {
         let points = (1..=sizes.widths).map(|width| {
-            let (y, deviation) = mean_deviation(&losses_at(runs, width));
+            let mean = Mean::of(&losses_at(runs, width));
             Point {
                 x: width as f64,
-                y,
-                deviation: deviation / (runs.len() as f64).sqrt(),
+                y: mean.value,
+                deviation: mean.bar() / (runs.len() as f64).sqrt(),
             }
         });
         Series {
@@ -306,7 +350,10 @@ fn loss_figure(sizes: &Sizes, outcomes: &[(&str, Vec<Outcome>)]) -> Figure {
         name: "toy-loss-against-width".into(),
         title: format!("RBF regression ({})", scale_note(sizes, losses[0].len())),
         x_label: "neurons".into(),
-        y_label: "mean squared error (mean ± standard error)".into(),
+        y_label: match losses[0].len() {
+            1 => "mean squared error".into(),
+            _ => "mean squared error (mean ± standard error)".into(),
+        },
         x_scale: AxisScale::Linear,
         y_scale: AxisScale::Log,
         series: series.collect(),
@@ -325,7 +372,10 @@ fn split_figure(pairs: &[&SplitMeasured], seeds: usize) -> Figure {
         });
     Figure {
         name: "toy-predicted-against-measured".into(),
-        title: format!("λ_min against the real decrease, ε = {EPSILON} ({seeds} seeds)"),
+        title: format!(
+            "λ_min against the real decrease, ε = {EPSILON} ({})",
+            seed_count(seeds)
+        ),
         x_label: "predicted decrease −ε²λ_min/2".into(),
         y_label: "measured decrease of the loss".into(),
         x_scale: AxisScale::Log,

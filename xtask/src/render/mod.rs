@@ -3,7 +3,7 @@
 mod plot;
 mod table;
 
-pub use table::{markdown, terminal};
+pub use table::{markdown, print};
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub fn write(folder: &Path, report: &Report) -> Result<(), XtaskError> {
     }
     for figure in &report.figures {
         if figure.series.iter().all(|series| series.points.is_empty()) {
-            eprintln!("{}: nothing to draw", figure.name);
+            burgeon_terminal::note(format_args!("{}: nothing to draw", figure.name));
             continue;
         }
         plot::draw(folder, figure)?;

@@ -1,23 +1,32 @@
 //! Tables for the terminal, as Markdown and as CSV.
 
 use burgeon_experiments::report::Table;
-use comfy_table::TableStyle;
-use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
+use burgeon_terminal::OutputError;
+use comfy_table::presets::ASCII_MARKDOWN;
 
-/// The table as a terminal shows it.
-pub fn terminal(table: &Table) -> String {
-    join(
-        &table.title,
-        &grid(table, UTF8_FULL_CONDENSED),
-        &table.notes,
-    )
+/// Prints the table as wide as the terminal allows.
+pub fn print(table: &Table) -> Result<(), OutputError> {
+    let shown = burgeon_terminal::Table {
+        title: &table.title,
+        columns: &table.columns,
+        rows: &table.rows,
+        notes: &table.notes,
+    };
+    shown.print()
 }
 
 /// The table as Markdown, under a heading.
 pub fn markdown(table: &Table) -> String {
-    let notes: Vec<String> = table.notes.iter().map(|note| format!("\n{note}")).collect();
-    let heading = format!("## {}\n", table.title);
-    join(&heading, &grid(table, ASCII_MARKDOWN), &notes) + "\n"
+    let mut grid = comfy_table::Table::new();
+    grid.load_style(ASCII_MARKDOWN).set_header(&table.columns);
+    for row in &table.rows {
+        grid.add_row(row);
+    }
+    let mut text = format!("## {}\n\n{grid}\n", table.title);
+    for note in &table.notes {
+        text += &format!("\n{note}\n");
+    }
+    text
 }
 
 /// The cells as CSV, heads first.
@@ -28,19 +37,4 @@ pub fn csv(table: &Table) -> Vec<u8> {
         let _ = writer.write_record(row);
     }
     writer.into_inner().unwrap_or_default()
-}
-
-fn grid(table: &Table, style: TableStyle) -> String {
-    let mut grid = comfy_table::Table::new();
-    grid.load_style(style).set_header(&table.columns);
-    for row in &table.rows {
-        grid.add_row(row);
-    }
-    grid.to_string()
-}
-
-fn join(title: &str, grid: &str, notes: &[String]) -> String {
-    let mut lines = vec![title.to_owned(), grid.to_owned()];
-    lines.extend(notes.iter().cloned());
-    lines.join("\n")
 }

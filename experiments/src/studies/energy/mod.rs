@@ -13,17 +13,21 @@ use burgeon_nn::growable::evaluate;
 use burgeon_nn::{CrossEntropy, SpectrumConfig};
 use burgeon_train::{Accept, GrowerConfig, RateSchedule, StepSize, Trigger};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::net::{SmallMobileNet, macs, widest, widths};
 use self::pruning::{Ranking, pruned};
 use super::growth::{grow, initialise};
-use super::images::{Recipe, SampleSets, common, optimizer, sample_sets, task, trained};
-use super::{encode, method_and_seed, results_of};
+use super::images::{
+    RANDOM_STEP, Recipe, SampleSets, common, constants, optimizer, sample_sets, spread_note, task,
+    trained,
+};
+use super::{decode, encode, method_and_seed, results_of, seed_count};
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
-use crate::statistics::{mean_deviation, plus_minus};
+use crate::statistics::Mean;
 use crate::study::{Scale, Study, StudySettings, UnitContext};
+use crate::units::Units;
 
 /// The study.
 #[derive(Debug)]
@@ -117,7 +121,7 @@ fn grown(
         "plain" => GrowerConfig::new(SteepestDescent, fraction),
         // A random direction is no descent direction, so all its growths are made.
         _ => GrowerConfig::new(RandomSplit, fraction).with_step_size(StepSize::Fixed {
-            epsilon: 0.25,
+            epsilon: RANDOM_STEP,
             accept: Accept::Always,
         }),
     };
@@ -158,17 +162,33 @@ impl Study for EnergyAware {
         false
     }
 
-    fn units(&self, settings: &StudySettings) -> Vec<String> {
-        let mut units = Vec::new();
+    fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
+        let mut kinds = Vec::new();
         for (set, _) in SETS {
             for (method, _) in METHODS {
-                for budget in 0..BUDGETS.len() {
-                    let of = |seed| format!("{set}.{method}.{budget}-{seed}");
-                    units.extend((0..seeds(settings)).map(of));
-                }
+                let of = |budget| format!("{set}.{method}.{budget}");
+                kinds.extend((0..BUDGETS.len()).map(of));
             }
         }
-        units
+        Units::new(&kinds, 0, seeds(settings))
+    }
+
+    fn recipe(&self, settings: &StudySettings) -> Value {
+        json!({
+            "digits": recipe("digits", settings),
+            "fashion": recipe("fashion", settings),
+            "all": constants(),
+            "widths": WIDTHS,
+            "budgets": BUDGETS,
+            "pruned from": PRUNED_FROM,
+            "slimming": SLIMMING,
+            "rows of spectra": ROWS,
+            "training samples": samples(settings),
+        })
+    }
+
+    fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
+        decode::<Outcome>(unit, result).map(drop)
     }
 
     fn run(&self, unit: &str, context: &UnitContext) -> Result<Value, ExperimentError> {
@@ -264,7 +284,7 @@ impl Study for EnergyAware {
                     let runs: Vec<Outcome> =
                         results_of(results, &format!("{set}.{method}.{budget}"))?;
                     let of = |value: &dyn Fn(&Outcome) -> f64| {
-                        mean_deviation(&runs.iter().map(value).collect::<Vec<_>>())
+                        Mean::of(&runs.iter().map(value).collect::<Vec<_>>())
                     };
                     let macs = of(&|run| run.macs as f64);
                     let accuracy = of(&|run| 100.0 * run.test_accuracy);
@@ -272,13 +292,13 @@ impl Study for EnergyAware {
                     rows.push(vec![
                         label.to_owned(),
                         allowed.to_string(),
-                        plus_minus(macs, 0),
-                        plus_minus(accuracy, 2),
+                        macs.text(0),
+                        accuracy.text(2),
                     ]);
                     points.push(Point {
-                        x: macs.0,
-                        y: accuracy.0,
-                        deviation: accuracy.1,
+                        x: macs.value,
+                        y: accuracy.value,
+                        deviation: accuracy.bar(),
                     });
                 }
                 series.push(Series {
@@ -287,7 +307,7 @@ impl Study for EnergyAware {
                     joined: true,
                 });
             }
-            let mut scale = format!("{} seeds", seeds(settings));
+            let mut scale = seed_count(seeds(settings));
             if samples(settings) < usize::MAX {
                 scale.push_str(&format!(", {} training samples at most", samples(settings)));
             }
@@ -325,7 +345,7 @@ impl Study for EnergyAware {
                 name: format!("energy-{set}"),
                 title: format!("{title}: accuracy against MACs ({scale})"),
                 x_label: "MACs for one sample".into(),
-                y_label: "test accuracy, % (mean ± deviation)".into(),
+                y_label: format!("test accuracy, %{}", spread_note(seeds(settings))),
                 x_scale: AxisScale::Log,
                 y_scale: AxisScale::Linear,
                 series,
@@ -356,11 +376,11 @@ fn width_figure(
     let series = (0..WIDTHS.len()).map(|layer| {
         let point = |step: usize| {
             let widths = runs.iter().map(|run| run.widths[step][layer] as f64);
-            let (y, deviation) = mean_deviation(&widths.collect::<Vec<_>>());
+            let width = Mean::of(&widths.collect::<Vec<_>>());
             Point {
                 x: step as f64,
-                y,
-                deviation,
+                y: width.value,
+                deviation: width.bar(),
             }
         };
         Series {
@@ -376,7 +396,7 @@ fn width_figure(
         name: format!("energy-{set}-widths-{method}"),
         title: format!("{title}: channels while growing, largest budget"),
         x_label: "growth step".into(),
-        y_label: "channels (mean ± deviation)".into(),
+        y_label: format!("channels{}", spread_note(runs.len())),
         x_scale: AxisScale::Linear,
         y_scale: AxisScale::Linear,
         series: series.collect(),

@@ -1,27 +1,41 @@
 //! Published architectures as lists of layers, to be priced.
 
-use burgeon_core::{LayerKind, LayerShape};
+use burgeon::core::{LayerKind, LayerShape};
 
-use crate::error::ExperimentError;
+use crate::error::CliError;
 
 /// The names that [`architecture`] knows.
 pub const ARCHITECTURES: [&str; 4] = ["mobilenet-v1", "resnet-18", "vgg-11", "vgg-19"];
+
+/// The most parameters, operations or entries of maps that a network may have altogether: priced at
+/// 640,000 fJ or 4 bytes each, they still add up in 64 bits.
+const MOST: u128 = 10_000_000_000_000;
 
 /// The layers of the network `name` for inputs `[channels, height, width]`; VGG networks are
 /// those for small images, with batch normalisation, convolution biases and one linear layer.
 ///
 /// # Errors
-/// [`ExperimentError::Settings`] for an unknown name, no classes or an input that is too small.
+/// [`CliError::Settings`] for an unknown name, no classes, or an input that is too small or too
+/// large for its cost to be counted.
 pub fn architecture(
     name: &str,
     input: [usize; 3],
     classes: usize,
-) -> Result<Vec<LayerShape>, ExperimentError> {
-    let problem = |problem: String| Err(ExperimentError::Settings(problem));
+) -> Result<Vec<LayerShape>, CliError> {
+    let problem = |problem: String| Err(CliError::Settings(problem));
     if input.contains(&0) || classes == 0 {
         return problem(format!(
             "input {input:?} with {classes} classes: nothing may be 0"
         ));
+    }
+    let uncountable = || {
+        problem(format!(
+            "{name} for {input:?} and {classes} classes has more than {MOST} parameters, operations \
+             or entries of maps, more than can be priced: give a smaller input"
+        ))
+    };
+    if product(input.map(|size| size as u128)) > MOST {
+        return uncountable();
     }
     let mut layers = Layers::new(input);
     match name {
@@ -39,7 +53,39 @@ pub fn architecture(
         return problem(format!("{height}x{width} is too small for {name}"));
     }
     layers.linear("classifier", classes);
+    if counts(&layers.layers).into_iter().any(|count| count > MOST) {
+        return uncountable();
+    }
     Ok(layers.layers)
+}
+
+/// Parameters, multiply-accumulate operations and entries of all maps, whatever their size.
+fn counts(layers: &[LayerShape]) -> [u128; 3] {
+    let mut sums = [0_u128; 3];
+    for layer in layers {
+        let [outputs, taps] = [layer.outputs as u128, layer.taps as u128];
+        let [input, output] = [layer.input_positions, layer.output_positions].map(|n| n as u128);
+        let inputs = layer.inputs as u128;
+        let read = match layer.kind {
+            LayerKind::Mixing => inputs,
+            LayerKind::ChannelWise => 1,
+        };
+        let weights = product([outputs, read, taps]);
+        let counts = [
+            weights.saturating_add(product([outputs, layer.extra as u128, 1])),
+            product([weights, output, 1]),
+            product([inputs, input, 1]).saturating_add(product([outputs, output, 1])),
+        ];
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum = sum.saturating_add(count);
+        }
+    }
+    sums
+}
+
+fn product(factors: [u128; 3]) -> u128 {
+    let [a, b, c] = factors;
+    a.saturating_mul(b).saturating_mul(c)
 }
 
 /// A network under construction.
@@ -210,15 +256,15 @@ fn vgg(layers: &mut Layers, stages: [usize; 5]) {
 
 #[cfg(test)]
 mod tests {
-    use burgeon_core::CostModel;
-    use burgeon_core::cost::{Macs, Parameters};
+    use burgeon::core::CostModel;
+    use burgeon::core::cost::{Energy, Macs, Parameters, Precision};
 
     use super::*;
 
     /// Counts of the reference implementations (torchvision's resnet18 and the count of
     /// MobileNetV1 in its paper's reference code; VGG-19 with BatchNorm for CIFAR).
     #[test]
-    fn counts_are_the_published_ones() -> Result<(), ExperimentError> {
+    fn counts_are_the_published_ones() -> Result<(), CliError> {
         let mobilenet = architecture("mobilenet-v1", [3, 224, 224], 1000)?;
         assert_eq!(Parameters.cost(&mobilenet), 4_231_976);
         assert_eq!(Macs.cost(&mobilenet), 568_740_352);
@@ -235,5 +281,32 @@ mod tests {
         assert!(architecture("vgg-19", [3, 16, 16], 10).is_err());
         assert!(architecture("vgg-19", [3, 32, 0], 10).is_err());
         assert!(architecture("vgg-19", [3, 32, 32], 0).is_err());
+    }
+
+    /// Sizes whose products leave 64 bits are refused, and those accepted are priced without a
+    /// wrap.
+    #[test]
+    fn what_cannot_be_counted_is_refused() -> Result<(), CliError> {
+        let most = usize::MAX;
+        for (input, classes) in [
+            ([3, 1 << 32, 1 << 32], 10),
+            ([most, most, most], 10),
+            ([3, 224, most], 10),
+            ([3, 224, 224], most),
+            ([1, 1 << 20, 1 << 20], 10),
+        ] {
+            for name in ARCHITECTURES {
+                let error = architecture(name, input, classes).unwrap_err().to_string();
+                assert!(error.contains("smaller input"), "{name} {input:?}: {error}");
+            }
+        }
+        let large = architecture("resnet-18", [3, 1 << 14, 1 << 14], 1000)?;
+        let [parameters, macs, _] = counts(&large);
+        assert_eq!(u128::from(Parameters.cost(&large)), parameters);
+        assert_eq!(u128::from(Macs.cost(&large)), macs);
+        // Each MAC takes 4,600 fJ.
+        let energy = Energy::new(Precision::Float32).cost(&large);
+        assert!(u128::from(energy) > 4600 * macs);
+        Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! What a run was: written beside its results.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::SystemTime;
 
-use burgeon_experiments::StudySettings;
+use burgeon_experiments::{Study, StudySettings};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The manifest of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,6 +18,9 @@ pub struct Manifest {
     /// Scale, seeds, device and data folder. Seeds are 0 to n−1, as many as the
     /// study's table says.
     pub settings: StudySettings,
+    /// All that results depend on besides the settings, study by study.
+    #[serde(default)]
+    pub recipes: BTreeMap<String, Value>,
     /// The command line.
     pub command: Vec<String>,
     /// When it started, UTC.
@@ -37,16 +42,27 @@ pub struct Manifest {
     pub platform: String,
     /// Revision of the repository, with `+changes` if the tree was not clean.
     pub git_revision: Option<String>,
+    /// Other revisions, by which earlier parts of the run were made.
+    #[serde(default)]
+    pub earlier_revisions: Vec<String>,
 }
 
 impl Manifest {
     /// The manifest of a run that starts now.
-    pub fn new(settings: StudySettings, studies: Vec<String>, workers: usize) -> Self {
+    pub fn new(settings: StudySettings, studies: &[Box<dyn Study>], workers: usize) -> Self {
+        let recipes = studies
+            .iter()
+            .map(|study| (study.name().to_owned(), study.recipe(&settings)))
+            .collect();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             finished: false,
-            studies,
+            studies: studies
+                .iter()
+                .map(|study| study.name().to_owned())
+                .collect(),
             settings,
+            recipes,
             command: std::env::args().skip(1).collect(),
             started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             seconds: Vec::new(),
@@ -57,13 +73,19 @@ impl Manifest {
             rustc: output("rustc", &["--version"]).unwrap_or_else(|| "unknown".into()),
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             git_revision: git_revision(),
+            earlier_revisions: Vec::new(),
         }
+    }
+
+    /// The revision, or that it is not known.
+    pub fn revision(&self) -> &str {
+        self.git_revision.as_deref().unwrap_or("unknown")
     }
 }
 
 /// The version in the lock file that this program was built with.
 fn burn_version() -> &'static str {
-    let lock = include_str!("../../Cargo.lock");
+    let lock = include_str!("../../../Cargo.lock");
     lock.split("[[package]]")
         .find(|package| package.contains("name = \"burn\"\n"))
         .and_then(|package| package.split("version = \"").nth(1)?.split('"').next())

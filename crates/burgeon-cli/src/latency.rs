@@ -2,26 +2,30 @@
 
 use std::time::Instant;
 
-use burgeon_core::cost::{Latency, LayerTiming};
-use burgeon_core::{LayerKind, LayerShape, SplitBackend, Window};
-use burgeon_ops::conv2d;
-use burn::tensor::{DType, Tensor};
+use burgeon::burn::tensor::{DType, Tensor};
+use burgeon::core::cost::{Latency, LayerTiming};
+use burgeon::core::{LayerKind, LayerShape, SplitBackend, Window};
+use burgeon::ops::conv2d;
 
-use crate::error::ExperimentError;
+use crate::error::CliError;
 
 /// Runs of each layer; their median counts.
 const RUNS: usize = 7;
+
+/// Numbers that a layer to be timed may have in its maps and weights: 4 GB.
+const MOST: usize = 1 << 30;
 
 /// Times every layer of `layers` on `backend`, one sample in f32, at each of `factors` times its
 /// input and output widths.
 ///
 /// # Errors
-/// [`ExperimentError::Settings`] for a layer whose maps or kernel are not square.
+/// [`CliError::Settings`] for a layer whose maps or kernel are not square, or that does not fit
+/// into memory.
 pub fn measure(
     layers: &[LayerShape],
     backend: &dyn SplitBackend,
     factors: &[f64],
-) -> Result<Latency, ExperimentError> {
+) -> Result<Latency, CliError> {
     let mut timings = Vec::new();
     for layer in layers {
         let widths = |width: usize| -> Vec<usize> {
@@ -51,7 +55,7 @@ pub fn measure(
     Ok(Latency::new(backend.name(), timings)?)
 }
 
-fn time(layer: &LayerShape, backend: &dyn SplitBackend) -> Result<u64, ExperimentError> {
+fn time(layer: &LayerShape, backend: &dyn SplitBackend) -> Result<u64, CliError> {
     let options = (&backend.device(), DType::F32);
     let side = |positions: usize| {
         let side = positions.isqrt();
@@ -64,7 +68,7 @@ fn time(layer: &LayerShape, backend: &dyn SplitBackend) -> Result<u64, Experimen
     ]
     .map(side);
     let [Some(input), Some(output), Some(kernel)] = sides else {
-        return Err(ExperimentError::Settings(format!(
+        return Err(CliError::Settings(format!(
             "`{}` cannot be timed: its maps and kernel must be square",
             layer.name
         )));
@@ -79,6 +83,21 @@ fn time(layer: &LayerShape, backend: &dyn SplitBackend) -> Result<u64, Experimen
         padding: [[kernel / 2; 2]; 2],
         dilation: [1; 2],
     };
+    let sizes = [
+        [layer.inputs, layer.input_positions, 1],
+        [layer.outputs, layer.output_positions, 1],
+        [layer.outputs, group_inputs, layer.taps],
+    ];
+    let fits = |size: &[usize; 3]| {
+        let product = size.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
+        product.is_some_and(|numbers| numbers <= MOST)
+    };
+    if !sizes.iter().all(fits) {
+        return Err(CliError::Settings(format!(
+            "`{}` cannot be timed: its maps or weights have more than {MOST} numbers",
+            layer.name
+        )));
+    }
     let maps = Tensor::<4>::ones([1, layer.inputs, input, input], options);
     let weight = Tensor::<4>::ones([layer.outputs, group_inputs, kernel, kernel], options);
     let mut times = [0; RUNS];

@@ -1,19 +1,18 @@
-//! `cargo xtask cost`.
+//! `burgeon cost`.
 
 use std::path::PathBuf;
 
-use burgeon_core::cost::{
+use burgeon::backend;
+use burgeon::core::cost::{
     ActivationMemory, BytesMoved, CostModel, Energy, LayerKind, LayerShape, Macs, Parameters,
     Precision,
 };
-use burgeon_experiments::architectures::{ARCHITECTURES, architecture};
-use burgeon_experiments::device::backend;
-use burgeon_experiments::report::Table;
-use burgeon_experiments::{ExperimentError, latency};
+use burgeon_terminal::Table;
 use clap::Args;
 
-use crate::error::XtaskError;
-use crate::render;
+use crate::architectures::{ARCHITECTURES, architecture};
+use crate::error::CliError;
+use crate::latency;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -35,7 +34,7 @@ pub struct Options {
 }
 
 /// Prints what each layer costs.
-pub fn run(options: &Options) -> Result<(), XtaskError> {
+pub fn run(options: &Options) -> Result<(), CliError> {
     let layers = architecture(&options.model, input(&options.input)?, options.classes)?;
     let energy = Energy::new(Precision::Float32);
     let models: [&dyn CostModel; 5] = [
@@ -45,84 +44,94 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
         &BytesMoved::default(),
         &energy,
     ];
-    let mut heads = vec!["layer".to_owned(), "kind".into(), "channels".into()];
-    heads.push("positions".into());
-    heads.extend(
-        models
-            .iter()
-            .map(|model| format!("{}, {}", model.name(), model.unit())),
-    );
-    let backend = options.device.as_deref().map(backend).transpose()?;
+    let mut heads = ["layer", "channels", "positions"]
+        .map(str::to_owned)
+        .to_vec();
+    heads.extend(models.iter().map(|model| head(*model)));
+    let backend = options.device.as_deref().map(backend::open).transpose()?;
     let latency = match &backend {
         Some(backend) => Some(latency::measure(&layers, backend.as_ref(), &[1.0])?),
         None => None,
     };
     if let (Some(path), Some(backend)) = (&options.timings, &backend) {
         let table = latency::measure(&layers, backend.as_ref(), &[0.5, 1.0, 2.0])?;
-        let text = serde_json::to_string_pretty(&table)
-            .map_err(|error| ExperimentError::file(path, error.to_string()))?;
-        std::fs::write(path, text).map_err(ExperimentError::io(path))?;
+        let text = serde_json::to_string_pretty(&table).map_err(CliError::file(path))?;
+        std::fs::write(path, text).map_err(CliError::file(path))?;
     }
     if latency.is_some() {
         heads.push("latency, ns".into());
     }
     let price = |layers: &[LayerShape]| -> Vec<String> {
-        let mut cells: Vec<String> = models.iter().map(|m| grouped(m.cost(layers))).collect();
+        let cell = |model: &&dyn CostModel| match model.unit() {
+            "fJ" => microjoule(model.cost(layers)),
+            _ => grouped(model.cost(layers)),
+        };
+        let mut cells: Vec<String> = models.iter().map(cell).collect();
         cells.extend(latency.iter().map(|latency| grouped(latency.cost(layers))));
         cells
     };
     let row = |layer: &LayerShape| {
-        let kind = match layer.kind {
-            LayerKind::Mixing => "mixing",
-            LayerKind::ChannelWise => "depthwise",
+        let channels = match layer.kind {
+            LayerKind::Mixing => format!("{} → {}", layer.inputs, layer.outputs),
+            LayerKind::ChannelWise => format!("{} each", layer.outputs),
         };
-        let mut cells = vec![
-            layer.name.clone(),
-            kind.to_owned(),
-            format!("{} → {}", layer.inputs, layer.outputs),
-            layer.output_positions.to_string(),
-        ];
+        let positions = layer.output_positions.to_string();
+        let mut cells = vec![layer.name.clone(), channels, positions];
         cells.extend(price(std::slice::from_ref(layer)));
         cells
     };
     let mut rows: Vec<Vec<String>> = layers.iter().map(row).collect();
-    let mut total = vec![
-        "total".to_owned(),
-        String::new(),
-        String::new(),
-        String::new(),
-    ];
+    let mut total = vec!["total".to_owned(), String::new(), String::new()];
     total.extend(price(&layers));
     rows.push(total);
     let table = Table {
-        name: "cost".into(),
-        title: format!(
+        title: &format!(
             "{} for {} and {} classes, one sample",
             options.model, options.input, options.classes
         ),
-        columns: heads,
-        rows,
-        notes: vec![
-            "MACs without biases, normalisation and activations; energy by the 45 nm figures named \
-             in the documentation of `burgeon_core::cost::Energy`."
+        columns: &heads,
+        rows: &rows,
+        notes: &[
+            "Depthwise layers read each channel alone. MACs without biases, normalisation and \
+             activations; energy by the 45 nm figures named in the documentation of \
+             `burgeon::core::cost::Energy`."
                 .into(),
         ],
     };
-    println!("{}", render::terminal(&table));
+    table.print()?;
     Ok(())
 }
 
+/// The name of a cost in words, with its unit where that is another.
+fn head(model: &dyn CostModel) -> String {
+    let name = model.name().replace('-', " ");
+    let unit = match model.unit() {
+        "fJ" => "µJ",
+        unit => unit,
+    };
+    if name.eq_ignore_ascii_case(unit) {
+        return unit.to_owned();
+    }
+    format!("{name}, {unit}")
+}
+
 /// Reads `CxHxW`.
-fn input(text: &str) -> Result<[usize; 3], ExperimentError> {
+fn input(text: &str) -> Result<[usize; 3], CliError> {
     let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok()).collect();
     sizes
         .and_then(|sizes| <[usize; 3]>::try_from(sizes).ok())
         .ok_or_else(|| {
-            ExperimentError::Settings(format!(
+            CliError::Settings(format!(
                 "`{text}` is no input size: give CxHxW, as in 3x224x224 (networks: {})",
                 ARCHITECTURES.join(", ")
             ))
         })
+}
+
+/// A number of femtojoule in microjoule.
+fn microjoule(energy: u64) -> String {
+    let tenths = energy.saturating_add(50_000_000) / 100_000_000;
+    format!("{}.{}", grouped(tenths / 10), tenths % 10)
 }
 
 /// `1234567` as `1,234,567`.

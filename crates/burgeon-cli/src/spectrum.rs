@@ -1,24 +1,23 @@
-//! `cargo xtask spectrum FILE`.
+//! `burgeon spectrum FILE`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burgeon_core::eigen::{CapturedOperator, RayleighDescent};
-use burgeon_core::{
-    CoreError, Curvature, CurvatureBlock, Method, SiteInput, SiteSpectra, SpectrumSolver,
-    SplitBackend, Window,
+use burgeon::backend;
+use burgeon::burn::tensor::{Tensor, TensorData, s};
+use burgeon::core::eigen::{CapturedOperator, RayleighDescent};
+use burgeon::core::{
+    Curvature, CurvatureBlock, Method, SiteInput, SiteSpectra, SpectrumSolver, SplitBackend, Window,
 };
-use burgeon_experiments::ExperimentError;
-use burgeon_experiments::device::{DEFAULT_DEVICE, backend};
-use burgeon_experiments::report::Table;
-use burn::tensor::{Tensor, TensorData, s};
+use burgeon_terminal::Table;
 use clap::Args;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde::Serialize;
 
-use crate::error::XtaskError;
-use crate::{ALLOCATOR, render};
+use crate::ALLOCATOR;
+use crate::error::CliError;
 
 /// Rows or maps in a batch of rayleigh, the authors' batch size.
 const BATCH: usize = 64;
@@ -37,8 +36,8 @@ pub struct Options {
     /// Passes of rayleigh over the data, in batches of 64 rows or maps
     #[arg(long, default_value_t = RayleighDescent::default().passes)]
     passes: usize,
-    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `cargo xtask doctor`)
-    #[arg(long, default_value = DEFAULT_DEVICE)]
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `burgeon doctor`)
+    #[arg(long, default_value = backend::DEFAULT)]
     device: String,
     /// Print JSON
     #[arg(long)]
@@ -61,14 +60,14 @@ struct SpectrumReport {
 }
 
 /// Prints both ends of every neuron's spectrum.
-pub fn run(options: &Options) -> Result<(), XtaskError> {
-    let backend = backend(&options.device)?;
+pub fn run(options: &Options) -> Result<(), CliError> {
+    let backend = backend::open(&options.device)?;
     let block = read(&options.file, backend.as_ref())?;
     let blocks = match options.method {
         Method::Rayleigh => batches(block),
         _ => vec![block],
     };
-    let curvature = Curvature::new("site", blocks).map_err(core)?;
+    let curvature = Curvature::new("site", blocks)?;
     let rayleigh = RayleighDescent {
         passes: options.passes,
         ..RayleighDescent::default()
@@ -77,12 +76,10 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
         .with_method(options.method)
         .with_rayleigh(rayleigh)
         .with_tolerance(options.tolerance);
-    let solve = || -> Result<SiteSpectra, XtaskError> {
+    let solve = || -> Result<SiteSpectra, CliError> {
         let operator = CapturedOperator::new(vec![&curvature], backend.as_ref());
         let exact = backend.accumulation_dtype();
-        let mut found = solver
-            .solve(&operator, curvature.rows(), exact)
-            .map_err(core)?;
+        let mut found = solver.solve(&operator, curvature.rows(), exact)?;
         Ok(found.swap_remove(0))
     };
     solve()?;
@@ -102,13 +99,11 @@ pub fn run(options: &Options) -> Result<(), XtaskError> {
         method: found.method.to_string(),
     };
     if options.json {
-        let text = serde_json::to_string(&report)
-            .map_err(|error| ExperimentError::Settings(error.to_string()))?;
-        println!("{text}");
-    } else {
-        println!("{}", render::terminal(&table(options, &curvature, &report)));
+        let text = serde_json::to_string(&report).map_err(CliError::file(&options.file))?;
+        burgeon_terminal::line(text)?;
+        return Ok(());
     }
-    Ok(())
+    print(options, &curvature, &report)
 }
 
 /// `block` in parts of [`BATCH`] rows or maps.
@@ -137,7 +132,11 @@ fn batches(block: CurvatureBlock) -> Vec<CurvatureBlock> {
     (0..total).step_by(BATCH).map(part).collect()
 }
 
-fn table(options: &Options, curvature: &Curvature, report: &SpectrumReport) -> Table {
+fn print(
+    options: &Options,
+    curvature: &Curvature,
+    report: &SpectrumReport,
+) -> Result<(), CliError> {
     let row = |j: usize| {
         let ends = [
             report.lambda_min[j],
@@ -149,20 +148,18 @@ fn table(options: &Options, curvature: &Curvature, report: &SpectrumReport) -> T
             .chain(ends.map(|value| format!("{value:.6e}")))
             .collect()
     };
-    Table {
-        name: "spectrum".into(),
-        title: format!(
+    let rows: Vec<Vec<String>> = (0..curvature.neurons()).map(row).collect();
+    let table = Table {
+        title: &format!(
             "{}: {} rows, d = {}, {} neurons",
             options.file.display(),
             curvature.rows(),
             curvature.dim(),
             curvature.neurons()
         ),
-        columns: ["neuron", "λ_min", "residual", "λ_max", "residual"]
-            .map(str::to_owned)
-            .into(),
-        rows: (0..curvature.neurons()).map(row).collect(),
-        notes: vec![format!(
+        columns: &["neuron", "λ_min", "residual", "λ_max", "residual"].map(str::to_owned),
+        rows: &rows,
+        notes: &[format!(
             "{} on {}: {} iterations, {:.4} s after one warm-up, peak memory {:.1} MB.",
             report.method,
             options.device,
@@ -170,22 +167,20 @@ fn table(options: &Options, curvature: &Curvature, report: &SpectrumReport) -> T
             report.seconds,
             report.peak_bytes as f64 / 1e6
         )],
-    }
-}
-
-fn core(error: CoreError) -> XtaskError {
-    ExperimentError::from(error).into()
+    };
+    table.print()?;
+    Ok(())
 }
 
 /// The captured block that `path` holds.
-fn read(path: &Path, backend: &dyn SplitBackend) -> Result<CurvatureBlock, ExperimentError> {
-    let problem = |text: String| ExperimentError::file(path, text);
-    let bytes = std::fs::read(path).map_err(ExperimentError::io(path))?;
-    let unsound = |error| problem(format!("not a safetensors file: {error}"));
+fn read(path: &Path, backend: &dyn SplitBackend) -> Result<CurvatureBlock, CliError> {
+    let problem = |text: String| CliError::file(path)(text);
+    let bytes = std::fs::read(path).map_err(CliError::file(path))?;
+    let unsound = |error: SafeTensorError| problem(format!("not a safetensors file: {error}"));
     let file = SafeTensors::deserialize(&bytes).map_err(unsound)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unsound)?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let array = |name: &str| -> Result<(Vec<usize>, TensorData), ExperimentError> {
+    let array = |name: &str| -> Result<(Vec<usize>, TensorData), CliError> {
         let view = file
             .tensor(name)
             .map_err(|_| problem(format!("it holds no array `{name}`")))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask spectrum` on files as others would write them.
+//! `burgeon spectrum` on files as others would write them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn write(path: &Path, arrays: &[(&str, &[usize], Vec<u8>)], metadata: &[(&str, &
 }
 
 fn spectrum(path: &Path, options: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
+    Command::new(env!("CARGO_BIN_EXE_burgeon"))
         .arg("spectrum")
         .arg(path)
         .args(options)

@@ -1,19 +1,18 @@
-//! `cargo xtask doctor`: the devices of this build and machine, each through the conformance suite.
+//! `burgeon doctor`: the devices of this build and machine, each through the conformance suite.
 
-use burgeon_backend_cuda::Runtime;
-use burgeon_core::testing::conformance;
-use burgeon_experiments::device::{HOST_DEVICES, backend};
-use burgeon_experiments::report::Table;
+use burgeon::backend::cuda::Runtime;
+use burgeon::backend::{HOST, open};
+use burgeon::core::testing::conformance;
+use burgeon_terminal::Table;
 
-use crate::error::XtaskError;
-use crate::render;
+use crate::error::CliError;
 
 /// Prints a row for each device; an error if one that starts computes wrong.
-pub fn run() -> Result<(), XtaskError> {
+pub fn run() -> Result<(), CliError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut rows = Vec::new();
     let mut failing = Vec::new();
-    for name in HOST_DEVICES {
+    for name in HOST {
         examine(
             name,
             &format!("CPU, {threads} threads"),
@@ -38,25 +37,24 @@ pub fn run() -> Result<(), XtaskError> {
         }
     }
     let table = Table {
-        name: "doctor".into(),
-        title: "Devices, and the conformance suite on each".into(),
-        columns: ["device", "what it is", "state", "conformance"].map(str::to_owned).into(),
-        rows,
-        notes: vec![
+        title: "Devices, and the conformance suite on each",
+        columns: &["device", "what it is", "state", "conformance"].map(str::to_owned),
+        rows: &rows,
+        notes: &[
             "The suite compares splitting matrices, matrix-free products and curvature weights with \
              plain loops in f64 on the host; errors are relative to the largest entry."
                 .into(),
         ],
     };
-    println!("{}", render::terminal(&table));
+    table.print()?;
     if failing.is_empty() {
         return Ok(());
     }
-    Err(XtaskError::Conformance(failing.join(", ")))
+    Err(CliError::Conformance(failing.join(", ")))
 }
 
 fn examine(name: &str, what: &str, rows: &mut Vec<Vec<String>>, failing: &mut Vec<String>) {
-    let checked = backend(name)
+    let checked = open(name)
         .map_err(|error| error.to_string())
         .and_then(|backend| conformance(backend.as_ref()).map_err(|error| error.to_string()));
     let (state, found) = match checked {

@@ -1,0 +1,207 @@
+//! `cargo xtask reproduce`: run studies, keep their units, write tables and figures.
+
+mod manifest;
+mod progress;
+mod results;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use burgeon::backend;
+use burgeon_experiments::report::Report;
+use burgeon_experiments::{
+    ExperimentError, Scale, Study, StudySettings, kept_results, run_units, studies,
+};
+use burgeon_terminal::{Table, line};
+use clap::{Args, ValueEnum};
+
+use self::manifest::Manifest;
+use self::progress::Progress;
+use self::results::Results;
+use crate::error::{XtaskError, io};
+use crate::{data_directory, render};
+
+/// More threads than this help nobody.
+const MOST_WORKERS: usize = 1024;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Run only this experiment (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// How much to run
+    #[arg(long, value_enum, default_value_t = ScaleArgument::Quick)]
+    scale: ScaleArgument,
+    /// Seeds for each method, instead of the experiment's own number
+    #[arg(long)]
+    seeds: Option<usize>,
+    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `burgeon doctor`)
+    #[arg(long, default_value = backend::DEFAULT)]
+    device: String,
+    /// Train in mixed precision: products in bfloat16, where the device has them
+    #[arg(long)]
+    mixed_precision: bool,
+    /// Folder for the results
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+    /// Units run at the same time
+    #[arg(long)]
+    workers: Option<usize>,
+    /// Go on with the unfinished run in the folder
+    #[arg(long, conflicts_with = "fresh")]
+    resume: bool,
+    /// Set an unfinished run aside and start anew
+    #[arg(long)]
+    fresh: bool,
+    /// List the experiments and end
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScaleArgument {
+    /// Minutes on two cores
+    Quick,
+    /// The papers' sizes, where they are known
+    Full,
+}
+
+pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskError> {
+    if options.list {
+        return list();
+    }
+    let selected = selected(options)?;
+    if options.seeds == Some(0) {
+        return Err(ExperimentError::Settings("--seeds must be at least 1".into()).into());
+    }
+    let backend = backend::open(&options.device)?;
+    let settings = StudySettings {
+        scale: match options.scale {
+            ScaleArgument::Quick => Scale::Quick,
+            ScaleArgument::Full => Scale::Full,
+        },
+        seeds: options.seeds,
+        device: options.device.clone(),
+        data: data_directory(),
+        mixed_precision: options.mixed_precision,
+    };
+    for study in &selected {
+        study.units(&settings)?;
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = options.workers.unwrap_or(threads).clamp(1, MOST_WORKERS);
+    let results = Results::open(&options.out)?;
+    let manifest = Manifest::new(settings.clone(), &selected, workers);
+    let Some(mut manifest) = results.prepare(manifest, options.resume, options.fresh)? else {
+        let out = options.out.display();
+        line(format_args!(
+            "the run in {out} is finished: nothing was done"
+        ))?;
+        return Ok(());
+    };
+    // All that is kept is looked at before hours are spent on what is not.
+    for study in &selected {
+        kept_results(study.as_ref(), &settings, &results.of(study.name()))?;
+    }
+    results.write_manifest(&manifest)?;
+    let mut reports = Vec::new();
+    for study in &selected {
+        let started = Instant::now();
+        let folder = results.of(study.name());
+        let mut progress = Progress::new(study.name());
+        let found = run_units(
+            study.as_ref(),
+            &settings,
+            &backend,
+            &folder,
+            workers,
+            interrupt,
+            &mut progress,
+        )?;
+        let mut report = study.report(&settings, &found)?;
+        if settings.mixed_precision {
+            let note = "Trained in mixed precision: products in bfloat16.";
+            for table in &mut report.tables {
+                table.notes.push(note.into());
+            }
+        }
+        let elapsed = started.elapsed();
+        progress.finish(elapsed);
+        render::write(&folder, &report)?;
+        for table in &report.tables {
+            render::print(table)?;
+            line("")?;
+        }
+        let seconds = (study.name().to_owned(), elapsed.as_secs_f64());
+        manifest.seconds.push(seconds);
+        results.write_manifest(&manifest)?;
+        reports.push((study.name(), report));
+    }
+    write_summary(&options.out, &reports, &manifest)?;
+    manifest.finished = true;
+    results.write_manifest(&manifest)?;
+    line(format_args!(
+        "tables, figures and manifest are in {}",
+        options.out.display()
+    ))?;
+    Ok(())
+}
+
+fn selected(options: &Options) -> Result<Vec<Box<dyn Study>>, XtaskError> {
+    if options.only.is_empty() {
+        let all = studies::all();
+        return Ok(all.into_iter().filter(|study| study.is_default()).collect());
+    }
+    let named = options.only.iter().map(|name| studies::named(name));
+    Ok(named.collect::<Result<_, _>>()?)
+}
+
+fn list() -> Result<(), XtaskError> {
+    let rows: Vec<Vec<String>> = studies::all()
+        .iter()
+        .map(|study| {
+            let default = if study.is_default() { "yes" } else { "" };
+            let cells = [study.name(), default, study.description()];
+            cells.map(str::to_owned).into()
+        })
+        .collect();
+    let table = Table {
+        title: "Experiments",
+        columns: &["name", "by default", "what it shows"].map(str::to_owned),
+        rows: &rows,
+        notes: &[],
+    };
+    Ok(table.print()?)
+}
+
+/// One Markdown page with all tables and figures.
+fn write_summary(
+    out: &Path,
+    reports: &[(&str, Report)],
+    manifest: &Manifest,
+) -> Result<(), XtaskError> {
+    let mut page = format!(
+        "# Results\n\nStarted {}, device {}, {} threads, revision {}.\n",
+        manifest.started,
+        manifest.settings.device,
+        manifest.threads,
+        manifest.revision()
+    );
+    if !manifest.earlier_revisions.is_empty() {
+        let earlier = manifest.earlier_revisions.join(", ");
+        page += &format!("\nPart of it is by another revision of the code: {earlier}.\n");
+    }
+    for (name, report) in reports {
+        for table in &report.tables {
+            page += &format!("\n{}", render::markdown(table));
+        }
+        for figure in &report.figures {
+            page += &format!("\n![{}]({name}/{}.png)\n", figure.title, figure.name);
+        }
+    }
+    let path = out.join("README.md");
+    fs::write(&path, page).map_err(io(&path))
+}
