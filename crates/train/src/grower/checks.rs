@@ -140,7 +140,11 @@ fn stepped<M: Growable>(
 ) -> Result<ModuleOptimizer, NnError> {
     let model = copy(model);
     let few: Vec<usize> = (0..first.len().min(2)).collect();
-    let few = first.subset(&few)?.to_autodiff();
+    let few = first.subset(&few)?;
+    let few = match model.devices().first() {
+        Some(device) => few.to_autodiff_of(device),
+        None => few.to_autodiff(),
+    };
     let output = model.predict(few.inputs().clone()).into_rows();
     let loss = task.objective.loss(output, few.targets());
     let gradients = GradientsParams::from_grads(loss.backward(), &model);

@@ -117,6 +117,7 @@ fn a_run_does_not_go_on_with_something_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = begun(folder.path());
     let other = |change: fn(&mut Parts), expected: &str| {
+        eprintln!("TRY {expected}");
         refused(
             resumed(&path, change),
             &format!("What differs: {expected}. "),
@@ -150,9 +151,9 @@ fn a_run_does_not_go_on_with_something_else() {
         "held samples",
     );
     let batch = |parts: &mut Parts| parts.config = signed(3.0).with_batch_size(32);
-    other(batch, "batch size: 128 -> 32");
+    other(batch, "training: batch size: 128 -> 32");
     let seed = |parts: &mut Parts| parts.config = signed(3.0).with_seed(1);
-    other(seed, "seed: 0 -> 1");
+    other(seed, "training: seed: 0 -> 1");
     let smoothed = |parts: &mut Parts| {
         let smoothed = WeightedCrossEntropy::new().with_smoothing(0.1);
         parts.task.objective = Box::new(smoothed.expect("in range"));
@@ -209,9 +210,11 @@ fn a_raised_limit_goes_on_as_if_it_had_always_been_there() {
         ("target accuracy reached", |config| {
             config.with_target_accuracy(0.2)
         }),
-        ("all growth steps made", |config| config.with_max_growths(1)),
+        ("all growth steps made", |config| {
+            config.with_max_growths(1).with_end_of_growth(true)
+        }),
         ("parameter budget spent", |config| {
-            config.with_parameter_budget(200)
+            config.with_parameter_budget(200).with_end_of_growth(true)
         }),
     ];
     for (reason, limited) in first {
