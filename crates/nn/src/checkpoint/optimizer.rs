@@ -131,7 +131,11 @@ pub fn optimizer_fingerprint<M: Module>(
 fn pattern<const D: usize>(size: f64, step: f64, run: usize) -> TensorData {
     let count = PLACES.pow(u32::try_from(D).unwrap_or(u32::MAX));
     let values = (0..count).map(|place| {
-        let sign = if place / run % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if (place / run).is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        };
         (sign * size * (1.0 + step * place as f64)) as f32
     });
     TensorData::new(values.collect::<Vec<f32>>(), [PLACES; D])

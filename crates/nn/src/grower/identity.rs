@@ -22,7 +22,7 @@ impl<M: Growable> Grower<M> {
     pub(super) fn identity(&self) -> Result<Identity, NnError> {
         let failed = |error| NnError::Settings(format!("cannot be written down: {error}"));
         let config = &self.config;
-        let values = serde_json::to_value(&config.values).map_err(|error| failed(error))?;
+        let values = serde_json::to_value(&config.values).map_err(failed)?;
         let mut settings: Vec<(String, Value)> = match values {
             Value::Object(fields) => fields.into_iter().collect(),
             other => vec![("settings".to_owned(), other)],
