@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
+use burgeon_nn::error::quietly;
+use burgeon_nn::growable::copy;
+use burgeon_nn::hash::hex;
+use burgeon_nn::ports::InnerOrSelf;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Device, Shape, Tensor, TensorData};
 use burn_pack::{Reader, Writer};
 use sha2::{Digest, Sha256};
-
-use burgeon_nn::error::quietly;
-use burgeon_nn::growable::copy;
-use burgeon_nn::hash::hex;
-use burgeon_nn::ports::InnerOrSelf;
 
 /// `optimizer` with the state in `bytes`, whose parameters have other ids by now, as `ids` says.
 ///
@@ -97,9 +96,10 @@ fn zeros<M: Module>(model: &M) -> (Vec<Shape>, GradientsParams) {
 /// Places along each axis of a probe.
 const PLACES: usize = 3;
 
-/// The gradients of a probe's steps, one after the other. Large and small by turns: a ratio of
-/// moments shows its decays and its ε, a maximum of moments that it is one, clipping its bound.
-const SIZES: [f64; 6] = [0.4, 3e4, 1e-7, 0.03, 2.0, 0.2];
+/// The gradients of a probe's steps, one after the other. They rise from below what a weight decay
+/// adds, so that it shows where only ratios of gradients matter, as ε does; they fall far in between,
+/// which shows a maximum of moments; the last one shows clipping.
+const SIZES: [f64; 7] = [1e-7, 1e-3, 0.1, 5.0, 0.01, 0.5, 3e4];
 
 /// A fingerprint of what an optimizer does to each trained parameter of a model: its kind, its
 /// settings, its groups. Burn gives none of these back, so a fresh copy of it makes a few steps
@@ -115,22 +115,26 @@ pub fn optimizer_fingerprint<M: Module>(
     quietly(|| {
         let mut optimizer = optimizer.clone().load_record(OptimizerRecord::default());
         let mut probe = copy(model).map(&mut Probe);
+        let mut found = Found(Vec::new(), Sha256::new());
         for size in SIZES {
             let mut gradients = Gradients(size, GradientsParams::new());
             probe.visit(&mut gradients);
-            probe = optimizer.step(0.05, probe, gradients.1);
+            probe = optimizer.step(0.5, probe, gradients.1);
+            probe.visit(&mut found);
         }
-        let mut found = Found(Vec::new(), Sha256::new());
-        probe.visit(&mut found);
         format!("sha256:{}", hex(&found.1.finalize()))
     })
 }
 
-/// Numbers of either sign, none of them 0.
-fn pattern<const D: usize>(size: f64, step: f64) -> TensorData {
+/// Numbers of either sign, none of them 0; the sign changes after `run` of them.
+fn pattern<const D: usize>(size: f64, step: f64, run: usize) -> TensorData {
     let count = PLACES.pow(u32::try_from(D).unwrap_or(u32::MAX));
     let values = (0..count).map(|place| {
-        let sign = if place % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if (place / run).is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        };
         (sign * size * (1.0 + step * place as f64)) as f32
     });
     TensorData::new(values.collect::<Vec<f32>>(), [PLACES; D])
@@ -142,7 +146,7 @@ impl ModuleMapper for Probe {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, tensor, mapper) = param.consume();
         let device = Device::flex();
-        let value = Tensor::<D>::from_data(pattern::<D>(0.7, 0.3), (&device, DType::F32));
+        let value = Tensor::<D>::from_data(pattern::<D>(0.7, 0.3, 1), (&device, DType::F32));
         let value = match tensor.is_autodiff() {
             true => Tensor::from_inner(value).set_require_grad(tensor.is_require_grad()),
             false => value,
@@ -157,7 +161,7 @@ impl ModuleVisitor for Gradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if param.is_require_grad() {
             let device = Device::flex();
-            let value = pattern::<D>(self.0, 0.1);
+            let value = pattern::<D>(self.0, 0.1, 2);
             let value = Tensor::<D>::from_data(value, (&device, DType::F32));
             self.1.register(param.id, value);
         }

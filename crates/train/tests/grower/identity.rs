@@ -117,7 +117,6 @@ fn a_run_does_not_go_on_with_something_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = begun(folder.path());
     let other = |change: fn(&mut Parts), expected: &str| {
-        eprintln!("TRY {expected}");
         refused(
             resumed(&path, change),
             &format!("What differs: {expected}. "),

@@ -160,7 +160,13 @@ impl<M: Operable> Trial<M> {
             (name, width.expect("some are left"))
         });
         let widths: Vec<(String, usize)> = widths.collect();
-        assert_eq!(trace.graph().widths(), widths, "{}: {plan}\n{}", M::NAME, trace.graph());
+        assert_eq!(
+            trace.graph().widths(),
+            widths,
+            "{}: {plan}\n{}",
+            M::NAME,
+            trace.graph()
+        );
         let widened = self.grown(plan).at(epsilon).widths;
         for (group, width) in widened {
             let name = self.graph().sites()[group.index()].name();
@@ -518,7 +524,10 @@ fn losses_are_of_first_order<M: Operable>() {
     let trial = Trial::<M>::new();
     let (graph, sites) = (trial.graph(), trial.sites());
     // Short enough to cross few kinks, where there are any.
-    let exact = graph.nodes().iter().all(|node| node.smoothness == Smoothness::Exact);
+    let exact = graph
+        .nodes()
+        .iter()
+        .all(|node| node.smoothness == Smoothness::Exact);
     let step = if exact { 1e-4 } else { 1e-7 };
     let news: Vec<NewNeuron> = sites
         .iter()
