@@ -15,6 +15,9 @@ pub struct PerLayer {
 }
 
 impl PerLayer {
+    /// Every site doubles.
+    pub const DOUBLE: Self = Self { share: 1.0 };
+
     /// Sites become `1 + share` times as wide.
     ///
     /// # Errors

@@ -214,8 +214,9 @@ pub(crate) fn select_channels(graph: &Graph, maps: &HashMap<GroupId, ChannelMap>
 fn owner(parameter: &Parameter, axis: usize) -> Owner {
     match parameter.roles[axis] {
         Some(Role::Reader) => Owner::Reads,
-        Some(Role::Producer | Role::Bias) => Owner::Makes,
-        Some(Role::Kernel | Role::Member) | None => Owner::Belongs,
+        // All of θ.
+        Some(Role::Producer | Role::Bias | Role::Kernel) => Owner::Makes,
+        Some(Role::Member) | None => Owner::Belongs,
     }
 }
 

@@ -379,6 +379,12 @@ impl<M: Growable> Grower<M> {
 
     fn triggered(&self) -> Option<String> {
         match self.config.schedule.trigger {
+            Trigger::Spread { growths, until } => {
+                let next = self.state.journal.len() + 1;
+                let due = until * next as f64 / growths as f64;
+                let is_due = next <= growths && self.spent() >= due;
+                is_due.then(|| format!("growth {next} of {growths}"))
+            }
             Trigger::Every { epochs } => {
                 (self.state.phase_epoch >= epochs).then(|| format!("every {epochs} epochs"))
             }

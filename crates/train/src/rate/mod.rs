@@ -150,10 +150,10 @@ pub struct RateSchedule {
 }
 
 impl Default for RateSchedule {
-    /// [`stable_then_decay`](Self::stable_then_decay) from 0.01.
+    /// [`stable_then_decay`](Self::stable_then_decay) from 0.005.
     fn default() -> Self {
         Self {
-            rate: 0.01,
+            rate: 0.005,
             span: Span::Run,
             decay: Decay::Cosine {
                 from: 0.6,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use burgeon_core::cost::Parameters;
+use burgeon_core::criterion::RandomNeuron;
+use burgeon_core::select::PerLayer;
 use burgeon_core::{CostModel, Criterion, Selector};
 use burgeon_nn::SpectrumConfig;
 use burgeon_nn::surgery::OptimizerRules;
@@ -32,6 +34,14 @@ pub struct GrowerConfig {
     pub budget: Budget,
     /// How the optimizer's state follows a growth.
     pub optimizer_rules: OptimizerRules,
+}
+
+impl Default for GrowerConfig {
+    /// What is known to be best where nothing else is known: all layers double, by random new
+    /// neurons that nothing reads yet.
+    fn default() -> Self {
+        Self::new(RandomNeuron::zero_fan_out(), PerLayer::DOUBLE)
+    }
 }
 
 impl GrowerConfig {

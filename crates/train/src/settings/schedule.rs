@@ -27,13 +27,13 @@ pub struct Schedule {
 }
 
 impl Default for Schedule {
-    /// Growth when the loss stalls for 3 epochs; 100 epochs.
+    /// Two growths in the first third of 100 epochs: few growths, the last one well before the
+    /// rate falls, are better than many.
     fn default() -> Self {
         Self {
-            trigger: Trigger::Stall {
-                patience: 3,
-                min_decrease: 0.01,
-                max_epochs: usize::MAX,
+            trigger: Trigger::Spread {
+                growths: 2,
+                until: 0.3,
             },
             max_epochs: 100,
             max_growths: None,
@@ -55,6 +55,7 @@ impl Schedule {
             ("the patience", self.patience.unwrap_or(1)),
         ])?;
         let trigger_is_right = match self.trigger {
+            Trigger::Spread { until, .. } => (0.0..=1.0).contains(&until),
             Trigger::Every { epochs } => epochs > 0,
             Trigger::Stall {
                 patience,
@@ -64,7 +65,8 @@ impl Schedule {
         };
         if !trigger_is_right {
             return Err(NnError::Settings(format!(
-                "trigger {:?}: epochs and patience must be at least 1, the decrease not negative",
+                "trigger {:?}: epochs and patience must be at least 1, the decrease not negative, \
+                 shares between 0 and 1",
                 self.trigger
             )));
         }
@@ -81,6 +83,14 @@ impl Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
+    /// So many growths, spread evenly over the first part of the run: growth `k` comes when
+    /// `until · k / growths` of the run's epochs or training cost are spent.
+    Spread {
+        /// Growth steps altogether.
+        growths: usize,
+        /// The share of the run at which the last one comes, from 0 to 1.
+        until: f64,
+    },
     /// After a fixed number of epochs.
     Every {
         /// Epochs between growths.

@@ -3,20 +3,13 @@
 //! The model is an ordinary Burn model. What growing adds is `impl Growable`, which names its
 //! forward pass, and the grower's own calls.
 
-use burgeon_backend_flex::FLEX;
-use burgeon_core::SplitBackend;
-use burgeon_core::criterion::SteepestDescent;
-use burgeon_core::select::Fraction;
-use burgeon_data::{Images, optdigits};
-use burgeon_nn::growable::evaluate;
-use burgeon_nn::{CrossEntropy, Growable, NnError, Samples};
-use burgeon_train::observer::Progress;
-use burgeon_train::{Grower, GrowerConfig, RateSchedule, Task, Trigger};
-use burn::module::Module;
+use burgeon::backend::flex::FLEX;
+use burgeon::data::{Images, optdigits};
+use burgeon::prelude::*;
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::AdamConfig;
+use burn::optim::AdamWConfig;
+use burn::prelude::*;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor, TensorData};
 
 #[derive(Module, Debug)]
 struct Mlp {
@@ -28,9 +21,9 @@ struct Mlp {
 impl Mlp {
     fn new(device: &Device) -> Self {
         Self {
-            hidden1: LinearConfig::new(64, 4).init(device),
-            hidden2: LinearConfig::new(4, 4).init(device),
-            output: LinearConfig::new(4, 10).init(device),
+            hidden1: LinearConfig::new(64, 8).init(device),
+            hidden2: LinearConfig::new(8, 8).init(device),
+            output: LinearConfig::new(8, 10).init(device),
         }
     }
 
@@ -61,14 +54,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let digits = optdigits::load()?;
     let (train, held) = samples(&digits.train, &device)?.split_off(0.1, 7)?;
     let task = Task::new(CrossEntropy, train, held);
-    let config = GrowerConfig::new(SteepestDescent, Fraction::new(0.3)?)
-        .with_trigger(Trigger::Every { epochs: 5 })
-        .with_learning_rate(RateSchedule::constant(0.01)?)
-        .with_parameter_budget(3000)
-        .with_max_epochs(60);
+    // The default recipe: all layers double, twice, by neurons that nothing reads yet.
+    let config = GrowerConfig::default().with_parameter_budget(4000);
     let model = Mlp::new(&device.clone().autodiff());
-    let mut grower = Grower::new(config, FLEX, task, model, AdamConfig::new().init())?
-        .observe(Progress::new(60));
+    let optimizer = AdamWConfig::new().with_weight_decay(0.1).init();
+    let mut grower = Grower::new(config, FLEX, task, model, optimizer)?.observe(Progress::new(100));
     println!("{}", grower.graph());
     grower.run()?;
     let test = evaluate(
