@@ -19,9 +19,8 @@ impl CostModel for MemoryLines {
         "lines"
     }
 
-    fn cost(&self, layers: &[LayerShape]) -> u64 {
-        let lines = |layer: &LayerShape| (layer.outputs.div_ceil(8) * layer.inputs) as u64;
-        layers.iter().map(lines).sum()
+    fn layer_cost(&self, layer: &LayerShape) -> u64 {
+        (layer.outputs.div_ceil(8) * layer.inputs) as u64
     }
 }
 

@@ -13,7 +13,7 @@ fn a_trainer_of_ones_own_trains_grows_and_trains() {
     let (train, held) = common::digits(400).split_off(0.25, 1).expect("two parts");
     let trainer = Trainer::new(TrainConfig::default()).expect("sound");
     let (mut model, mut optimizer) = (common::Mlp::new(), AdamConfig::new().init());
-    let mut epoch = |model: &mut common::Mlp, optimizer: &mut _, number| {
+    let epoch = |model: &mut common::Mlp, optimizer: &mut _, number| {
         let loss = trainer.epoch(model, optimizer, &CrossEntropy, &train, number, 0.01);
         loss.expect("trains").expect("not interrupted")
     };

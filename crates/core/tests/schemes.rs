@@ -162,6 +162,22 @@ fn search(matrix: &DMatrix<f64>, m: usize, bound: WeightBound, rng: &mut ChaCha8
     best
 }
 
+/// Whether a scheme lowers the loss, by the signs of what it uses: λ_min below 0, λ_max above 0 with
+/// negative weights allowed, or both.
+fn has_use(scheme: Scheme, spectrum: &Spectrum, bound: WeightBound) -> bool {
+    let (min, max) = (&spectrum.min, &spectrum.max);
+    let down = min.value < -min.residual;
+    let up = max.value > max.residual && bound.value() > 1.0;
+    let negative = 0.5 * (bound.value() - 1.0);
+    match scheme {
+        Scheme::Positive2 | Scheme::Positive3 => down,
+        Scheme::Negative2 | Scheme::Negative3 => up,
+        Scheme::Four => down && max.value > max.residual,
+        Scheme::Mixed3 => down && up && max.value > negative * -min.value,
+        _ => false,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -171,7 +187,9 @@ proptest! {
         let found = spectrum("s", 0, &matrix).expect("converges");
         let scale = matrix.norm() * bound.value() + 1e-300;
         for scheme in Scheme::DIRECTED {
-            let Some((offspring, gain)) = scheme.best_split(&found, bound) else {
+            let split = scheme.best_split(&found, bound);
+            prop_assert_eq!(split.is_some(), has_use(scheme, &found, bound), "{}", scheme);
+            let Some((offspring, gain)) = split else {
                 continue;
             };
             prop_assert_eq!(offspring.len(), scheme.copies());

@@ -46,6 +46,7 @@ impl<M: Growable> Grower<M> {
             .with("optimizer", optimizer)
             .with("graph", self.trace.describe()?)
             .with("penalty", self.model.penalty().is_some().to_string())
+            .with("number of training samples", self.task.train.len().to_string())
             .with("training samples", hash_of(self.task.train.as_ref())?)
             .with("held samples", samples_hash(&self.task.held)))
     }
@@ -62,12 +63,11 @@ fn fields(part: &impl Serialize) -> Result<serde_json::Map<String, Value>, NnErr
     }
 }
 
-/// Of all samples in memory, else of some with how many there are.
+/// Of all samples in memory, else of some.
 fn hash_of<I: Input>(source: &dyn Source<I>) -> Result<String, NnError> {
     let count = match source.targets() {
         Some(_) => usize::MAX,
         None => DRAWN,
     };
-    let hash = samples_hash(&source.sample(count, 0)?);
-    Ok(format!("{} samples, {hash}", source.len()))
+    Ok(samples_hash(&source.sample(count, 0)?))
 }

@@ -120,7 +120,8 @@ fn a_cost_budget_is_never_exceeded_and_spent_step_by_step() {
         let mut grower = grower(config);
         grower.run().expect("runs");
         let layers = layer_shapes(grower.model(), &task(10).held).expect("runs");
-        assert!(Macs.cost(&layers) <= BUDGET, "{}", Macs.cost(&layers));
+        let cost = Macs.cost(&layers);
+        assert!(cost <= BUDGET && cost > BUDGET * 4 / 5, "{cost}");
         assert!(committed(&grower) >= 2);
         for record in &grower.state().journal {
             let added: u64 = record.plan.growths.iter().map(|growth| growth.price).sum();

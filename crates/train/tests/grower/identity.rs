@@ -171,7 +171,7 @@ fn a_run_does_not_go_on_with_something_else() {
     );
     refused(
         tanh.expect("sound").checkpoint_at(&path),
-        "What differs: graph: Silu at hidden",
+        "What differs: graph: Sigmoid at hidden",
     );
     assert_eq!(std::fs::read(&path).expect("there"), before);
     resumed(&path, |_| ()).expect("its own");

@@ -4,6 +4,7 @@ mod channels;
 mod checkpointing;
 mod checkpoints;
 mod data;
+mod ends;
 mod growth;
 mod identity;
 mod input;
