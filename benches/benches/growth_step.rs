@@ -67,7 +67,12 @@ struct Step<'a, M: Growable> {
 }
 
 impl<'a, M: Growable> Step<'a, M> {
-    fn new(model: &'a M, samples: &'a Samples<M::Input>, rows: usize, at_once: usize) -> Self {
+    fn new(
+        model: &'a M,
+        [samples, held]: [&'a Samples<M::Input>; 2],
+        rows: usize,
+        at_once: usize,
+    ) -> Self {
         let solver = SpectrumSolver::default()
             .with_method(Method::Krylov)
             .with_tolerance(TOLERANCE)
@@ -95,7 +100,7 @@ impl<'a, M: Growable> Step<'a, M> {
                 trace: trace(model, samples).expect("traceable").into(),
                 objective: &CrossEntropy,
                 train: samples,
-                held: samples,
+                held,
                 batch_size: at_once,
                 backend: &FLEX,
             },
@@ -133,6 +138,8 @@ fn net<M: Growable + Sync>(
     samples: &Samples<M::Input>,
     (rows, activations): (usize, usize),
 ) {
+    // What judges the growth beside the line search, as a tenth that is held out would.
+    let held = samples.sample(SAMPLES / 10, 0);
     let at_once = (ACTIVATIONS / activations).clamp(1, AT_ONCE);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -142,7 +149,7 @@ fn net<M: Growable + Sync>(
         let epoch = bench(&mut group, "epoch", || {
             pool.install(|| epoch(model, samples))
         });
-        let growth = Step::new(model, samples, rows, at_once);
+        let growth = Step::new(model, [samples, &held], rows, at_once);
         let step = bench(&mut group, "growth step", || pool.install(|| growth.run()));
         group.finish();
         let what = format!(

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use burgeon_core::capture::{Norms, Site as CoreSite};
 use burgeon_core::error::LandscapeError;
 use burgeon_core::{
-    Capture, CoreError, CostModel, Landscape, LayerShape, LineSearch, Needs, Plan, SplitBackend,
+    Capture, CoreError, CostModel, Landscape, LineSearch, Needs, Plan, SplitBackend,
 };
 use burgeon_graph::{Graph, Site, Slices};
 use burn::tensor::Tensor;
 
 use crate::capture::{Pass, sites};
-use crate::cost::{added_costs, graph_layers, predicts_exactly};
+use crate::cost::{added_costs, predicts_exactly};
 use crate::error::NnError;
 use crate::growable::{Growable, evaluate};
 use crate::objective::Objective;
@@ -118,18 +118,6 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
     /// What was captured so far.
     pub fn captured(&self) -> Option<Arc<Capture>> {
         self.found.borrow().capture.clone()
-    }
-
-    /// Positions of a sample at which the neurons of a site answer: 1 for a linear layer, those of
-    /// a map for a convolution.
-    pub fn positions(&self, site: &str) -> usize {
-        let Ok(site) = self.graph().site(site) else {
-            return 1;
-        };
-        let of_site = |layer: &LayerShape| site.producers().contains(&layer.name);
-        let layers = graph_layers(self.graph());
-        let found = layers.into_iter().find(of_site);
-        found.map_or(1, |layer| layer.output_positions)
     }
 
     /// The loss on the samples that are captured.

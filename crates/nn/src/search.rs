@@ -2,12 +2,14 @@
 
 use burgeon_core::{LineSearch, Plan, Trial};
 use burgeon_graph::Graph;
+use burn::tensor::Tensor;
 
 use crate::copies::inference;
 use crate::error::NnError;
 use crate::growable::{Evaluation, Growable, evaluate, predict, scalar, try_predict};
 use crate::objective::Objective;
 use crate::passes::{ForwardPasses, Losses};
+use crate::ports::Output;
 use crate::samples::Samples;
 use crate::surgery::{Resolution, apply_plan};
 use crate::trace::traced;
@@ -131,8 +133,14 @@ pub fn output_change_of<M: Growable>(
     batch_size: usize,
 ) -> Result<f64, NnError> {
     let (grown, _) = apply_plan(model, graph, plan, 0.0)?;
-    let first = samples.subset(&[0])?;
-    try_predict(&inference(&grown), first.inputs().clone()).map_err(|said| {
+    let run = |grown: &M| -> Result<Tensor<2>, String> {
+        let model = inference(grown);
+        let batches = samples.batches(batch_size);
+        let outputs = batches.map(|batch| try_predict(&model, batch.inputs().clone()));
+        let outputs = outputs.map(|output| output.map(Output::into_rows));
+        Ok(Tensor::cat(outputs.collect::<Result<_, _>>()?, 0))
+    };
+    let after = run(&grown).map_err(|said| {
         let sites: Vec<&str> = plan.growths().map(|growth| growth.site()).collect();
         NnError::Model(format!(
             "grown at {} it does not run: {said}",
@@ -140,7 +148,6 @@ pub fn output_change_of<M: Growable>(
         ))
     })?;
     let before = predict(model, samples, batch_size);
-    let after = predict(&grown, samples, batch_size);
     let scale = scalar::<f64>(before.clone().abs().max().try_into_scalar())?;
     let change = scalar::<f64>((after - before).abs().max().try_into_scalar())?;
     Ok(change / scale.max(f64::MIN_POSITIVE))

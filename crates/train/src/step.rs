@@ -332,7 +332,7 @@ impl GrowthStep {
                 },
                 search.trials.len(),
                 &self.config,
-            )?,
+            ),
             seconds: 0.0,
         };
         let refused = |record, verdict| {

@@ -46,7 +46,10 @@ impl<M: Growable> Grower<M> {
             .with("optimizer", optimizer)
             .with("graph", self.trace.describe()?)
             .with("penalty", self.model.penalty().is_some().to_string())
-            .with("number of training samples", self.task.train.len().to_string())
+            .with(
+                "number of training samples",
+                self.task.train.len().to_string(),
+            )
             .with("training samples", hash_of(self.task.train.as_ref())?)
             .with("held samples", samples_hash(&self.task.held)))
     }
