@@ -369,3 +369,25 @@ fn candidates_of_sites_without_a_width_do_not_grow_by_a_factor() {
     let chosen = per_layer.select(candidates.clone(), &room);
     assert_eq!(chosen.expect("selects"), candidates[1..]);
 }
+
+/// 0.28 · 25 is 7, though not in f64.
+#[test]
+fn shares_are_rounded_up_but_for_rounding() {
+    assert!(0.28_f64 * 25.0 > 7.0);
+    let room = Room {
+        widths: vec![("a".into(), 25)],
+        cost: None,
+    };
+    let candidates = vec![new_neuron("a").with_score(1.0); 25];
+    for (share, count) in [(0.28, 7), (0.29, 8), (0.001, 1), (1.0, 25)] {
+        let all: [&dyn Selector; 3] = [
+            &Fraction::new(share).expect("in range"),
+            &PerLayer::new(share).expect("in range"),
+            &Efficiency::new(share, 1.0).expect("in range"),
+        ];
+        for selector in all {
+            let chosen = selector.select(candidates.clone(), &room).expect("selects");
+            assert_eq!(chosen.len(), count, "{} of {share}", selector.name());
+        }
+    }
+}

@@ -178,6 +178,43 @@ impl<M: Operable> Trial<M> {
         replayed
     }
 
+    /// The new neurons of `plan` have the fan-ins that it says and read no others that are new.
+    fn new_neurons_read_the_old_ones(&self, plan: &Plan) {
+        let graph = self.graph();
+        let grown = self.grown(plan).at(EPSILON);
+        let width = |group| grown.widths.get(&group).copied();
+        let mut added: HashMap<&str, usize> = HashMap::new();
+        for growth in plan.growths() {
+            let Growth::NewNeuron(new) = growth else {
+                panic!("{growth} is no new neuron");
+            };
+            let site = self.study.site(&new.site);
+            let count = added.entry(&new.site).or_default();
+            let channel = site.width() + *count;
+            *count += 1;
+            let mut rest = &new.fan_in[..];
+            for part in site.fan_in() {
+                let (own, after) = rest.split_at(part.size);
+                rest = after;
+                let parameter = &graph.parameters()[part.parameter];
+                let value = Tensor::<1>::from_dispatch(grown.parameters[&parameter.id].clone());
+                let shape: Vec<usize> = value.shape().iter().copied().collect();
+                let places = parameter.axes[part.axis].places_with(site.group(), channel, &width);
+                let inner: usize = shape[part.axis + 1..].iter().product();
+                let numbers = numbers(value.into_dispatch()).into_iter().enumerate();
+                let of_channel =
+                    numbers.filter(|(at, _)| places.contains(&(at / inner % shape[part.axis])));
+                let mut found: Vec<f64> = of_channel.map(|(_, number)| number).collect();
+                found.retain(|number| *number != 0.0);
+                let mut own = own.to_vec();
+                for all in [&mut found, &mut own] {
+                    all.sort_by(f64::total_cmp);
+                }
+                assert_eq!(found, own, "{}: `{}`\n{plan}", M::NAME, parameter.path);
+            }
+        }
+    }
+
     /// The network in which numbers of parameters are changed.
     fn with(&self, change: &dyn Fn(usize, &mut Vec<f64>)) -> Network {
         let network = &self.study.network;
@@ -301,6 +338,7 @@ fn neurons_are_added<M: Operable>() {
     let output = trial.both(&all, 0.0);
     trial.is_close("all at 0", &all, &output, &trial.before, 1e-12);
     trial.both(&all, EPSILON);
+    trial.new_neurons_read_the_old_ones(&all);
 }
 
 /// A new neuron that computes what another does is that other one, read by the weights of both.
