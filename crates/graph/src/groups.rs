@@ -35,7 +35,7 @@ impl Groups {
         vec![Segment::Channels {
             group: self.fresh(length),
             width: length,
-            spread: 1,
+            columns: 1,
         }]
     }
 
@@ -44,8 +44,9 @@ impl Groups {
         let mut resolved = Vec::with_capacity(segments.len());
         for segment in segments {
             match (segment, segment.group().map(|group| &self.0[group.0])) {
-                (Segment::Channels { spread, .. }, Some(Entry::Alias(parts))) => {
-                    let parts: Vec<_> = parts.iter().map(|part| part.spread_by(*spread)).collect();
+                (Segment::Channels { columns, .. }, Some(Entry::Alias(parts))) => {
+                    let parts: Vec<_> =
+                        parts.iter().map(|part| part.widened_by(*columns)).collect();
                     resolved.extend(self.resolve(&parts));
                 }
                 _ => resolved.push(*segment),
@@ -124,12 +125,12 @@ impl Groups {
                     Segment::Channels {
                         group,
                         width,
-                        spread,
+                        columns,
                     } => {
-                        if !inside.is_multiple_of(spread) {
+                        if !inside.is_multiple_of(columns) {
                             return None;
                         }
-                        let first = inside / spread;
+                        let first = inside / columns;
                         let mut parts = self.axis_of(first);
                         parts.extend(self.axis_of(width - first));
                         self.replace(group, parts);
@@ -147,7 +148,7 @@ impl Groups {
         vec![Segment::Channels {
             group: self.fresh(width),
             width,
-            spread: 1,
+            columns: 1,
         }]
     }
 
@@ -158,13 +159,13 @@ impl Groups {
             vec![Segment::Channels {
                 group: self.fresh(outer),
                 width: outer,
-                spread: inner,
+                columns: inner,
             }]
         } else {
             let part = Segment::Channels {
                 group: self.fresh(inner),
                 width: inner,
-                spread: 1,
+                columns: 1,
             };
             vec![part; outer]
         };
@@ -202,12 +203,12 @@ impl Groups {
         let (
             Segment::Channels {
                 group: g,
-                spread: s,
+                columns: s,
                 ..
             },
             Segment::Channels {
                 group: h,
-                spread: t,
+                columns: t,
                 ..
             },
         ) = (x, y)
@@ -218,7 +219,7 @@ impl Groups {
         if g == h && s == t {
             return;
         }
-        // The wider spread has the fewer channels, of which the other's are parts.
+        // The one of more columns has the fewer channels, of which the other's are parts.
         let (coarse, fine, ratio) = match (s, t) {
             _ if s % t == 0 => (x, h, s / t),
             _ if t % s == 0 => (y, g, t / s),
@@ -235,7 +236,7 @@ impl Groups {
             let part = Segment::Channels {
                 group,
                 width,
-                spread: ratio,
+                columns: ratio,
             };
             self.replace(fine, vec![part]);
         }
@@ -246,11 +247,11 @@ impl Groups {
 mod tests {
     use super::*;
 
-    fn channels(group: GroupId, width: usize, spread: usize) -> Segment {
+    fn channels(group: GroupId, width: usize, columns: usize) -> Segment {
         Segment::Channels {
             group,
             width,
-            spread,
+            columns,
         }
     }
 

@@ -16,14 +16,14 @@ impl GroupId {
 /// A stretch of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Segment {
-    /// `width` channels of a group, each of `spread` places side by side.
+    /// `width` channels of a group, each of `columns` places side by side.
     Channels {
         /// The group.
         group: GroupId,
         /// Number of channels.
         width: usize,
-        /// Places that one channel takes (positions after flattening).
-        spread: usize,
+        /// Columns of one channel: the places that it takes (positions after flattening).
+        columns: usize,
     },
     /// Places of no channel.
     Fixed(usize),
@@ -33,7 +33,7 @@ impl Segment {
     /// Places.
     pub fn length(&self) -> usize {
         match self {
-            Self::Channels { width, spread, .. } => width * spread,
+            Self::Channels { width, columns, .. } => width * columns,
             Self::Fixed(length) => *length,
         }
     }
@@ -47,16 +47,16 @@ impl Segment {
     }
 
     /// The same with each place repeated `times` side by side.
-    pub(crate) fn spread_by(self, times: usize) -> Self {
+    pub(crate) fn widened_by(self, times: usize) -> Self {
         match self {
             Self::Channels {
                 group,
                 width,
-                spread,
+                columns,
             } => Self::Channels {
                 group,
                 width,
-                spread: spread * times,
+                columns: columns * times,
             },
             Self::Fixed(length) => Self::Fixed(length * times),
         }
@@ -116,8 +116,8 @@ impl ChannelMap {
 }
 
 /// An index map: which channel each place of an axis belongs to. Concatenation makes several
-/// segments, flattening a spread, channel-last flattening, groups and heads make the same
-/// segment come back.
+/// segments, flattening several columns a channel; channel-last flattening, groups and heads make
+/// the same segment come back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IndexMap {
     pub(crate) segments: Vec<Segment>,
@@ -167,7 +167,7 @@ impl IndexMap {
         match self.segments[..] {
             [
                 Segment::Channels {
-                    group, spread: 1, ..
+                    group, columns: 1, ..
                 },
             ] => Some(group),
             _ => None,
@@ -205,13 +205,13 @@ impl IndexMap {
             if let Segment::Channels {
                 group: found,
                 width,
-                spread,
+                columns,
             } = *segment
                 && found == group
                 && channel < width
             {
-                let first = start + channel * spread;
-                places.extend(first..first + spread);
+                let first = start + channel * columns;
+                places.extend(first..first + columns);
             }
             start += segment.length();
         }
@@ -229,11 +229,11 @@ impl IndexMap {
             Segment::Channels {
                 group,
                 width: old,
-                spread,
+                columns,
             } => Segment::Channels {
                 group,
                 width: width(group).unwrap_or(old),
-                spread,
+                columns,
             },
             fixed => fixed,
         });
@@ -249,11 +249,11 @@ impl IndexMap {
         for segment in &self.segments {
             let changed = segment.group().and_then(map);
             match (*segment, changed) {
-                (Segment::Channels { spread, .. }, Some(map)) => {
+                (Segment::Channels { columns, .. }, Some(map)) => {
                     for source in &map.sources {
-                        let first = start + source.index * spread;
+                        let first = start + source.index * columns;
                         let of_place = |index| Source { index, ..*source };
-                        places.extend((first..first + spread).map(of_place));
+                        places.extend((first..first + columns).map(of_place));
                     }
                 }
                 (segment, _) => {
@@ -271,8 +271,8 @@ fn grown_length(segment: &Segment, width: &dyn Fn(GroupId) -> Option<usize>) -> 
         Segment::Channels {
             group,
             width: old,
-            spread,
-        } => width(group).unwrap_or(old) * spread,
+            columns,
+        } => width(group).unwrap_or(old) * columns,
         Segment::Fixed(length) => length,
     }
 }

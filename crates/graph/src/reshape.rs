@@ -113,8 +113,8 @@ fn merge(groups: &mut Groups, outer: Axis, inner: &Axis, reason: &dyn Fn() -> St
     let segments = match (outer.has_channels(), inner.has_channels()) {
         (false, false) => vec![Segment::Fixed(length)],
         (true, false) if !inner.of_batch => {
-            let spread = outer.segments.iter();
-            spread.map(|s| s.spread_by(inner.length)).collect()
+            let columns = outer.segments.iter();
+            columns.map(|s| s.widened_by(inner.length)).collect()
         }
         (false, true) if !outer.of_batch => inner.segments.repeat(outer.length),
         _ => {
@@ -156,7 +156,7 @@ fn split(
         return as_inner(part);
     }
     let divides = |segment: &Segment| match segment {
-        Segment::Channels { spread, .. } => spread % inner == 0,
+        Segment::Channels { columns, .. } => columns % inner == 0,
         Segment::Fixed(length) => length % inner == 0,
     };
     if segments.iter().all(divides) {
@@ -164,11 +164,11 @@ fn split(
             Segment::Channels {
                 group,
                 width,
-                spread,
+                columns,
             } => Segment::Channels {
                 group,
                 width,
-                spread: spread / inner,
+                columns: columns / inner,
             },
             Segment::Fixed(length) => Segment::Fixed(length / inner),
         });
@@ -178,16 +178,16 @@ fn split(
         Segment::Channels {
             group,
             width,
-            spread,
+            columns,
         },
     ] = segments[..]
     {
-        let parts = inner / spread;
-        if spread == 1 && by_outer {
+        let parts = inner / columns;
+        if columns == 1 && by_outer {
             groups.divide(group, outer, inner, true);
             return split(groups, axis, [outer, inner], by_outer, reason);
         }
-        if inner % spread == 0 && width % parts == 0 {
+        if inner % columns == 0 && width % parts == 0 {
             groups.divide(group, outer, parts, false);
             return split(groups, axis, [outer, inner], by_outer, reason);
         }

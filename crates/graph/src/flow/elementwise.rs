@@ -97,7 +97,7 @@ impl Analysis<'_> {
             false => vec![Segment::Channels {
                 group: self.groups.fresh(1),
                 width: 1,
-                spread: 1,
+                columns: 1,
             }],
         };
         for (parameter, axis) in places {

@@ -59,11 +59,11 @@ pub(super) fn finish(
                     Segment::Channels {
                         group,
                         width,
-                        spread,
+                        columns,
                     } if number.contains_key(&group) => Segment::Channels {
                         group: number[&group],
                         width,
-                        spread,
+                        columns,
                     },
                     other => Segment::Fixed(other.length()),
                 })

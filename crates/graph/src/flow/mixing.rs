@@ -141,8 +141,8 @@ impl Analysis<'_> {
         if count > 1 && !transposed && wide(&w[1]) == 1 {
             // Depthwise: output channels are input channels, each perhaps several times.
             let times = wide(&w[0]) / count;
-            let spread: Vec<_> = channels.iter().map(|s| s.spread_by(times)).collect();
-            self.tie(&w[0], &spread, &node.name);
+            let columns: Vec<_> = channels.iter().map(|s| s.widened_by(times)).collect();
+            self.tie(&w[0], &columns, &node.name);
             if self.classes[weight.0] == Class::Weight {
                 self.role(weight, 0, Role::Kernel);
             }

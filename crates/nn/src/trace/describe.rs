@@ -49,16 +49,16 @@ impl Trace {
             Segment::Channels {
                 group,
                 width,
-                spread,
+                columns,
             } => {
                 let site = self.graph.sites().get(group.index());
                 let channels = match site.filter(|site| site.frozen().is_none()) {
                     Some(site) => site.name().to_owned(),
                     None => width.to_string(),
                 };
-                match spread {
+                match columns {
                     1 => channels,
-                    spread => format!("{channels}·{spread}"),
+                    columns => format!("{channels}·{columns}"),
                 }
             }
         });
