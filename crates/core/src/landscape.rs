@@ -125,6 +125,10 @@ impl Landscape for CapturedLandscape<'_> {
 
     fn capture(&self, needs: Needs) -> Result<Arc<Capture>, CoreError> {
         let mut capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
+        // Weights cannot be looked at again.
+        if needs.norms && capture.sites.iter().any(|site| site.norms.is_none()) {
+            return Err(CoreError::NoNetwork);
+        }
         if needs.spectra && capture.sites.iter().any(|site| site.spectra.is_none()) {
             let mut solved = Capture::clone(&capture);
             solved.solve(&self.solver, self.backend)?;

@@ -373,7 +373,6 @@ fn candidates_of_sites_without_a_width_do_not_grow_by_a_factor() {
 /// 0.28 · 25 is 7, though not in f64.
 #[test]
 fn shares_are_rounded_up_but_for_rounding() {
-    assert!(0.28_f64 * 25.0 > 7.0);
     let room = Room {
         widths: vec![("a".into(), 25)],
         cost: None,

@@ -1,6 +1,6 @@
 //! What a model's layers, and growing them, cost.
 
-use burgeon_core::{CostModel, LayerKind, LayerShape, MAX_ADDED, Plan};
+use burgeon_core::{CostModel, LayerKind, LayerShape, MAX_ADDED, Plan, PlannedGrowth};
 use burgeon_graph::{Graph, GroupId, Node, Operation, Parameter, Role, Smoothness, ValueId};
 
 use crate::error::NnError;
@@ -178,16 +178,22 @@ pub fn predicts_exactly(graph: &Graph, site: &str) -> bool {
 /// parameters: candidates are priced one by one, but a neuron in each of two
 /// neighbouring layers also adds the weight between them.
 pub fn fit_budget(graph: &Graph, plan: &mut Plan, parameters: u64, budget: u64) {
-    while !plan.is_empty() && parameters + parameters_added(graph, plan) > budget {
-        plan.growths.pop();
+    while parameters + parameters_added(graph, plan) > budget && drop_last_addition(plan) {}
+}
+
+/// Drops the last growth that adds anything; `false` if there is none.
+fn drop_last_addition(plan: &mut Plan) -> bool {
+    let adds = |planned: &PlannedGrowth| planned.growth.channels_added() > 0;
+    let last = plan.growths.iter().rposition(adds);
+    if let Some(last) = last {
+        plan.growths.remove(last);
     }
+    last.is_some()
 }
 
 /// As [`fit_budget`], for a cost model's `budget`.
 pub fn fit_cost_budget(graph: &Graph, plan: &mut Plan, model: &dyn CostModel, budget: u64) {
-    while !plan.is_empty() && model.cost(&grown_shapes(graph, plan)) > budget {
-        plan.growths.pop();
-    }
+    while model.cost(&grown_shapes(graph, plan)) > budget && drop_last_addition(plan) {}
 }
 
 /// The widths of all groups after `plan`.

@@ -17,8 +17,8 @@ pub enum Side {
 /// A neuron that is added: with one side at ε times the values given, so that the network is
 /// unchanged at ε = 0 (for the fan-in: where the activation is 0 at 0).
 ///
-/// What else belongs to its channel (scales of a normalisation, slopes) starts as the mean over
-/// the site's channels.
+/// What else belongs to its channel (scales of a normalisation, slopes) starts as that of a neuron
+/// there is: of neuron 0 for the first new one of a site, of neuron 1 for the next, and round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewNeuron {
     /// The site.

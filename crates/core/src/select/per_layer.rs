@@ -58,9 +58,19 @@ impl Selector for PerLayer {
             ranked.push((after as f64 / (*width).max(1) as f64, candidate));
         }
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(within(
-            ranked.into_iter().map(|(_, candidate)| candidate),
-            room,
-        ))
+        // From the first candidate on that does not fit, no site gets ahead of the others.
+        let (mut left, mut reached) = (room.cost.unwrap_or(u64::MAX), f64::INFINITY);
+        let fits = |(factor, candidate): &(f64, Candidate)| {
+            if candidate.price > left {
+                reached = reached.min(*factor);
+            }
+            let fits = candidate.price <= left && *factor <= reached;
+            if fits {
+                left -= candidate.price;
+            }
+            fits
+        };
+        let chosen = ranked.into_iter().filter(fits);
+        Ok(chosen.map(|(_, candidate)| candidate).collect())
     }
 }
