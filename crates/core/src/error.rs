@@ -129,7 +129,9 @@ pub enum CoreError {
         site: String,
     },
     /// Losses were asked of a capture.
-    #[error("a capture has no network to look at or to try growths on: use a landscape of the model")]
+    #[error(
+        "a capture has no network to look at or to try growths on: use a landscape of the model"
+    )]
     NoNetwork,
     /// The network behind a landscape failed.
     #[error(transparent)]

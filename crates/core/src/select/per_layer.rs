@@ -7,8 +7,8 @@ use crate::criterion::Candidate;
 use crate::error::CoreError;
 
 /// Every site grows by the same factor: a share of its own neurons, rounded up. The criterion says
-/// which neurons, not which layers. Where there is no room for all, sites grow by a smaller common
-/// factor.
+/// which neurons, not which layers. Where there is no room for all, what puts a site least ahead
+/// comes first, and a site stays behind only where its next neuron does not fit.
 #[derive(Debug, Clone, Copy)]
 pub struct PerLayer {
     share: f64,
@@ -58,19 +58,9 @@ impl Selector for PerLayer {
             ranked.push((after as f64 / (*width).max(1) as f64, candidate));
         }
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // From the first candidate on that does not fit, no site gets ahead of the others.
-        let (mut left, mut reached) = (room.cost.unwrap_or(u64::MAX), f64::INFINITY);
-        let fits = |(factor, candidate): &(f64, Candidate)| {
-            if candidate.price > left {
-                reached = reached.min(*factor);
-            }
-            let fits = candidate.price <= left && *factor <= reached;
-            if fits {
-                left -= candidate.price;
-            }
-            fits
-        };
-        let chosen = ranked.into_iter().filter(fits);
-        Ok(chosen.map(|(_, candidate)| candidate).collect())
+        Ok(within(
+            ranked.into_iter().map(|(_, candidate)| candidate),
+            room,
+        ))
     }
 }
