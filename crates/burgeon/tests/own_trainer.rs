@@ -6,14 +6,15 @@ use burgeon::prelude::*;
 use burgeon::train::{Subject, Verdict};
 use burn::optim::AdamConfig;
 
-mod common;
+#[path = "common/net.rs"]
+mod net;
 
 #[test]
 fn a_trainer_of_ones_own_trains_grows_and_trains() {
-    let (train, held) = common::digits(400).split_off(0.25, 1).expect("two parts");
+    let (train, held) = net::digits(400).split_off(0.25, 1).expect("two parts");
     let trainer = Trainer::new(TrainConfig::default()).expect("sound");
-    let (mut model, mut optimizer) = (common::Mlp::new(), AdamConfig::new().init());
-    let epoch = |model: &mut common::Mlp, optimizer: &mut _, number| {
+    let (mut model, mut optimizer) = (net::Mlp::new(), AdamConfig::new().init());
+    let epoch = |model: &mut net::Mlp, optimizer: &mut _, number| {
         let loss = trainer.epoch(model, optimizer, &CrossEntropy, &train, number, 0.01);
         loss.expect("trains").expect("not interrupted")
     };
@@ -33,10 +34,7 @@ fn a_trainer_of_ones_own_trains_grows_and_trains() {
     assert_eq!(made.record.verdict, Verdict::Committed);
     let (grown, edits) = made.grown.expect("committed");
     let mut optimizer = burgeon::nn::surgery::carry_optimizer(optimizer, &edits).expect("Adam");
-    assert_eq!(
-        grown.hidden.weight.dims()[1],
-        common::START + common::START / 2
-    );
+    assert_eq!(grown.hidden.weight.dims()[1], net::START + net::START / 2);
     let mut grown = grown;
     let last = epoch(&mut grown, &mut optimizer, 3);
     assert!(last < first, "{last} after {first}");

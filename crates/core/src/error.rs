@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burgeon_ops::UnknownActivation;
 use burn::tensor::DType;
 
-use crate::growth::Claim;
+use crate::growth::claim::Claim;
 
 /// What went wrong in the network behind a landscape.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -16,12 +16,6 @@ pub struct LandscapeError(pub Arc<dyn Error + Send + Sync>);
 impl PartialEq for LandscapeError {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-fn claimed(claim: &Claim) -> String {
-    match claim {
-        Claim::Channel { site, channel } => format!("neuron {channel} of site `{site}`"),
     }
 }
 
@@ -111,10 +105,7 @@ pub enum CoreError {
         expected: &'static str,
     },
     /// Two growths of a plan need the same.
-    #[error(
-        "the plan grows {} twice: a channel is grown once in a step",
-        claimed(claim)
-    )]
+    #[error("the plan grows {claim} twice: a channel is grown once in a step")]
     ClaimedTwice {
         /// What both claim.
         claim: Claim,

@@ -11,6 +11,7 @@
 
 pub mod backend;
 pub mod block;
+mod candidate;
 pub mod capture;
 pub mod cost;
 pub mod criterion;
@@ -32,9 +33,10 @@ mod unit_vector;
 pub use backend::SplitBackend;
 pub use block::{CurvatureBlock, SiteInput};
 pub use burgeon_ops::{Activation, Window};
+pub use candidate::Candidate;
 pub use capture::{Capture, MAX_ADDED, Site};
 pub use cost::{CostModel, LayerKind, LayerShape};
-pub use criterion::{Candidate, Context, Criterion};
+pub use criterion::{Context, Criterion};
 pub use curvature::Curvature;
 pub use eigen::SpectrumSolver;
 pub use error::CoreError;

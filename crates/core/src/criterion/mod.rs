@@ -56,6 +56,7 @@ pub use random_signed::RandomSignedSplit;
 pub use s2d::SteepestDescent;
 pub use s3d::SignedSteepestDescent;
 
+pub use crate::candidate::Candidate;
 pub use crate::unit_vector::unit_vector;
 
 use std::fmt::Debug;
@@ -64,26 +65,12 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::capture::{MAX_ADDED, Site};
+use crate::capture::Site;
 use crate::error::CoreError;
-use crate::growth::{Gain, Growth, NewNeuron, Side, Split};
+use crate::growth::Gain;
 use crate::landscape::{Landscape, Needs};
-use crate::scheme::{Offspring, Scheme, WeightBound};
+use crate::scheme::{Scheme, WeightBound};
 use crate::spectrum::SiteSpectra;
-
-/// One possible growth, as selectors see it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// What would be done.
-    pub growth: Growth,
-    /// The predicted decrease of the loss, where the criterion predicts one.
-    pub gain: Option<Gain>,
-    /// What selectors rank by, larger first.
-    pub score: f64,
-    /// What it adds to the cost of the network as it stands: parameters, or what the cost model
-    /// counts.
-    pub price: u64,
-}
 
 /// What a criterion is given beside the landscape.
 #[derive(Debug)]
@@ -120,63 +107,6 @@ pub trait Criterion: Debug + Send + Sync {
         landscape: &dyn Landscape,
         context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError>;
-}
-
-impl Candidate {
-    /// The candidate of a growth of `site`, priced, without gain and with score 0.
-    pub fn new(site: &Site, growth: Growth) -> Self {
-        let added = usize::try_from(growth.channels_added()).unwrap_or(0);
-        Self {
-            price: match added {
-                0 => 0,
-                added => site.added_costs[added.min(MAX_ADDED) - 1],
-            },
-            growth,
-            gain: None,
-            score: 0.0,
-        }
-    }
-
-    /// The candidate that splits `neuron` of `site` into `offspring`.
-    pub fn split(site: &Site, neuron: usize, scheme: Scheme, offspring: Vec<Offspring>) -> Self {
-        let split = Split {
-            site: site.name.clone(),
-            neuron,
-            scheme,
-            offspring,
-        };
-        Self::new(site, Growth::Split(split))
-    }
-
-    /// The candidate that adds a neuron to `site`.
-    pub fn new_neuron(site: &Site, fan_in: Vec<f64>, fan_out: Vec<f64>, scaled: Side) -> Self {
-        let neuron = NewNeuron {
-            site: site.name.clone(),
-            fan_in,
-            fan_out,
-            scaled,
-        };
-        Self::new(site, Growth::NewNeuron(neuron))
-    }
-
-    /// With a predicted decrease.
-    #[must_use]
-    pub fn with_gain(mut self, gain: Gain) -> Self {
-        self.gain = Some(gain);
-        self
-    }
-
-    /// With the number that selectors rank by.
-    #[must_use]
-    pub fn with_score(mut self, score: f64) -> Self {
-        self.score = score;
-        self
-    }
-
-    /// What it is worth: its predicted gain, or its score where none is predicted.
-    pub fn value(&self) -> f64 {
-        self.gain.map_or(self.score, |gain| gain.value)
-    }
 }
 
 /// For every neuron the best of `schemes` by gain per added neuron; none for a neuron that

@@ -1,10 +1,12 @@
 //! Growths: the possible changes of a network.
 
+pub(crate) mod claim;
 mod gain;
 mod new_neuron;
 mod removal;
 mod split;
 
+pub use claim::Claim;
 pub use gain::{Gain, Order};
 pub use new_neuron::{NewNeuron, Side};
 pub use removal::Removal;
@@ -27,20 +29,6 @@ pub enum Growth {
     NewNeuron(NewNeuron),
     /// A neuron is taken away.
     Removal(Removal),
-}
-
-/// What a growth needs for itself: of two growths that claim the same, one can be made.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Claim {
-    /// One channel of a site. Copies are centred at one split; a second one would move them by
-    /// different amounts, at order ε.
-    Channel {
-        /// The site.
-        site: String,
-        /// The channel, numbered as before the plan.
-        channel: usize,
-    },
 }
 
 impl Growth {

@@ -1,7 +1,7 @@
 //! What gains most for its price.
 
 use super::{Room, Selector, check_share, most_valuable, out_of_range, share_of, within};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// The candidates of most value for their price, as many as a share of all neurons: value divided

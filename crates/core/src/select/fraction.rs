@@ -1,7 +1,7 @@
 //! A share of the network's neurons.
 
 use super::{Room, Selector, best, check_share, share_of};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// The best candidates, as many as a fraction of all neurons of all sites

@@ -4,7 +4,7 @@ use good_lp::variable;
 
 use super::programme::programme;
 use super::{Room, Selector, most_valuable, within};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// The 0/1 knapsack: the candidates whose gains sum to the most under the budget, exactly

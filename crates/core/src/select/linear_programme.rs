@@ -6,7 +6,7 @@ use good_lp::variable;
 
 use super::programme::programme;
 use super::{Room, Selector, check_share, most_valuable, share_of, within};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// The linear programme of arXiv 1910.03103: `min Σ β_j λ_j` with `Σ β_j e_j ≤ budget`,

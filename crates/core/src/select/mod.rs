@@ -51,7 +51,7 @@ pub use top_k::TopK;
 use std::collections::HashSet;
 use std::fmt::Debug;
 
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 use crate::growth::Claim;
 

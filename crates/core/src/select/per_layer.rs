@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Room, Selector, check_share, share_of, within};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// Every site grows by the same factor: a share of its own neurons, rounded up. The criterion says

@@ -6,7 +6,7 @@ use good_lp::variable::VariableDefinition;
 use good_lp::{Expression, ProblemVariables, Solution, SolverModel, Variable, microlp};
 
 use super::Room;
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 use crate::growth::Claim;
 

@@ -1,7 +1,7 @@
 //! All candidates that are good enough.
 
 use super::{Room, Selector, best, out_of_range};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// Every candidate whose score is at least a threshold.

@@ -1,7 +1,7 @@
 //! A fixed number of candidates.
 
 use super::{Room, Selector, best, out_of_range};
-use crate::criterion::Candidate;
+use crate::candidate::Candidate;
 use crate::error::CoreError;
 
 /// The `count` candidates of largest score.

@@ -8,6 +8,7 @@ mod ends;
 mod growth;
 mod identity;
 mod input;
+mod kills;
 mod mixed_precision;
 mod network;
 mod objectives;

@@ -1,9 +1,5 @@
 //! Runs that are killed at any moment go on to the same result, bit for bit.
 
-#[path = "grower/network.rs"]
-#[allow(dead_code, reason = "shared with the grower's tests")]
-mod network;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +11,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use network::{Mlp, adam, config, task};
+use crate::network::{Mlp, adam, config, task};
 
 /// Where the process that is killed finds its folder.
 const FOLDER: &str = "BURGEON_KILLED_RUN";
@@ -53,7 +49,7 @@ fn a_run_in_its_own_process() {
 fn start(folder: &Path) -> std::process::Child {
     let mut command = Command::new(std::env::current_exe().expect("known"));
     command
-        .args(["--exact", "a_run_in_its_own_process"])
+        .args(["--exact", "kills::a_run_in_its_own_process"])
         .env(FOLDER, folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
