@@ -8,6 +8,7 @@ use crate::backend::SplitBackend;
 use crate::capture::{Capture, Site};
 use crate::eigen::SpectrumSolver;
 use crate::error::CoreError;
+use crate::gradient::{GradientRequest, PlanGradient};
 use crate::plan::Plan;
 
 /// What a capture is to find.
@@ -57,6 +58,18 @@ pub trait Landscape {
     /// # Errors
     /// [`CoreError`] where the plan does not fit.
     fn losses(&self, plan: &Plan, steps: &[f64]) -> Result<LineSearch, CoreError>;
+
+    /// The gradient of the loss in the weights of `plan`'s growths, of the network under the plan
+    /// with everything in it at once: no change to the network.
+    ///
+    /// # Errors
+    /// [`CoreError`] where the plan does not fit, or the loss there is not finite.
+    fn gradient(&self, plan: &Plan, at: &GradientRequest) -> Result<PlanGradient, CoreError>;
+
+    /// Minibatches of the samples that gradients can be taken over.
+    fn minibatches(&self) -> usize {
+        1
+    }
 }
 
 /// One step tried by a line search.
@@ -138,6 +151,10 @@ impl Landscape for CapturedLandscape<'_> {
     }
 
     fn losses(&self, _plan: &Plan, _steps: &[f64]) -> Result<LineSearch, CoreError> {
+        Err(CoreError::NoNetwork)
+    }
+
+    fn gradient(&self, _plan: &Plan, _at: &GradientRequest) -> Result<PlanGradient, CoreError> {
         Err(CoreError::NoNetwork)
     }
 }

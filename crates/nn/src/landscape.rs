@@ -6,7 +6,8 @@ use std::sync::Arc;
 use burgeon_core::capture::{Norms, Site as CoreSite};
 use burgeon_core::error::LandscapeError;
 use burgeon_core::{
-    Capture, CoreError, CostModel, Landscape, LineSearch, Needs, Plan, SplitBackend,
+    Capture, CoreError, CostModel, GradientRequest, GradientSamples, Landscape, LineSearch, Needs,
+    Plan, PlanGradient, SplitBackend,
 };
 use burgeon_graph::{Graph, Site, Slices};
 use burn::tensor::Tensor;
@@ -14,6 +15,7 @@ use burn::tensor::Tensor;
 use crate::capture::{Pass, sites};
 use crate::cost::{added_costs, predicts_exactly};
 use crate::error::NnError;
+use crate::gradient::plan_gradient;
 use crate::growable::{Growable, evaluate};
 use crate::objective::Objective;
 use crate::passes::ForwardPasses;
@@ -45,6 +47,10 @@ struct Found<M: Growable> {
     needs: Needs,
     passes: Option<Arc<ForwardPasses<M>>>,
     loss: Option<f64>,
+    network: Option<Arc<Network>>,
+    batches: Option<Arc<[Samples<M::Input>]>>,
+    /// Multiply-accumulates of all gradients.
+    gradient_macs: u64,
 }
 
 impl<'a, M: Growable> ModelLandscape<'a, M> {
@@ -72,6 +78,9 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
                 needs: Needs::SHAPES,
                 passes: None,
                 loss: None,
+                network: None,
+                batches: None,
+                gradient_macs: 0,
             }),
         }
     }
@@ -141,6 +150,51 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         self.passes()?.line_search(plan, steps, self.objective)
     }
 
+    /// [`Landscape::gradient`] with this crate's errors.
+    ///
+    /// # Errors
+    /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit,
+    /// [`NnError::Operation`] where the network under it does not run.
+    pub fn plan_gradient(
+        &self,
+        plan: &Plan,
+        at: &GradientRequest,
+    ) -> Result<PlanGradient, NnError> {
+        let (network, batches) = (self.network()?, self.batches());
+        let batches = match (at.samples, batches.len()) {
+            (GradientSamples::Minibatch(number), 1..) => {
+                std::slice::from_ref(&batches[number % batches.len()])
+            }
+            _ => &batches[..],
+        };
+        let (gradient, macs) =
+            plan_gradient::<M>(&network, plan, at, self.objective, batches)?;
+        let mut found = self.found.borrow_mut();
+        found.gradient_macs = found.gradient_macs.saturating_add(macs);
+        Ok(gradient)
+    }
+
+    /// Multiply-accumulates of all gradients that were asked for so far.
+    pub fn gradient_macs(&self) -> u64 {
+        self.found.borrow().gradient_macs
+    }
+
+    fn network(&self) -> Result<Arc<Network>, NnError> {
+        if let Some(network) = &self.found.borrow().network {
+            return Ok(network.clone());
+        }
+        let network = Arc::new(Network::of(self.trace.clone(), self.model)?);
+        self.found.borrow_mut().network = Some(network.clone());
+        Ok(network)
+    }
+
+    /// The captured samples in batches.
+    fn batches(&self) -> Arc<[Samples<M::Input>]> {
+        let mut found = self.found.borrow_mut();
+        let of_samples = || self.samples.batches(self.batch_size).collect();
+        found.batches.get_or_insert_with(of_samples).clone()
+    }
+
     fn passes(&self) -> Result<Arc<ForwardPasses<M>>, NnError> {
         if let Some(passes) = &self.found.borrow().passes {
             return Ok(passes.clone());
@@ -200,7 +254,7 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
             site.added_costs = own.added_costs;
         }
         if norms {
-            let network = Network::of(self.trace.clone(), self.model)?;
+            let network = self.network()?;
             for site in &mut capture.sites {
                 site.norms = Some(norms_of(&network, self.graph().site(&site.name)?)?);
             }
@@ -224,6 +278,14 @@ impl<M: Growable> Landscape for ModelLandscape<'_, M> {
 
     fn losses(&self, plan: &Plan, steps: &[f64]) -> Result<LineSearch, CoreError> {
         self.line_search(plan, steps).map_err(of_network)
+    }
+
+    fn gradient(&self, plan: &Plan, at: &GradientRequest) -> Result<PlanGradient, CoreError> {
+        self.plan_gradient(plan, at).map_err(of_network)
+    }
+
+    fn minibatches(&self) -> usize {
+        self.samples.len().div_ceil(self.batch_size.max(1)).max(1)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod cost;
 mod edits;
 pub mod error;
 mod fit;
+mod gradient;
 pub mod growable;
 pub mod hash;
 pub mod landscape;

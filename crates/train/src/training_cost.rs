@@ -12,7 +12,8 @@ use crate::settings::GrowthConfig;
 pub(crate) const TRAINING_PASS: u64 = 3;
 
 /// What a growth step takes: the capture (a forward and a backward pass), the products that find
-/// spectra, a forward pass for each step tried and for each check.
+/// spectra, the passes of over-grown networks that criteria asked for, a forward pass for each
+/// step tried and for each check.
 pub(crate) fn step_macs<M: Growable>(
     landscape: &ModelLandscape<'_, M>,
     captured: usize,
@@ -32,6 +33,7 @@ pub(crate) fn step_macs<M: Growable>(
     let mut macs = forward.saturating_mul((searched as u64).saturating_mul(1 + steps as u64));
     // The check of the growth that is made.
     macs = macs.saturating_add(forward.saturating_mul(captured as u64));
+    macs = macs.saturating_add(landscape.gradient_macs());
     let Some(capture) = landscape.captured() else {
         return macs;
     };

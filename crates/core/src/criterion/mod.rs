@@ -42,6 +42,7 @@
 //! }
 //! ```
 
+mod gradmax;
 mod net2net;
 mod random;
 mod random_neuron;
@@ -49,6 +50,7 @@ mod random_signed;
 mod s2d;
 mod s3d;
 
+pub use gradmax::GradMax;
 pub use net2net::Net2Net;
 pub use random::RandomSplit;
 pub use random_neuron::RandomNeuron;

@@ -7,7 +7,8 @@ use burgeon_core::capture::Norms;
 use burgeon_core::eigen::spectrum;
 use burgeon_core::growth::{Growth, Side};
 use burgeon_core::{
-    Capture, CoreError, Landscape, LineSearch, Method, Needs, Plan, Site, SiteSpectra, Trial,
+    Capture, CoreError, GradientRequest, GrowthGradient, Landscape, LineSearch, Method, Needs, Plan,
+    PlanGradient, Site, SiteSpectra, Trial,
 };
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
@@ -113,6 +114,10 @@ impl Toy {
     /// The sites after `plan` with step `epsilon`.
     fn grown(&self, plan: &Plan, epsilon: f64) -> Result<Vec<ToySite>, CoreError> {
         plan.validate()?;
+        self.unchecked(plan, epsilon)
+    }
+
+    fn unchecked(&self, plan: &Plan, epsilon: f64) -> Result<Vec<ToySite>, CoreError> {
         let mut sites = self.sites.clone();
         let mut removed = Vec::new();
         for growth in plan.growths() {
@@ -223,6 +228,70 @@ impl Landscape for Toy {
         Ok(LineSearch {
             baseline: 0.5 * self.residual(&self.sites).norm_squared(),
             trials,
+        })
+    }
+
+    /// By differences of one weight at a time.
+    fn gradient(&self, plan: &Plan, at: &GradientRequest) -> Result<PlanGradient, CoreError> {
+        // Every weight at its value at ε, so that each can be moved alone.
+        let mut fixed = plan.clone();
+        for planned in &mut fixed.growths {
+            let place = self.place(planned.growth.site());
+            let dim = self.shapes[place].dim;
+            match &mut planned.growth {
+                Growth::Split(split) => {
+                    for copy in &mut split.offspring {
+                        copy.offset.iter_mut().for_each(|value| *value *= at.epsilon);
+                    }
+                }
+                Growth::NewNeuron(new) => {
+                    new.fan_in.resize(dim, 0.0);
+                    new.fan_out.resize(OUTPUTS, 0.0);
+                    let scaled = match new.scaled {
+                        Side::FanIn => &mut new.fan_in,
+                        Side::FanOut => &mut new.fan_out,
+                    };
+                    scaled.iter_mut().for_each(|value| *value *= at.epsilon);
+                }
+                _ => {}
+            }
+        }
+        let slope = |number: usize, weight: &dyn Fn(&mut Growth) -> Option<&mut f64>| {
+            let moved = |by: f64| -> Result<f64, CoreError> {
+                let mut plan = fixed.clone();
+                if let Some(weight) = weight(&mut plan.growths[number].growth) {
+                    *weight += by;
+                }
+                let residual = self.residual(&self.unchecked(&plan, 1.0)?);
+                Ok(0.5 * residual.norm_squared())
+            };
+            Ok::<f64, CoreError>((moved(1e-5)? - moved(-1e-5)?) / 2e-5)
+        };
+        let mut growths = Vec::new();
+        for (number, growth) in plan.growths().enumerate() {
+            let dim = self.shapes[self.place(growth.site())].dim;
+            let mut own = GrowthGradient::zeros(growth, dim, OUTPUTS);
+            for neuron in 0..own.fan_in.len() {
+                for place in 0..dim {
+                    own.fan_in[neuron][place] = slope(number, &|growth| match growth {
+                        Growth::Split(split) => Some(&mut split.offspring[neuron].offset[place]),
+                        Growth::NewNeuron(new) => Some(&mut new.fan_in[place]),
+                        _ => None,
+                    })?;
+                }
+            }
+            for place in 0..own.fan_out.len() {
+                own.fan_out[place] = slope(number, &|growth| match growth {
+                    Growth::NewNeuron(new) => Some(&mut new.fan_out[place]),
+                    _ => None,
+                })?;
+            }
+            growths.push(own);
+        }
+        let residual = self.residual(&self.unchecked(&fixed, 1.0)?);
+        Ok(PlanGradient {
+            loss: 0.5 * residual.norm_squared(),
+            growths,
         })
     }
 }

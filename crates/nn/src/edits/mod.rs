@@ -3,6 +3,7 @@
 
 mod host;
 mod model;
+mod places;
 mod plan;
 mod prepared;
 
@@ -14,8 +15,8 @@ use burn::tensor::TensorData;
 
 use host::Array;
 pub(crate) use model::{apply, map};
-pub(crate) use plan::{compile, select_channels};
-pub(crate) use prepared::Prepared;
+pub(crate) use plan::{Compiled, Placement, compile, select_channels};
+pub(crate) use prepared::{Prepared, probed};
 
 use crate::error::NnError;
 use crate::replay::Value;

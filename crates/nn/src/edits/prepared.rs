@@ -1,8 +1,8 @@
 //! Edits as tensor operations on the parameter's device.
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
-use burn::backend::{Dispatch, DispatchDevice, TensorMetadata};
-use burn::tensor::{DType, IntDType, Shape, TensorData};
+use burn::backend::{AutodiffBackend, Dispatch, DispatchDevice, TensorMetadata};
+use burn::tensor::{DType, IntDType, Shape, Tensor, TensorData};
 
 use super::{Add, Owner, Primitive, Select};
 use crate::error::NnError;
@@ -54,6 +54,49 @@ impl Prepared {
             _ => self.base.clone(),
         }
     }
+}
+
+/// A parameter with step `epsilon` where gradients are recorded, and for each of its primitives
+/// that adds a leaf whose gradient is that at what is added.
+pub(crate) fn probed(
+    edit: &[Primitive],
+    value: Value,
+    epsilon: f64,
+) -> Result<(Value, Vec<Option<Tensor<1>>>), NnError> {
+    let mut base = value;
+    let mut moved: Option<Value> = None;
+    let mut probes = Vec::with_capacity(edit.len());
+    for primitive in edit {
+        match primitive {
+            Primitive::Select(by) => {
+                base = select(base, by, true)?;
+                moved = moved.map(|moved| select(moved, by, false)).transpose()?;
+                probes.push(None);
+            }
+            Primitive::Add(Add { entries, scaled }) => {
+                if !entries.is_empty() {
+                    let added = sparse(entries, &base)?;
+                    base = Dispatch::float_add(base, added);
+                }
+                let by_step = scaled.iter().map(|(place, by)| (*place, epsilon * by));
+                let added = sparse(&by_step.collect::<Vec<_>>(), &base)?;
+                let added = Tensor::<1>::from_dispatch(Dispatch::from_inner(added));
+                let (seen, probe) = burgeon_ops::probed(added);
+                let seen = seen.into_dispatch();
+                moved = Some(match moved {
+                    Some(moved) => Dispatch::float_add(moved, seen),
+                    None => seen,
+                });
+                probes.push(Some(probe));
+            }
+        }
+    }
+    let base = Dispatch::from_inner(base);
+    let value = match moved {
+        Some(moved) => Dispatch::float_add(base, moved),
+        None => base,
+    };
+    Ok((value, probes))
 }
 
 /// A tensor like `like` that is 0 but for `entries`, which are summed where they meet.

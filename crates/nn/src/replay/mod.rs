@@ -11,6 +11,7 @@ mod network;
 #[cfg(test)]
 mod tests;
 
+use burgeon_core::SlopeAtZero;
 use burn::backend::ir::{OperationIr, SliceAssignOpIr, SliceOpIr, TensorId, TensorIr};
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{
@@ -58,6 +59,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) assigned: &'a dyn Fn(&SliceAssignOpIr) -> Vec<Slice>,
     /// Whether a convolution with this weight is one of our layers', whose kernels are ours.
     pub(crate) fast: &'a dyn Fn(TensorId) -> bool,
+    /// The derivative of a ReLU at 0.
+    pub(crate) slope_at_zero: SlopeAtZero,
 }
 
 impl Frame<'_> {

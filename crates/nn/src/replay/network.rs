@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use burgeon_core::SlopeAtZero;
 use burgeon_graph::GroupId;
 use burn::backend::capture::TensorId;
 use burn::backend::ir::{OperationIr, SliceAssignOpIr, SliceOpIr, TensorIr};
@@ -32,6 +33,7 @@ pub struct Network {
     pub(crate) widths: HashMap<GroupId, usize>,
     device: DispatchDevice,
     float: DType,
+    slope_at_zero: SlopeAtZero,
 }
 
 impl Network {
@@ -67,7 +69,14 @@ impl Network {
             widths: HashMap::new(),
             device,
             float,
+            slope_at_zero: SlopeAtZero::Trained,
         })
+    }
+
+    /// The same, its ReLUs differentiated otherwise at 0.
+    pub(crate) fn with_slope_at_zero(mut self, slope: SlopeAtZero) -> Self {
+        self.slope_at_zero = slope;
+        self
     }
 
     /// The type of its floats.
@@ -322,6 +331,7 @@ impl Network {
             ranges: &|o: &SliceOpIr| cut(&o.tensor, &o.ranges, &o.out),
             assigned: &|o: &SliceAssignOpIr| cut(&o.tensor, &o.ranges, &o.value),
             fast: &|weight| trace.fast.contains(&weight),
+            slope_at_zero: self.slope_at_zero,
         })
     }
 }

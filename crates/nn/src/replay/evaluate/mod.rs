@@ -37,7 +37,7 @@ pub(crate) fn evaluate(
         OperationIr::NumericInt(_, op) => integer::numeric(op, frame, read),
         OperationIr::Int(op) => Some(integer::evaluate(op, frame, read)),
         OperationIr::Bool(op) => Some(boolean::evaluate(op, frame, read)),
-        OperationIr::Activation(op) => activation::evaluate(op, read),
+        OperationIr::Activation(op) => activation::evaluate(op, frame, read),
         OperationIr::Module(op) => module::evaluate(op, frame, read),
         OperationIr::Init(_)
         | OperationIr::Custom(_)

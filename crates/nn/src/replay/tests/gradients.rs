@@ -30,6 +30,7 @@ fn gradients_through_a_replay_are_those_of_the_function() {
             ranges: &|op| op.ranges.clone(),
             assigned: &|op| op.ranges.clone(),
             fast: &|_| false,
+            slope_at_zero: burgeon_core::SlopeAtZero::Trained,
         };
         let tracked = || {
             let device = Device::flex().autodiff();

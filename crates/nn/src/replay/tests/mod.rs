@@ -214,6 +214,7 @@ fn replayed(
         ranges: &|op| change.ranges[&op.out.id].clone(),
         assigned: &|op| change.ranges[&op.out.id].clone(),
         fast: &|_| false,
+        slope_at_zero: burgeon_core::SlopeAtZero::Trained,
     };
     let input = frame.constant(&input);
     let value = replay(traced, &frame, input, &HashMap::new());

@@ -41,6 +41,7 @@ fn refused(function: impl Fn(Tensor<2>) -> Tensor<2>) -> Unsupported {
         ranges: &|op| op.ranges.clone(),
         assigned: &|op| op.ranges.clone(),
         fast: &|_| false,
+        slope_at_zero: burgeon_core::SlopeAtZero::Trained,
     };
     let input = frame.constant(&data(&[2, 6]));
     replay(&traced, &frame, input, &HashMap::new()).expect_err("the operation is not repeatable")

@@ -44,6 +44,7 @@ fn widened(narrow: &CapturedGraph, wide: &CapturedGraph, fast: bool) -> TensorDa
         ranges: &|op| op.ranges.clone(),
         assigned: &|op| op.ranges.clone(),
         fast: &|id| fast && id == ours,
+        slope_at_zero: burgeon_core::SlopeAtZero::Trained,
     };
     let leaves = HashMap::from([(ours, frame.constant(&wide.values[&weight(wide)]))]);
     let input = frame.constant(&wide.values[&wide.graph.inputs[0]]);
@@ -127,6 +128,7 @@ fn our_layers_run_on_our_kernels() {
             ranges: &|op| op.ranges.clone(),
             assigned: &|op| op.ranges.clone(),
             fast: &|id| fast && id == weight(&traced),
+            slope_at_zero: burgeon_core::SlopeAtZero::Trained,
         };
         let input = frame.constant(&data(&dims));
         let value = replay(&traced, &frame, input, &HashMap::new());

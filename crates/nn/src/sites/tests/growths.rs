@@ -16,6 +16,7 @@ use crate::growable::Growable;
 use crate::replay::Probes;
 use crate::surgery::{apply_plan, keep_channels};
 
+mod gradients;
 mod trial;
 
 use trial::*;
@@ -409,6 +410,12 @@ macro_rules! tests {
             $(#[test]
             fn $name() {
                 super::losses_are_of_first_order::<crate::zoo::$model>();
+            })+
+        }
+        mod zoo_gradients {
+            $(#[test]
+            fn $name() {
+                super::gradients::gradients_are_those_of_the_loss::<crate::zoo::$model>();
             })+
         }
     };

@@ -63,6 +63,7 @@ impl Traced {
             ranges: &|o| o.ranges.clone(),
             assigned: &|o| o.ranges.clone(),
             fast: &|_| false,
+            slope_at_zero: burgeon_core::SlopeAtZero::Trained,
         })
     }
 

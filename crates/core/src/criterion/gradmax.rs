@@ -1,0 +1,189 @@
+//! GradMax (Evci et al., 2022, arXiv 2201.05125).
+
+use nalgebra::DMatrix;
+
+use super::{Candidate, Context, Criterion};
+use crate::capture::Site;
+use crate::error::CoreError;
+use crate::gradient::{GradientRequest, PlanGradient, SlopeAtZero};
+use crate::growth::{Gain, Side};
+use crate::landscape::{Landscape, Needs};
+use crate::plan::Plan;
+
+/// New neurons whose gradient is as large as it can be: the fan-in is zero, the fan-outs are the
+/// top left singular vectors of `E[g xᵀ]`, where `x` is what the neuron would read and `g` the
+/// gradient of the loss where it would be read. So the network is unchanged, and the first step of
+/// training moves the new neurons most.
+///
+/// A neuron whose fan-in is zero has a gradient only if its activation has a slope at 0. Where
+/// that is a ReLU, which has none, a plain start at zero would be dead: there `E[g xᵀ]` is found
+/// with a slope of 1, as the paper assumes, and the fan-in takes ε times the direction of steepest
+/// descent, so that the step is searched for.
+///
+/// Each site has at most as many candidates as it has neurons, as `E[g xᵀ]` has singular values
+/// above the threshold. The fan-outs are as long as the site's are on average, times a factor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradMax {
+    scale: f64,
+    threshold: f64,
+}
+
+impl GradMax {
+    /// Fan-outs as long as those of the site's neurons; singular values down to 1e-6 of the
+    /// largest.
+    pub const fn new() -> Self {
+        Self {
+            scale: 1.0,
+            threshold: 1e-6,
+        }
+    }
+
+    /// With fan-outs so many times as long.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if `scale` is not above 0.
+    pub fn with_scale(mut self, scale: f64) -> Result<Self, CoreError> {
+        if !(scale > 0.0 && scale.is_finite()) {
+            return Err(CoreError::Parameter {
+                name: "the scale of GradMax's fan-outs",
+                value: scale.to_string(),
+                expected: "above 0",
+            });
+        }
+        self.scale = scale;
+        Ok(self)
+    }
+
+    /// Leaves out singular values below `threshold` times the largest.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if `threshold` is not in `[0, 1)`.
+    pub fn with_threshold(mut self, threshold: f64) -> Result<Self, CoreError> {
+        if !(0.0..1.0).contains(&threshold) {
+            return Err(CoreError::Parameter {
+                name: "GradMax's threshold",
+                value: threshold.to_string(),
+                expected: "0 or more and below 1",
+            });
+        }
+        self.threshold = threshold;
+        Ok(self)
+    }
+}
+
+impl Default for GradMax {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Criterion for GradMax {
+    fn name(&self) -> &str {
+        "gradmax"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NORMS
+    }
+
+    fn candidates(
+        &self,
+        landscape: &dyn Landscape,
+        _context: &mut Context,
+    ) -> Result<Vec<Candidate>, CoreError> {
+        let capture = landscape.capture(Needs::NORMS)?;
+        let mut candidates = Vec::new();
+        for (site, gradients) in capture.sites.iter().zip(gradients(landscape, &capture.sites)?) {
+            let Some(norms) = site.norms else { continue };
+            candidates.extend(self.of_site(site, gradients, self.scale * norms.fan_out)?);
+        }
+        Ok(candidates)
+    }
+}
+
+impl GradMax {
+    /// The candidates of a site whose `E[g xᵀ]`, `[k, d]`, is `gradients`.
+    fn of_site(
+        &self,
+        site: &Site,
+        gradients: DMatrix<f64>,
+        length: f64,
+    ) -> Result<Vec<Candidate>, CoreError> {
+        if gradients.iter().any(|value| !value.is_finite()) {
+            return Err(CoreError::NonFinite {
+                site: site.name.clone(),
+                quantity: "the gradients of new neurons",
+            });
+        }
+        let decomposed = gradients
+            .try_svd(true, true, f64::EPSILON, 0)
+            .ok_or_else(|| CoreError::Eigen {
+                site: site.name.clone(),
+                neuron: site.neurons,
+            })?;
+        let (Some(left), Some(right)) = (&decomposed.u, &decomposed.v_t) else {
+            return Ok(Vec::new());
+        };
+        let values = &decomposed.singular_values;
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
+        let largest = order.first().map_or(0.0, |first| values[*first]);
+        order.retain(|index| values[*index] > self.threshold * largest);
+        let candidate = |index: usize| {
+            let slope = length * values[index];
+            let fan_out: Vec<f64> = left.column(index).iter().map(|v| length * v).collect();
+            let fan_in = match site.has_kink {
+                false => Vec::new(),
+                true => right.row(index).iter().map(|v| -v).collect(),
+            };
+            let candidate = Candidate::new_neuron(site, fan_in, fan_out, Side::FanIn);
+            let candidate = candidate.with_score(slope);
+            match site.has_kink {
+                // Neither side is moved by ε: the gain is that of training.
+                false => candidate,
+                // A rectified linear neuron answers to half of what a linear one does.
+                true => candidate.with_gain(Gain::first(0.5 * slope)),
+            }
+        };
+        Ok(order
+            .into_iter()
+            .take(site.neurons)
+            .map(candidate)
+            .collect())
+    }
+}
+
+/// Neurons that are probed at once at each site.
+const PROBED: usize = 64;
+
+/// `E[g xᵀ]`, `[k, d]`, of each site. A neuron of fan-in 0 that is read by one number alone has
+/// one row of it as its gradient, whatever lies between, and neurons whose fan-in is 0 do not
+/// disturb each other: all sites and many rows are found in one pass.
+fn gradients(landscape: &dyn Landscape, sites: &[Site]) -> Result<Vec<DMatrix<f64>>, CoreError> {
+    let zeros = |site: &Site| DMatrix::zeros(site.fan_out, site.dim);
+    let mut found: Vec<DMatrix<f64>> = sites.iter().map(zeros).collect();
+    let most = sites.iter().map(|site| site.fan_out).max().unwrap_or(0);
+    for first in (0..most).step_by(PROBED) {
+        let mut probes = Vec::new();
+        let mut rows = Vec::new();
+        for (number, site) in sites.iter().enumerate() {
+            for row in first..site.fan_out.min(first + PROBED) {
+                let mut fan_out = vec![0.0; site.fan_out];
+                fan_out[row] = 1.0;
+                probes.push(Candidate::new_neuron(site, Vec::new(), fan_out, Side::FanIn));
+                rows.push((number, row));
+            }
+        }
+        let plan = Plan::new("gradmax", probes);
+        let at = GradientRequest::default().with_slope_at_zero(SlopeAtZero::One);
+        let PlanGradient { growths, .. } = landscape.gradient(&plan, &at)?;
+        for ((number, row), gradient) in rows.into_iter().zip(growths) {
+            for (place, value) in gradient.fan_in.iter().flatten().enumerate() {
+                if place < sites[number].dim {
+                    found[number][(row, place)] = *value;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
