@@ -20,9 +20,6 @@ pub struct Site {
     pub dim: usize,
     /// Numbers of all parameters by which a neuron is read.
     pub fan_out: usize,
-    /// Whether the activation has a kink at 0 (ReLU), so that a neuron whose fan-in is 0 has no
-    /// gradient.
-    pub has_kink: bool,
     /// What one, two and three more neurons add to the cost of the network as it stands, their
     /// consumers' columns included: parameters, or whatever the cost model counts.
     pub added_costs: [u64; MAX_ADDED],

@@ -336,7 +336,6 @@ fn captured() -> Capture {
         neurons: 2,
         dim: 3,
         fan_out: 1,
-        has_kink: false,
         added_costs: [4, 8, 12],
         norms: None,
         curvature: Some(curvature),

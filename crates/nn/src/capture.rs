@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
-use burgeon_graph::{Graph, Smoothness};
+use burgeon_graph::Graph;
 use burn::backend::ir::TensorId;
 
 use crate::cost::cost_per_neuron;
@@ -98,7 +98,6 @@ pub(crate) fn sites(graph: &Graph) -> Vec<Site> {
         neurons: site.width(),
         dim: site.dim(),
         fan_out: graph.fan_out(site).iter().map(|part| part.size).sum(),
-        has_kink: site.smoothness() == Smoothness::Surrogate,
         added_costs: std::array::from_fn(|index| {
             cost_per_neuron(graph, site.name()) * (index as u64 + 1)
         }),

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 
 use burgeon_core::cost::Macs;
 use burgeon_core::growth::Side;
-use burgeon_core::{
-    CoreError, CostModel, GradientRequest, GrowthGradient, Plan, PlanGradient,
-};
+use burgeon_core::{CoreError, CostModel, GradientRequest, GrowthGradient, Plan, PlanGradient};
 use burn::backend::ir::TensorId;
 use burn::backend::{AutodiffBackend, Dispatch, TensorMetadata};
 use burn::module::ParamId;
@@ -99,9 +97,9 @@ impl<'a> GradientSum<'a> {
             // A parameter that the loss does not depend on has none.
             if let Some(found) = probe.grad(&gradients) {
                 let data = found.into_data().convert_dtype(DType::F64);
-                let values = data
-                    .try_to_vec::<f64>()
-                    .map_err(|error| NnError::Plan(format!("a gradient cannot be read: {error}")))?;
+                let values = data.try_to_vec::<f64>().map_err(|error| {
+                    NnError::Plan(format!("a gradient cannot be read: {error}"))
+                })?;
                 read.insert(key, values);
             }
         }

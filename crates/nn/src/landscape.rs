@@ -167,8 +167,7 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
             }
             _ => &batches[..],
         };
-        let (gradient, macs) =
-            plan_gradient::<M>(&network, plan, at, self.objective, batches)?;
+        let (gradient, macs) = plan_gradient::<M>(&network, plan, at, self.objective, batches)?;
         let mut found = self.found.borrow_mut();
         found.gradient_macs = found.gradient_macs.saturating_add(macs);
         Ok(gradient)

@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 
+use super::dead_start::dead_starts;
 use super::{Candidate, Context, Criterion};
 use crate::capture::Site;
 use crate::error::CoreError;
@@ -92,23 +93,46 @@ impl Criterion for GradMax {
         _context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
         let capture = landscape.capture(Needs::NORMS)?;
-        let mut candidates = Vec::new();
-        for (site, gradients) in capture.sites.iter().zip(gradients(landscape, &capture.sites)?) {
+        let mut found = Vec::new();
+        for (site, gradients) in capture
+            .sites
+            .iter()
+            .zip(gradients(landscape, &capture.sites)?)
+        {
             let Some(norms) = site.norms else { continue };
-            candidates.extend(self.of_site(site, gradients, self.scale * norms.fan_out)?);
+            found.push((
+                site,
+                self.of_site(site, gradients, self.scale * norms.fan_out)?,
+            ));
         }
-        Ok(candidates)
+        let first = found.iter().filter_map(|(_, tops)| tops.first());
+        let first: Vec<Candidate> = first.map(|top| top.still.clone()).collect();
+        let dead = dead_starts(landscape, &first)?;
+        let candidates = found.into_iter().flat_map(|(site, tops)| {
+            let is_dead = dead.contains(&site.name);
+            tops.into_iter()
+                .map(move |top| if is_dead { top.moving } else { top.still })
+        });
+        Ok(candidates.collect())
     }
 }
 
+/// A singular vector of a site as a new neuron.
+struct Top {
+    /// Its fan-in is zero.
+    still: Candidate,
+    /// Its fan-in is ε times the direction of steepest descent.
+    moving: Candidate,
+}
+
 impl GradMax {
-    /// The candidates of a site whose `E[g xᵀ]`, `[k, d]`, is `gradients`.
+    /// The singular vectors of a site whose `E[g xᵀ]`, `[k, d]`, is `gradients`.
     fn of_site(
         &self,
         site: &Site,
         gradients: DMatrix<f64>,
         length: f64,
-    ) -> Result<Vec<Candidate>, CoreError> {
+    ) -> Result<Vec<Top>, CoreError> {
         if gradients.iter().any(|value| !value.is_finite()) {
             return Err(CoreError::NonFinite {
                 site: site.name.clone(),
@@ -129,27 +153,20 @@ impl GradMax {
         order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
         let largest = order.first().map_or(0.0, |first| values[*first]);
         order.retain(|index| values[*index] > self.threshold * largest);
-        let candidate = |index: usize| {
+        let top = |index: usize| {
             let slope = length * values[index];
             let fan_out: Vec<f64> = left.column(index).iter().map(|v| length * v).collect();
-            let fan_in = match site.has_kink {
-                false => Vec::new(),
-                true => right.row(index).iter().map(|v| -v).collect(),
-            };
-            let candidate = Candidate::new_neuron(site, fan_in, fan_out, Side::FanIn);
-            let candidate = candidate.with_score(slope);
-            match site.has_kink {
-                // Neither side is moved by ε: the gain is that of training.
-                false => candidate,
+            let fan_in = right.row(index).iter().map(|v| -v).collect();
+            let still = Candidate::new_neuron(site, Vec::new(), fan_out.clone(), Side::FanIn);
+            let moving = Candidate::new_neuron(site, fan_in, fan_out, Side::FanIn);
+            Top {
+                // Its gain is that of training.
+                still: still.with_score(slope),
                 // A rectified linear neuron answers to half of what a linear one does.
-                true => candidate.with_gain(Gain::first(0.5 * slope)),
+                moving: moving.with_score(slope).with_gain(Gain::first(0.5 * slope)),
             }
         };
-        Ok(order
-            .into_iter()
-            .take(site.neurons)
-            .map(candidate)
-            .collect())
+        Ok(order.into_iter().take(site.neurons).map(top).collect())
     }
 }
 
@@ -170,7 +187,12 @@ fn gradients(landscape: &dyn Landscape, sites: &[Site]) -> Result<Vec<DMatrix<f6
             for row in first..site.fan_out.min(first + PROBED) {
                 let mut fan_out = vec![0.0; site.fan_out];
                 fan_out[row] = 1.0;
-                probes.push(Candidate::new_neuron(site, Vec::new(), fan_out, Side::FanIn));
+                probes.push(Candidate::new_neuron(
+                    site,
+                    Vec::new(),
+                    fan_out,
+                    Side::FanIn,
+                ));
                 rows.push((number, row));
             }
         }

@@ -42,6 +42,8 @@
 //! }
 //! ```
 
+mod dead_start;
+mod firefly;
 mod gradmax;
 mod net2net;
 mod random;
@@ -50,6 +52,7 @@ mod random_signed;
 mod s2d;
 mod s3d;
 
+pub use firefly::{Firefly, Refinement};
 pub use gradmax::GradMax;
 pub use net2net::Net2Net;
 pub use random::RandomSplit;

@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 
+use super::dead_start::dead_starts;
 use super::{Candidate, Context, Criterion, unit_vector};
 use crate::error::CoreError;
 use crate::growth::Side;
@@ -23,8 +24,8 @@ impl RandomNeuron {
         Self { zero: Side::FanOut }
     }
 
-    /// The new neurons compute nothing yet; they are read by random weights. Refused where an
-    /// activation has no slope at 0: such neurons would never learn.
+    /// The new neurons compute nothing yet; they are read by random weights. Refused where the
+    /// gradient of such a neuron is 0, as behind a ReLU: it would never learn.
     pub const fn zero_fan_in() -> Self {
         Self { zero: Side::FanIn }
     }
@@ -52,11 +53,6 @@ impl Criterion for RandomNeuron {
         let mut candidates = Vec::new();
         for site in &capture.sites {
             let Some(norms) = site.norms else { continue };
-            if self.zero == Side::FanIn && site.has_kink {
-                return Err(CoreError::DeadStart {
-                    site: site.name.clone(),
-                });
-            }
             for _ in 0..site.neurons {
                 let mut drawn = |dim: usize, norm: f64| -> Vec<f64> {
                     let direction = unit_vector(dim, rng);
@@ -73,6 +69,12 @@ impl Criterion for RandomNeuron {
                     }
                 };
                 candidates.push(candidate.with_score(rng.random()));
+            }
+        }
+        if self.zero == Side::FanIn {
+            let dead = dead_starts(landscape, &candidates)?;
+            if let Some(site) = dead.into_iter().next() {
+                return Err(CoreError::DeadStart { site });
             }
         }
         Ok(candidates)

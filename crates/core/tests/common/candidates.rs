@@ -10,7 +10,6 @@ pub fn site(name: &str, neurons: usize) -> Site {
         neurons,
         dim: 1,
         fan_out: 1,
-        has_kink: false,
         added_costs: [0; MAX_ADDED],
         norms: None,
         curvature: None,

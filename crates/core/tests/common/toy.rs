@@ -7,8 +7,8 @@ use burgeon_core::capture::Norms;
 use burgeon_core::eigen::spectrum;
 use burgeon_core::growth::{Growth, Side};
 use burgeon_core::{
-    Capture, CoreError, GradientRequest, GrowthGradient, Landscape, LineSearch, Method, Needs, Plan,
-    PlanGradient, Site, SiteSpectra, Trial,
+    Capture, CoreError, GradientRequest, GrowthGradient, Landscape, LineSearch, Method, Needs,
+    Plan, PlanGradient, Site, SiteSpectra, SlopeAtZero, Trial,
 };
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
@@ -34,6 +34,7 @@ struct ToySite {
 /// The network.
 pub struct Toy {
     shapes: Vec<Site>,
+    has_kink: bool,
     sites: Vec<ToySite>,
     targets: DVector<f64>,
     /// What it was asked to capture.
@@ -48,6 +49,7 @@ impl Toy {
         let mut draw = || rng.random_range(-1.0..1.0);
         let mut toy = Self {
             shapes: Vec::new(),
+            has_kink,
             sites: Vec::new(),
             targets: DVector::from_fn(OUTPUTS, |_, _| draw()),
             asked: Mutex::new(Vec::new()),
@@ -59,7 +61,6 @@ impl Toy {
                 neurons,
                 dim,
                 fan_out: OUTPUTS,
-                has_kink,
                 added_costs: costs,
                 norms: None,
                 curvature: None,
@@ -82,11 +83,11 @@ impl Toy {
 
     fn residual(&self, sites: &[ToySite]) -> DVector<f64> {
         let mut outputs = -&self.targets;
-        for (site, shape) in sites.iter().zip(&self.shapes) {
+        for site in sites {
             for neuron in &site.neurons {
                 let bent = &site.curve * &neuron.theta;
                 let h = neuron.theta.dot(&(&site.slope + bent * 0.5));
-                let h = if shape.has_kink { h.max(0.0) } else { h };
+                let h = if self.has_kink { h.max(0.0) } else { h };
                 outputs += &neuron.read_by * h;
             }
         }
@@ -241,7 +242,9 @@ impl Landscape for Toy {
             match &mut planned.growth {
                 Growth::Split(split) => {
                     for copy in &mut split.offspring {
-                        copy.offset.iter_mut().for_each(|value| *value *= at.epsilon);
+                        copy.offset
+                            .iter_mut()
+                            .for_each(|value| *value *= at.epsilon);
                     }
                 }
                 Growth::NewNeuron(new) => {
@@ -265,7 +268,17 @@ impl Landscape for Toy {
                 let residual = self.residual(&self.unchecked(&plan, 1.0)?);
                 Ok(0.5 * residual.norm_squared())
             };
-            Ok::<f64, CoreError>((moved(1e-5)? - moved(-1e-5)?) / 2e-5)
+            let slope = (moved(1e-5)? - moved(-1e-5)?) / 2e-5;
+            // Right in between two slopes.
+            let growth = &fixed.growths[number].growth;
+            let is_still = matches!(growth, Growth::NewNeuron(new)
+                if new.fan_in.iter().all(|value| *value == 0.0));
+            let factor = match at.slope_at_zero {
+                _ if !(is_still && self.has_kink) => 1.0,
+                SlopeAtZero::Trained => 0.0,
+                SlopeAtZero::One => 2.0,
+            };
+            Ok::<f64, CoreError>(factor * slope)
         };
         let mut growths = Vec::new();
         for (number, growth) in plan.growths().enumerate() {

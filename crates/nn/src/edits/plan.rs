@@ -324,4 +324,3 @@ fn owner(parameter: &Parameter, axis: usize) -> Owner {
         Some(Role::Member) | None => Owner::Belongs,
     }
 }
-

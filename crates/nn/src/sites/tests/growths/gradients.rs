@@ -63,7 +63,12 @@ pub(super) fn gradients_are_those_of_the_loss<M: Operable>() {
     let loss = |plan: &Plan| trial.study.loss_of(trial.replayed(plan, EPSILON));
     let own = loss(&plan);
     let difference = (gradient.loss - own).abs();
-    assert!(difference < 1e-10 * own, "{}: {difference} of {own}", M::NAME);
+    // Burn computes a hard sigmoid in f32 where gradients are recorded.
+    assert!(
+        difference < 1e-8 * own,
+        "{}: {difference} of {own}",
+        M::NAME
+    );
     let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
     for (number, known) in gradient.growths.iter().enumerate() {
         let sides: Vec<&Vec<f64>> = known.fan_in.iter().chain([&known.fan_out]).collect();

@@ -1,0 +1,304 @@
+//! Firefly descent (arXiv 2102.08574).
+
+mod refine;
+
+pub use refine::Refinement;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{Candidate, Context, Criterion, unit_vector};
+use crate::capture::{Norms, Site};
+use crate::error::CoreError;
+use crate::gradient::{GradientRequest, GrowthGradient};
+use crate::growth::{Gain, Growth, NewNeuron, Side};
+use crate::landscape::{Landscape, Needs};
+use crate::plan::Plan;
+use crate::scheme::{Offspring, Scheme};
+
+/// The steepest descent over networks near the one there is: every neuron split in two, and new
+/// neurons, are put into an over-grown network; a few bounded gradient steps move them, the network
+/// itself being held; each is ranked by the decrease of the loss that its own step brings from 0 to
+/// 1, `−∫ ∂L/∂ε`, and a selector keeps the best. The over-grown network is replayed, never made.
+///
+/// A split starts as `½ σ(θ + δ) + ½ σ(θ − δ)` with a random `δ`, a new neuron as a random one that
+/// is read by small random weights. Lengths are those of the site's neurons on average: a new
+/// fan-in is as long, `δ` and a new fan-out are a tenth as long, and become at most as long as
+/// the bound says. Candidates without a predicted decrease are left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Firefly {
+    splits: bool,
+    new_neurons: usize,
+    bound: f64,
+    refinement: Refinement,
+    points: usize,
+}
+
+/// New neurons that are tried at each site (the paper's code).
+const NEW_NEURONS: usize = 70;
+
+/// How long offsets and fan-outs start, in average lengths.
+const START: f64 = 0.1;
+
+impl Firefly {
+    /// Splits of all neurons and 70 new neurons a site.
+    pub const fn new() -> Self {
+        Self {
+            splits: true,
+            new_neurons: NEW_NEURONS,
+            bound: 1.0,
+            refinement: Refinement::PAPER,
+            points: 3,
+        }
+    }
+
+    /// Splits alone.
+    pub const fn splits() -> Self {
+        Self {
+            new_neurons: 0,
+            ..Self::new()
+        }
+    }
+
+    /// New neurons alone, 70 a site.
+    pub const fn new_neurons() -> Self {
+        Self {
+            splits: false,
+            ..Self::new()
+        }
+    }
+
+    /// With so many new neurons at each site.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if that leaves no candidate.
+    pub fn with_new_neurons(mut self, count: usize) -> Result<Self, CoreError> {
+        if count == 0 && !self.splits {
+            return Err(CoreError::Parameter {
+                name: "the number of new neurons",
+                value: count.to_string(),
+                expected: "at least 1 where nothing is split",
+            });
+        }
+        self.new_neurons = count;
+        Ok(self)
+    }
+
+    /// With offsets and fan-outs of at most so many average lengths.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if `bound` is not above 0.
+    pub fn with_bound(mut self, bound: f64) -> Result<Self, CoreError> {
+        if !(bound > 0.0 && bound.is_finite()) {
+            return Err(CoreError::Parameter {
+                name: "the bound of candidates",
+                value: bound.to_string(),
+                expected: "above 0",
+            });
+        }
+        self.bound = bound;
+        Ok(self)
+    }
+
+    /// Optimised otherwise.
+    #[must_use]
+    pub fn with_refinement(mut self, refinement: Refinement) -> Self {
+        self.refinement = refinement;
+        self
+    }
+
+    /// Ranked by the gradient at so many points between 0 and 1 (the middles of equal parts).
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if there is none.
+    pub fn with_points(mut self, points: usize) -> Result<Self, CoreError> {
+        if points == 0 {
+            return Err(CoreError::Parameter {
+                name: "the number of integration points",
+                value: points.to_string(),
+                expected: "at least 1",
+            });
+        }
+        self.points = points;
+        Ok(self)
+    }
+
+    /// The candidates as they are drawn.
+    fn drawn(&self, site: &Site, norms: Norms, rng: &mut ChaCha8Rng) -> Vec<Moving> {
+        let mut direction = |dim: usize, length: f64| -> Vec<f64> {
+            let unit = unit_vector(dim, rng);
+            unit.into_iter().map(|value| length * value).collect()
+        };
+        let mut drawn = Vec::new();
+        for neuron in 0..if self.splits { site.neurons } else { 0 } {
+            let offset = direction(site.dim, START.min(self.bound) * norms.fan_in);
+            drawn.push(Moving {
+                candidate: split(site, neuron, &offset),
+                longest: self.bound * norms.fan_in,
+            });
+        }
+        for _ in 0..self.new_neurons {
+            let fan_in = direction(site.dim, norms.fan_in);
+            let fan_out = direction(site.fan_out, START.min(self.bound) * norms.fan_out);
+            drawn.push(Moving {
+                candidate: Candidate::new_neuron(site, fan_in, fan_out, Side::FanOut),
+                longest: self.bound * norms.fan_out,
+            });
+        }
+        drawn
+    }
+
+    /// What the loss loses while each candidate's step goes from 0 to 1, all going together.
+    fn decreases(
+        &self,
+        landscape: &dyn Landscape,
+        candidates: &[Moving],
+    ) -> Result<Vec<f64>, CoreError> {
+        let plan = Moving::plan(candidates);
+        let mut sums = vec![0.0; candidates.len()];
+        for point in 0..self.points {
+            let epsilon = (point as f64 + 0.5) / self.points as f64;
+            let gradient = landscape.gradient(&plan, &GradientRequest::at(epsilon))?;
+            let slopes = plan.growths().zip(&gradient.growths);
+            for (sum, (growth, own)) in sums.iter_mut().zip(slopes) {
+                *sum -= own.along(growth) / self.points as f64;
+            }
+        }
+        Ok(sums)
+    }
+}
+
+impl Default for Firefly {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Criterion for Firefly {
+    fn name(&self) -> &str {
+        match (self.splits, self.new_neurons) {
+            (true, 0) => "firefly-splits",
+            (true, _) => "firefly",
+            (false, _) => "firefly-new-neurons",
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NORMS
+    }
+
+    fn candidates(
+        &self,
+        landscape: &dyn Landscape,
+        context: &mut Context,
+    ) -> Result<Vec<Candidate>, CoreError> {
+        let capture = landscape.capture(Needs::NORMS)?;
+        let mut moving = Vec::new();
+        for site in &capture.sites {
+            if let Some(norms) = site.norms {
+                moving.extend(self.drawn(site, norms, &mut context.rng));
+            }
+        }
+        if moving.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.refinement.apply(landscape, &mut moving)?;
+        let decreases = self.decreases(landscape, &moving)?;
+        let candidates = moving.into_iter().zip(decreases);
+        let ranked = candidates.filter(|(_, decrease)| *decrease > 0.0);
+        Ok(ranked
+            .map(|(Moving { candidate, .. }, decrease)| {
+                let gain = match candidate.growth {
+                    Growth::Split(_) => Gain::second(decrease),
+                    _ => Gain::first(decrease),
+                };
+                candidate.with_gain(gain).with_score(decrease)
+            })
+            .collect())
+    }
+}
+
+fn split(site: &Site, neuron: usize, offset: &[f64]) -> Candidate {
+    let copy = |sign: f64| Offspring {
+        weight: 0.5,
+        offset: offset.iter().map(|value| sign * value).collect(),
+    };
+    Candidate::split(site, neuron, Scheme::Positive2, vec![copy(1.0), copy(-1.0)])
+}
+
+/// A candidate whose numbers are moved.
+struct Moving {
+    candidate: Candidate,
+    /// How long an offset or a fan-out may become.
+    longest: f64,
+}
+
+impl Moving {
+    /// All of them in one network.
+    fn plan(candidates: &[Self]) -> Plan {
+        let all = candidates.iter().map(|moving| moving.candidate.clone());
+        Plan::new("firefly", all.collect())
+    }
+
+    /// Numbers that are moved: `δ`, or fan-in and fan-out.
+    fn len(&self) -> usize {
+        match &self.candidate.growth {
+            Growth::Split(split) => split.offspring.first().map_or(0, |copy| copy.offset.len()),
+            Growth::NewNeuron(new) => new.fan_in.len() + new.fan_out.len(),
+            _ => 0,
+        }
+    }
+
+    fn numbers_mut(&mut self) -> Box<dyn Iterator<Item = &mut f64> + '_> {
+        match &mut self.candidate.growth {
+            Growth::Split(split) => Box::new(
+                split
+                    .offspring
+                    .iter_mut()
+                    .take(1)
+                    .flat_map(|copy| &mut copy.offset),
+            ),
+            Growth::NewNeuron(NewNeuron {
+                fan_in, fan_out, ..
+            }) => Box::new(fan_in.iter_mut().chain(fan_out)),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// The gradient in the numbers at ε = 1.
+    fn gradient(&self, found: &GrowthGradient) -> Vec<f64> {
+        match (&self.candidate.growth, &found.fan_in[..]) {
+            (Growth::Split(_), [one, other]) => one
+                .iter()
+                .zip(other)
+                .map(|(one, other)| one - other)
+                .collect(),
+            _ => {
+                let fan_in = found.fan_in.iter().flatten();
+                fan_in.chain(&found.fan_out).copied().collect()
+            }
+        }
+    }
+
+    /// Cuts what became too long, and mirrors the other copy of a split.
+    fn bound(&mut self) {
+        let cut = |values: &mut [f64], longest: f64| {
+            let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+            if length > longest && length > 0.0 {
+                values
+                    .iter_mut()
+                    .for_each(|value| *value *= longest / length);
+            }
+        };
+        match &mut self.candidate.growth {
+            Growth::Split(split) => {
+                if let [one, other] = &mut split.offspring[..] {
+                    cut(&mut one.offset, self.longest);
+                    let mirrored = one.offset.iter().map(|value| -value);
+                    other.offset = mirrored.collect();
+                }
+            }
+            Growth::NewNeuron(new) => cut(&mut new.fan_out, self.longest),
+            _ => {}
+        }
+    }
+}
