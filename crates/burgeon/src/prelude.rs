@@ -19,7 +19,8 @@
 pub use burgeon_core::SplitBackend;
 pub use burgeon_core::cost::{CostModel, Macs, Parameters};
 pub use burgeon_core::criterion::{
-    Criterion, Net2Net, RandomNeuron, RandomSplit, SignedSteepestDescent, SteepestDescent,
+    Criterion, Firefly, GradMax, Net2Net, RandomNeuron, RandomSplit, SignedSteepestDescent,
+    SteepestDescent,
 };
 pub use burgeon_core::plan::Plan;
 pub use burgeon_core::scheme::WeightBound;

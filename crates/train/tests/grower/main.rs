@@ -5,6 +5,7 @@ mod checkpointing;
 mod checkpoints;
 mod data;
 mod ends;
+mod first_order;
 mod growth;
 mod identity;
 mod input;
