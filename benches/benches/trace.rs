@@ -7,9 +7,9 @@ use burgeon_backend_flex::FLEX;
 use burgeon_benches::measure::{at_most, bench, ratio};
 use burgeon_benches::nets::ConvNet;
 use burgeon_benches::noise;
-use burgeon_benches::resnet::ResNet20;
 use burgeon_core::SplitBackend;
 use burgeon_nn::{Growable, Network, Samples, Trace, trace};
+use burgeon_zoo::{Activation, ResNet};
 use burn::tensor::Tensor;
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -50,7 +50,7 @@ fn all(c: &mut Criterion) {
     let samples = noise([BATCH, 3, 32], &plain).expect("sound");
     let vgg = ConvNet::vgg_19(64, &device);
     net(c, "VGG-19, width 64, 32×32", &vgg, &samples);
-    let resnet = ResNet20::new(16, &device);
+    let resnet = ResNet::resnet_20(16, [3, 10], Activation::Relu, &device).expect("sound");
     net(c, "ResNet-20, width 16, 32×32", &resnet, &samples);
 }
 

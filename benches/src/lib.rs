@@ -2,7 +2,6 @@
 
 pub mod measure;
 pub mod nets;
-pub mod resnet;
 
 use burgeon_core::{CurvatureBlock, SiteInput, SplitBackend, Window};
 use burgeon_data::optdigits;

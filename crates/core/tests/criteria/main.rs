@@ -1,7 +1,9 @@
 //! All criteria on a network without Burn.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/toy.rs"]
+mod first_order;
+#[path = "../common/toy.rs"]
 mod toy;
 
 use std::sync::Arc;

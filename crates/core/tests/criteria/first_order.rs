@@ -1,19 +1,16 @@
 //! GradMax and firefly on a network without Burn.
 
-mod common;
-#[path = "common/toy.rs"]
-mod toy;
-
 use burgeon_core::criterion::{
     Candidate, Context, Criterion, Firefly, GradMax, Refinement, unit_vector,
 };
 use burgeon_core::growth::{Growth, NewNeuron, Order, Side};
 use burgeon_core::{CapturedLandscape, CoreError, GradientRequest, Landscape, Needs, Plan};
-use common::Plain;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use toy::{OUTPUTS, Toy};
+
+use crate::common::Plain;
+use crate::toy::{OUTPUTS, Toy};
 
 fn toy(has_kink: bool, seed: u64) -> Toy {
     Toy::new(&[("first", 4, 5), ("second", 3, 2)], has_kink, seed)
