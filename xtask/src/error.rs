@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use burgeon::backend::BackendError;
 use burgeon_data::DataError;
 use burgeon_experiments::ExperimentError;
+use burgeon_report::ReportError;
 use burgeon_terminal::OutputError;
 
 /// What ends a command with an error.
@@ -30,6 +31,9 @@ pub enum XtaskError {
     /// A data set's verification failed.
     #[error("{0} data sets are damaged: fetch them again")]
     Damaged(usize),
+    /// The page of the results cannot be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The result could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),

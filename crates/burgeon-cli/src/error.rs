@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use burgeon::backend::BackendError;
 use burgeon::core::CoreError;
+use burgeon_report::ReportError;
 use burgeon_terminal::OutputError;
 
 /// What ends a command with an error.
@@ -29,6 +30,9 @@ pub enum CliError {
     /// A device computes wrong.
     #[error("{0}: outside the bounds of the conformance suite")]
     Conformance(String),
+    /// Results cannot be shown.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The result could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),

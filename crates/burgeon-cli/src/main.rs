@@ -5,6 +5,7 @@ mod cost;
 mod doctor;
 mod error;
 mod latency;
+mod report;
 mod spectrum;
 mod summary;
 
@@ -32,6 +33,8 @@ enum Command {
     Spectrum(spectrum::Options),
     /// What each layer of a published network costs
     Cost(cost::Options),
+    /// The results of a run as one HTML page
+    Report(report::Options),
     /// Which devices, drivers and runtimes are usable, and whether they compute right
     Doctor,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Summary(options) => summary::run(&options),
         Command::Spectrum(options) => spectrum::run(&options),
         Command::Cost(options) => cost::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Doctor => doctor::run(),
     };
     match result {

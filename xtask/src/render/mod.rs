@@ -12,8 +12,11 @@ use burgeon_experiments::report::Report;
 
 use crate::error::{XtaskError, io};
 
-/// Writes a report: CSV and Markdown for tables, PNG and SVG for figures.
+/// Writes a report: as data, CSV and Markdown for tables, PNG and SVG for figures.
 pub fn write(folder: &Path, report: &Report) -> Result<(), XtaskError> {
+    let path = folder.join(burgeon_report::REPORT);
+    let data = serde_json::to_vec(report).map_err(|error| io(&path)(error.into()))?;
+    fs::write(&path, data).map_err(io(&path))?;
     for table in &report.tables {
         let path = folder.join(format!("{}.csv", table.name));
         fs::write(&path, table::csv(table)).map_err(io(&path))?;

@@ -143,9 +143,12 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     write_summary(&options.out, &reports, &manifest)?;
     manifest.finished = true;
     results.write_manifest(&manifest)?;
+    let page = options.out.join("index.html");
+    fs::write(&page, burgeon_report::read(&options.out)?.to_html()).map_err(io(&page))?;
     line(format_args!(
-        "tables, figures and manifest are in {}",
-        options.out.display()
+        "tables, figures and manifest are in {}, all of it as one page in {}",
+        options.out.display(),
+        page.display()
     ))?;
     Ok(())
 }
