@@ -20,7 +20,7 @@ pub use burgeon_core::SplitBackend;
 pub use burgeon_core::cost::{CostModel, Macs, Parameters};
 pub use burgeon_core::criterion::{
     Criterion, Firefly, GradMax, Net2Net, RandomNeuron, RandomSplit, SignedSteepestDescent,
-    SteepestDescent,
+    SteepestDescent, Tiny,
 };
 pub use burgeon_core::plan::Plan;
 pub use burgeon_core::scheme::WeightBound;
@@ -28,10 +28,11 @@ pub use burgeon_core::select::{Fraction, LinearProgramme, PerLayer, Selector, Th
 
 // Models, samples and objectives.
 pub use burgeon_nn::growable::evaluate;
+pub use burgeon_nn::stack::{ResidualConv2d, ResidualLinear, parameters_of};
 pub use burgeon_nn::weights::{load_weights, save_weights};
 pub use burgeon_nn::{
-    CrossEntropy, Evaluation, Growable, MeanSquaredError, NnError, Objective, Samples, Source,
-    SpectrumConfig, Targets, WeightedCrossEntropy, trace,
+    Block, CrossEntropy, Evaluation, Growable, MeanSquaredError, NnError, Objective, Samples,
+    Source, SpectrumConfig, Stack, Stacks, Targets, WeightedCrossEntropy, trace,
 };
 
 // Growing and training.

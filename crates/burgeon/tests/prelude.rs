@@ -67,6 +67,9 @@ fn no_name_is_burns_too() {
         is_named::<Threshold>(),
         is_named::<Progress>(),
         is_named::<WeightedCrossEntropy>(),
+        is_named::<Stack<ResidualLinear>>(),
+        is_named::<ResidualConv2d>(),
+        is_named::<Stacks<'_>>(),
     ] {
         assert!(name.starts_with("burgeon_"), "{name}");
     }

@@ -1,7 +1,8 @@
 //! Candidates: growths as selectors see them.
 
 use crate::capture::{MAX_ADDED, Site};
-use crate::growth::{Gain, Growth, NewNeuron, Side, Split};
+use crate::growth::{Gain, Growth, NewLayer, NewNeuron, Side, Split};
+use crate::place::Place;
 use crate::scheme::{Offspring, Scheme};
 
 /// One possible growth, as selectors see it.
@@ -51,8 +52,24 @@ impl Candidate {
             fan_in,
             fan_out,
             scaled,
+            statistics: Vec::new(),
         };
         Self::new(site, Growth::NewNeuron(neuron))
+    }
+
+    /// The candidate that puts a block at `place`.
+    pub fn new_layer(place: &Place, opening: Vec<f64>, closing: Vec<f64>) -> Self {
+        Self {
+            growth: Growth::NewLayer(NewLayer {
+                stack: place.stack.clone(),
+                after: place.after,
+                opening,
+                closing,
+            }),
+            gain: None,
+            score: 0.0,
+            price: place.price,
+        }
     }
 
     /// With a predicted decrease.

@@ -4,6 +4,7 @@ use crate::backend::SplitBackend;
 use crate::curvature::Curvature;
 use crate::eigen::{CapturedOperator, SpectrumSolver};
 use crate::error::CoreError;
+use crate::moments::Moments;
 use crate::spectrum::SiteSpectra;
 
 /// Neurons that one split adds at most.
@@ -20,11 +21,15 @@ pub struct Site {
     pub dim: usize,
     /// Numbers of all parameters by which a neuron is read.
     pub fan_out: usize,
+    /// Whether a batch normalisation reads its channels before they are activated.
+    pub is_normalised: bool,
     /// What one, two and three more neurons add to the cost of the network as it stands, their
     /// consumers' columns included: parameters, or whatever the cost model counts.
     pub added_costs: [u64; MAX_ADDED],
     /// How long its neurons' weights are, where the criterion asked for it.
     pub norms: Option<Norms>,
+    /// Its second moments, where the criterion asked for them.
+    pub moments: Option<Moments>,
     /// The splitting matrices, where the criterion asked for them and they were kept.
     pub curvature: Option<Curvature>,
     /// The spectra, once they are solved for.
@@ -46,6 +51,7 @@ impl Site {
         Self {
             name: self.name.clone(),
             norms: None,
+            moments: None,
             curvature: None,
             spectra: None,
             ..*self

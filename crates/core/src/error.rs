@@ -105,7 +105,7 @@ pub enum CoreError {
         expected: &'static str,
     },
     /// Two growths of a plan need the same.
-    #[error("the plan grows {claim} twice: a channel is grown once in a step")]
+    #[error("the plan grows {claim} twice: it is grown once in a step")]
     ClaimedTwice {
         /// What both claim.
         claim: Claim,
@@ -118,6 +118,27 @@ pub enum CoreError {
     DeadStart {
         /// The site's name.
         site: String,
+    },
+    /// New layers for a network that takes none.
+    #[error(
+        "the network has no stack of blocks that may become longer: hold its blocks in a `Stack` and \
+         name that in `Growable::stacks`"
+    )]
+    NoStack,
+    /// New neurons that would start at 0 in front of a batch normalisation.
+    #[error(
+        "site `{site}`: new neurons with a zero fan-in in front of a batch normalisation are no \
+         small change: it divides by their spread, which is 0. Give them a zero fan-out"
+    )]
+    NormalisedStart {
+        /// The site's name.
+        site: String,
+    },
+    /// No site has the moments that a criterion asked for.
+    #[error("no site has second moments of what it reads and of what its readers lack: {reasons}")]
+    NoMoments {
+        /// Each site's reason.
+        reasons: String,
     },
     /// Losses were asked of a capture.
     #[error(

@@ -62,19 +62,22 @@ impl GradientRequest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GrowthGradient {
     /// In the fan-in, `[d]`, of each neuron that the growth makes or moves: a split's offspring in
-    /// their order, or the new neuron.
+    /// their order, or the new neuron; of a new layer in its opening weights.
     pub fan_in: Vec<Vec<f64>>,
-    /// In the fan-out of a new neuron, `[k]`; empty for other growths.
+    /// In the fan-out of a new neuron, `[k]`, or the closing weights of a new layer; empty for other
+    /// growths.
     pub fan_out: Vec<f64>,
 }
 
 impl GrowthGradient {
-    /// Zeros for `growth` of a site of fan-in `dim` and fan-out `fan_out`.
+    /// Zeros for `growth` of a site of fan-in `dim` and fan-out `fan_out`; a new layer's are as many
+    /// as its weights.
     pub fn zeros(growth: &Growth, dim: usize, fan_out: usize) -> Self {
-        let (neurons, fan_out) = match growth {
-            Growth::Split(split) => (split.offspring.len(), 0),
-            Growth::NewNeuron(_) => (1, fan_out),
-            Growth::Removal(_) => (0, 0),
+        let (neurons, dim, fan_out) = match growth {
+            Growth::Split(split) => (split.offspring.len(), dim, 0),
+            Growth::NewNeuron(_) => (1, dim, fan_out),
+            Growth::NewLayer(layer) => (1, layer.opening.len(), layer.closing.len()),
+            Growth::Removal(_) => (0, dim, 0),
         };
         Self {
             fan_in: vec![vec![0.0; dim]; neurons],
@@ -98,6 +101,7 @@ impl GrowthGradient {
                 let found = self.fan_in.first();
                 found.map_or(0.0, |found| dot(&neuron.fan_in, found))
             }
+            Growth::NewLayer(layer) => dot(&layer.closing, &self.fan_out),
             Growth::Removal(_) => 0.0,
         }
     }

@@ -9,6 +9,7 @@ use crate::capture::{Capture, Site};
 use crate::eigen::SpectrumSolver;
 use crate::error::CoreError;
 use crate::gradient::{GradientRequest, PlanGradient};
+use crate::place::Place;
 use crate::plan::Plan;
 
 /// What a capture is to find.
@@ -19,6 +20,10 @@ pub struct Needs {
     pub spectra: bool,
     /// How long the neurons' weights are.
     pub norms: bool,
+    /// Places at which the network may become deeper: without one there is nothing to propose.
+    pub places: bool,
+    /// The second moments of what neurons read and of what is wanted where they are read.
+    pub moments: bool,
 }
 
 impl Needs {
@@ -26,19 +31,44 @@ impl Needs {
     pub const SHAPES: Self = Self {
         spectra: false,
         norms: false,
+        places: false,
+        moments: false,
     };
 
     /// The spectra of the splitting matrices.
     pub const SPECTRA: Self = Self {
         spectra: true,
-        norms: false,
+        ..Self::SHAPES
     };
 
     /// How long the neurons' weights are.
     pub const NORMS: Self = Self {
-        spectra: false,
         norms: true,
+        ..Self::SHAPES
     };
+
+    /// Places at which the network may become deeper.
+    pub const PLACES: Self = Self {
+        places: true,
+        ..Self::SHAPES
+    };
+
+    /// Second moments.
+    pub const MOMENTS: Self = Self {
+        moments: true,
+        ..Self::SHAPES
+    };
+
+    /// What either asks for.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            spectra: self.spectra || other.spectra,
+            norms: self.norms || other.norms,
+            moments: self.moments || other.moments,
+            places: self.places || other.places,
+        }
+    }
 }
 
 /// A network as growing sees it: its sites, what can be found out about them, and the losses that
@@ -46,6 +76,11 @@ impl Needs {
 pub trait Landscape {
     /// The sites that may grow, in the order in which the network uses them.
     fn sites(&self) -> &[Site];
+
+    /// The places at which it may become deeper, stack by stack; none for most networks.
+    fn places(&self) -> &[Place] {
+        &[]
+    }
 
     /// The sites with what `needs` asks for. What was captured before is not captured again.
     ///
@@ -65,6 +100,16 @@ pub trait Landscape {
     /// # Errors
     /// [`CoreError`] where the plan does not fit, or the loss there is not finite.
     fn gradient(&self, plan: &Plan, at: &GradientRequest) -> Result<PlanGradient, CoreError>;
+
+    /// `plan` with the running statistics that its new neurons have on the samples, at ε = 0, in
+    /// front of batch normalisations; those of a site whose new neurons start at a fan-in of 0
+    /// have none.
+    ///
+    /// # Errors
+    /// [`CoreError`] where the plan does not fit.
+    fn with_statistics(&self, plan: &Plan) -> Result<Plan, CoreError> {
+        Ok(plan.clone())
+    }
 
     /// Minibatches of the samples that gradients can be taken over.
     fn minibatches(&self) -> usize {
@@ -139,7 +184,10 @@ impl Landscape for CapturedLandscape<'_> {
     fn capture(&self, needs: Needs) -> Result<Arc<Capture>, CoreError> {
         let mut capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
         // Weights cannot be looked at again.
-        if needs.norms && capture.sites.iter().any(|site| site.norms.is_none()) {
+        let lacks = |site: &Site| {
+            (needs.norms && site.norms.is_none()) || (needs.moments && site.moments.is_none())
+        };
+        if capture.sites.iter().any(lacks) {
             return Err(CoreError::NoNetwork);
         }
         if needs.spectra && capture.sites.iter().any(|site| site.spectra.is_none()) {

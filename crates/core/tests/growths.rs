@@ -3,9 +3,10 @@
 #[path = "common/candidates.rs"]
 mod candidates;
 
-use burgeon_core::growth::{Gain, Growth, NewNeuron, Order, Removal, Side, Split};
+use burgeon_core::growth::{Gain, Growth, NewLayer, NewNeuron, Order, Removal, Side, Split};
 use burgeon_core::{
-    Candidate, CoreError, LineSearch, Offspring, Plan, PlannedGrowth, Scheme, Trial, WeightBound,
+    BlockWeights, Candidate, CoreError, LineSearch, Offspring, Place, Plan, PlannedGrowth, Scheme,
+    Trial, WeightBound,
 };
 use candidates::{channel, site, split};
 use proptest::prelude::*;
@@ -30,12 +31,25 @@ fn any_split() -> impl Strategy<Value = Growth> {
 
 fn any_new_neuron() -> impl Strategy<Value = Growth> {
     let side = prop_oneof![Just(Side::FanIn), Just(Side::FanOut)];
-    (numbers(), numbers(), side).prop_map(|(fan_in, fan_out, scaled)| {
+    (numbers(), numbers(), numbers(), side).prop_map(|(fan_in, fan_out, statistics, scaled)| {
         Growth::NewNeuron(NewNeuron {
             site: "b".into(),
             fan_in,
             fan_out,
             scaled,
+            statistics,
+        })
+    })
+}
+
+fn any_new_layer() -> impl Strategy<Value = Growth> {
+    let after = proptest::option::of(0_usize..4);
+    (numbers(), numbers(), after).prop_map(|(opening, closing, after)| {
+        Growth::NewLayer(NewLayer {
+            stack: "e".into(),
+            after,
+            opening,
+            closing,
         })
     })
 }
@@ -47,7 +61,7 @@ fn growths() -> impl Strategy<Value = Growth> {
             neuron,
         })
     });
-    prop_oneof![any_split(), any_new_neuron(), removal]
+    prop_oneof![any_split(), any_new_neuron(), any_new_layer(), removal]
 }
 
 fn gains() -> impl Strategy<Value = Option<Gain>> {
@@ -91,13 +105,14 @@ proptest! {
         let added = |growth: &Growth| match growth {
             Growth::Split(split) => split.scheme.copies() as isize - 1,
             Growth::NewNeuron(_) => 1,
+            Growth::NewLayer(_) => 0,
             _ => -1,
         };
         let of = |name: &str| -> isize {
             let own = plan.growths().filter(|growth| growth.site() == name);
             own.map(added).sum()
         };
-        for name in ["a", "b", "c", "d"] {
+        for name in ["a", "b", "c", "d", "e"] {
             prop_assert_eq!(plan.channels_added(name), of(name));
         }
         prop_assert_eq!(plan.added_neurons(), of("a") + of("b") + of("c"));
@@ -310,6 +325,58 @@ fn a_new_neuron_has_a_side_that_is_not_zero() {
         let new = Candidate::new_neuron(&site, fan_in, vec![1.0], Side::FanIn);
         assert_eq!(new.growth.is_neutral(), is_neutral, "{}", new.growth);
     }
+}
+
+fn new_layer(after: Option<usize>, opening: Vec<f64>, closing: Vec<f64>) -> Candidate {
+    let weights = |count| BlockWeights {
+        count,
+        deviation: 0.5,
+    };
+    let place = Place {
+        stack: "body".into(),
+        after,
+        opening: vec![weights(opening.len())],
+        closing: vec![weights(closing.len())],
+        price: 13,
+    };
+    Candidate::new_layer(&place, opening, closing)
+}
+
+#[test]
+fn a_place_takes_one_layer_that_can_learn() {
+    let one = |after| new_layer(after, vec![1.0], vec![1.0]);
+    let error = problem(vec![one(Some(2)), one(None), one(Some(2))]);
+    assert!(matches!(error, CoreError::ClaimedTwice { .. }), "{error}");
+    assert!(
+        error.to_string().contains("stack `body` behind block 2"),
+        "{error}"
+    );
+    let sound = vec![one(Some(2)), one(None), one(Some(0)), removal("body", 2)];
+    assert_eq!(Plan::new("test", sound).validate(), Ok(()));
+    let dead = problem(vec![new_layer(None, vec![0.0, -0.0], vec![0.0])]);
+    assert!(dead.to_string().contains("never learns"), "{dead}");
+    for (opening, closing) in [
+        (vec![f64::NAN], vec![1.0]),
+        (vec![1.0], vec![f64::INFINITY]),
+    ] {
+        let error = problem(vec![new_layer(None, opening, closing)]);
+        assert!(matches!(error, CoreError::NonFinite { .. }), "{error}");
+    }
+    for (opening, closing, is_neutral) in [
+        (vec![1.0], vec![0.0], true),
+        (vec![], vec![0.0], true),
+        (vec![], vec![1.0], false),
+        (vec![0.0], vec![1.0], false),
+    ] {
+        let candidate = new_layer(None, opening, closing);
+        let growth = &candidate.growth;
+        assert_eq!((growth.site(), growth.label()), ("body", "new layer"));
+        assert_eq!((growth.channels_added(), candidate.price), (0, 13));
+        assert!(growth.is_addition() && growth.preserves_outputs());
+        assert_eq!(growth.is_neutral(), is_neutral);
+        assert_eq!(Plan::new("test", vec![candidate]).validate(), Ok(()));
+    }
+    assert!(!removal("body", 0).growth.is_addition());
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod candidates;
 use std::collections::HashSet;
 
 use burgeon_core::cost::{
-    ActivationMemory, BytesMoved, CostModel, Energy, Latency, LayerKind, LayerShape, LayerTiming,
-    Macs, Parameters, Precision,
+    ActivationMemory, BytesMoved, CostModel, Energy, Geometry, Latency, LayerKind, LayerShape,
+    LayerTiming, Macs, Parameters, Precision,
 };
 use burgeon_core::growth::{Gain, Growth, Removal, Side};
 use burgeon_core::select::{
@@ -211,6 +211,12 @@ fn shape(name: &str, kind: LayerKind, inputs: usize, outputs: usize, side: usize
         extra: 3,
         input_positions: side * side,
         output_positions: side * side,
+        geometry: Geometry {
+            kernel: [3, 3],
+            input: [side; 2],
+            output: [side; 2],
+            ..Geometry::default()
+        },
     }
 }
 

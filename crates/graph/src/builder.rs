@@ -2,6 +2,7 @@
 
 use burn::module::ParamId;
 
+use crate::depth::Depth;
 use crate::flow;
 use crate::graph::{Graph, Node, Parameter};
 use crate::layout::IndexMap;
@@ -106,6 +107,7 @@ impl GraphBuilder {
             parameters: self.parameters,
             sites: Vec::new(),
             batch: self.batch,
+            depth: Depth::default(),
         };
         flow::analyse(&mut graph, outputs, &self.held);
         graph

@@ -20,4 +20,32 @@ pub enum GraphError {
         /// Why.
         reason: String,
     },
+    /// The model has no stack of this name.
+    #[error(
+        "the model has no stack `{stack}` that could become longer; it has {known}. A struct's layers \
+         are fixed: hold the blocks that may become more in a `Stack`, and name that in \
+         `Growable::stacks` by its path"
+    )]
+    UnknownStack {
+        /// The name.
+        stack: String,
+        /// The stacks there are.
+        known: String,
+    },
+    /// The stack takes no block.
+    #[error("stack `{stack}` cannot become longer: {reason}")]
+    RefusedStack {
+        /// Its name.
+        stack: String,
+        /// Why.
+        reason: String,
+    },
+    /// The stack has no such place.
+    #[error("stack `{stack}` takes no block {place}: the graph's summary has its places")]
+    UnknownPlace {
+        /// The stack.
+        stack: String,
+        /// The place.
+        place: String,
+    },
 }

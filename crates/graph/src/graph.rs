@@ -2,6 +2,7 @@
 
 use burn::module::ParamId;
 
+use crate::depth::Depth;
 use crate::error::GraphError;
 use crate::layout::{ChannelMap, GroupId, IndexMap, Source};
 use crate::operation::{Operation, Smoothness};
@@ -82,6 +83,7 @@ pub struct Graph {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) sites: Vec<Site>,
     pub(crate) batch: usize,
+    pub(crate) depth: Depth,
 }
 
 impl Graph {
@@ -227,6 +229,42 @@ impl Graph {
         axes.filter(|(_, axis)| changes(axis))
             .map(|(index, axis)| (index, axis.selected(map)))
             .collect()
+    }
+
+    /// The running statistics of the batch normalisations of `site`'s channels, in the order of
+    /// the operations: for each the part of its means, then that of its variances.
+    pub fn statistics(&self, site: &Site) -> Vec<Slices> {
+        let mut parts = Vec::new();
+        for (_, means, variances) in self.normalisations(site) {
+            parts.extend([means, variances]);
+        }
+        parts
+    }
+
+    /// The batch normalisations of `site`'s channels alone, in the order of the operations: the
+    /// operation's place in [`nodes`](Self::nodes), its means and its variances.
+    pub fn normalisations(&self, site: &Site) -> Vec<(usize, Slices, Slices)> {
+        let part = |value: ValueId| {
+            let found = self.parameter_of(value)?;
+            let parameter = self.parameters.iter().position(|own| own.id == found.id)?;
+            let [map] = &found.axes[..] else { return None };
+            let alone = map.groups().into_iter().eq([site.group]);
+            alone.then(|| Slices {
+                parameter,
+                axis: 0,
+                size: map.places(site.group, 0).len(),
+            })
+        };
+        let of_node = |index: &usize| {
+            let node = &self.nodes[*index];
+            match (&node.operation, &node.inputs[..]) {
+                (Operation::ChannelNorm, &[_, _, _, means, variances]) => {
+                    Some((*index, part(means)?, part(variances)?))
+                }
+                _ => None,
+            }
+        };
+        site.nodes.iter().filter_map(of_node).collect()
     }
 
     /// The parameters by which the channels of `site` are read, in the order of

@@ -28,6 +28,7 @@
 //! ```
 
 mod builder;
+mod depth;
 mod error;
 mod flow;
 mod graph;
@@ -40,6 +41,7 @@ mod summary;
 mod value;
 
 pub use builder::GraphBuilder;
+pub use depth::{BlockParameter, Overgrown, Place};
 pub use error::GraphError;
 pub use graph::{Graph, Node, Parameter, Role};
 pub use layout::{ChannelMap, GroupId, IndexMap, Segment, Source};

@@ -18,6 +18,8 @@ pub enum Operation {
     Convolution {
         /// Number of groups.
         groups: usize,
+        /// The step along each axis but the first two.
+        stride: Vec<usize>,
         /// Whether it is a transposed convolution.
         transposed: bool,
     },

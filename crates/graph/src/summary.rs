@@ -27,7 +27,8 @@ impl fmt::Display for Graph {
         let now = |_| None;
         let total = self.parameter_count(&now);
         let macs: u64 = (0..self.nodes.len()).map(|node| self.macs(node)).sum();
-        write!(f, "{total} trained parameters, {macs} MACs a sample")
+        write!(f, "{total} trained parameters, {macs} MACs a sample")?;
+        f.write_str(&self.depth_lines())
     }
 }
 

@@ -42,6 +42,7 @@ impl Net {
         let weight = self.parameter("conv.weight", &[1, 2, 1, 1]);
         let convolution = Operation::Convolution {
             groups: 1,
+            stride: vec![1, 1],
             transposed: false,
         };
         self.node(convolution, &[input, weight], &[1, 3, 3])

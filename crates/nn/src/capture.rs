@@ -98,10 +98,12 @@ pub(crate) fn sites(graph: &Graph) -> Vec<Site> {
         neurons: site.width(),
         dim: site.dim(),
         fan_out: graph.fan_out(site).iter().map(|part| part.size).sum(),
+        is_normalised: !graph.statistics(site).is_empty(),
         added_costs: std::array::from_fn(|index| {
             cost_per_neuron(graph, site.name()) * (index as u64 + 1)
         }),
         norms: None,
+        moments: None,
         curvature: None,
         spectra: None,
     };

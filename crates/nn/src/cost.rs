@@ -1,7 +1,10 @@
 //! What a model's layers, and growing them, cost.
 
-use burgeon_core::{CostModel, LayerKind, LayerShape, MAX_ADDED, Plan, PlannedGrowth};
-use burgeon_graph::{Graph, GroupId, Node, Operation, Parameter, Role, Smoothness, ValueId};
+use burgeon_core::growth::NewLayer;
+use burgeon_core::{
+    CostModel, Geometry, Growth, LayerKind, LayerShape, MAX_ADDED, Plan, PlannedGrowth,
+};
+use burgeon_graph::{Graph, GroupId, Node, Operation, Parameter, Place, Role, Smoothness, ValueId};
 
 use crate::error::NnError;
 use crate::growable::Growable;
@@ -27,6 +30,21 @@ pub fn layer_shapes<M: Growable>(
 /// [`layer_shapes`] of a model of which the graph is known.
 pub fn graph_layers(graph: &Graph) -> Vec<LayerShape> {
     shapes(graph, &|_| None)
+}
+
+/// The graph in which the growths of `plan` are: over-grown where it has new layers.
+fn graph_of<'a>(graph: &'a Graph, plan: &Plan) -> &'a Graph {
+    let is_deeper = plan.growths().any(|g| matches!(g, Growth::NewLayer(_)));
+    let deeper = graph.overgrown().filter(|_| is_deeper);
+    deeper.unwrap_or(graph)
+}
+
+/// Whether `plan` puts a block at a place.
+fn takes(plan: &Plan, place: &Place) -> bool {
+    plan.growths().any(|growth| match growth {
+        Growth::NewLayer(layer) => layer.stack == place.stack && layer.after == place.after,
+        _ => false,
+    })
 }
 
 fn shapes(graph: &Graph, width: Widths<'_>) -> Vec<LayerShape> {
@@ -81,7 +99,9 @@ fn layer_shape(graph: &Graph, node: &Node, width: Widths<'_>) -> Option<LayerSha
             let extra = biases(weight.layer());
             (LayerKind::Mixing, lengths[0], *lengths.get(1)?, 1, extra)
         }
-        Operation::Convolution { groups, transposed } => {
+        Operation::Convolution {
+            groups, transposed, ..
+        } => {
             let taps = lengths.get(2..)?.iter().product();
             let extra = biases(weight.layer());
             match (groups, transposed) {
@@ -110,6 +130,29 @@ fn layer_shape(graph: &Graph, node: &Node, width: Widths<'_>) -> Option<LayerSha
             (LayerKind::ChannelWise, channels, channels, 0, extra)
         }
     };
+    let (input_positions, output_positions) = (input / inputs.max(1), output / outputs.max(1));
+    let geometry = match &node.operation {
+        Operation::Convolution {
+            groups,
+            stride,
+            transposed,
+        } => Geometry {
+            kernel: plane(lengths.get(2..)?),
+            // A transposed convolution steps over what it writes, not over what it reads.
+            stride: if *transposed { [1, 1] } else { plane(stride) },
+            input: plane(shape(*node.inputs.first()?).get(2..)?),
+            output: plane(shape(node.output).get(2..)?),
+            groups: match kind {
+                LayerKind::Mixing => *groups,
+                LayerKind::ChannelWise => outputs,
+            },
+        },
+        _ => Geometry {
+            input: [1, input_positions],
+            output: [1, output_positions],
+            ..Geometry::default()
+        },
+    };
     Some(LayerShape {
         name: match weight.layer() {
             "" => weight.path.clone(),
@@ -120,15 +163,42 @@ fn layer_shape(graph: &Graph, node: &Node, width: Widths<'_>) -> Option<LayerSha
         outputs,
         taps,
         extra,
-        input_positions: input / inputs.max(1),
-        output_positions: output / outputs.max(1),
+        input_positions,
+        output_positions,
+        geometry,
     })
+}
+
+/// Sizes along any number of axes as `[rows, columns]`, all but the last one together.
+fn plane(sizes: &[usize]) -> [usize; 2] {
+    match sizes.split_last() {
+        Some((columns, rows)) => [rows.iter().product(), *columns],
+        None => [1, 1],
+    }
 }
 
 /// The layers of a model of `graph` after the growths of `plan`.
 pub fn grown_shapes(graph: &Graph, plan: &Plan) -> Vec<LayerShape> {
-    let widths = grown_widths(graph, plan);
-    shapes(graph, &|group| widths.get(group.index()).copied())
+    let of = graph_of(graph, plan);
+    let widths = grown_widths(of, plan);
+    let mut layers = shapes(of, &|group| widths.get(group.index()).copied());
+    let places = graph.places().iter();
+    let left_out: Vec<&Place> = places.filter(|place| !takes(plan, place)).collect();
+    layers.retain(|layer| !left_out.iter().any(|place| place.holds(&layer.name)));
+    layers
+}
+
+/// The layers of a model of `graph` with these widths of its sites, by name, and others as they
+/// were; `None` for a site that it does not have.
+pub(crate) fn shapes_with_widths(
+    graph: &Graph,
+    widths: &[(String, usize)],
+) -> Option<Vec<LayerShape>> {
+    let mut all: Vec<usize> = graph.sites().iter().map(|site| site.width()).collect();
+    for (site, width) in widths {
+        all[graph.site(site).ok()?.group().index()] = *width;
+    }
+    Some(shapes(graph, &|group| all.get(group.index()).copied()))
 }
 
 /// What one, two and three more channels at `site` add to the cost by `model`.
@@ -160,9 +230,42 @@ pub fn cost_per_neuron(graph: &Graph, site: &str) -> u64 {
 /// Trained parameters that `plan` adds, exactly: layers that widen on both
 /// sides are counted with their new corner.
 pub fn parameters_added(graph: &Graph, plan: &Plan) -> u64 {
-    let widths = grown_widths(graph, plan);
-    let after = graph.parameter_count(&|group| widths.get(group.index()).copied());
+    let of = graph_of(graph, plan);
+    let widths = grown_widths(of, plan);
+    let width = |group: GroupId| widths.get(group.index()).copied();
+    let places = graph.places().iter();
+    let left_out: Vec<&Place> = places.filter(|place| !takes(plan, place)).collect();
+    let counts = |parameter: &&Parameter| {
+        parameter.trained && !left_out.iter().any(|place| place.holds(&parameter.path))
+    };
+    let kept = of.parameters().iter().filter(counts);
+    let after: u64 = kept.map(|parameter| parameter.size_with(&width)).sum();
     after.saturating_sub(graph.parameter_count(&|_| None))
+}
+
+/// What a block at `place` adds to the cost by `model`, to the number of trained parameters if
+/// `None`.
+pub fn place_cost(graph: &Graph, model: Option<&dyn CostModel>, place: &Place) -> u64 {
+    let plan = Plan {
+        criterion: String::new(),
+        growths: vec![PlannedGrowth {
+            growth: Growth::NewLayer(NewLayer {
+                stack: place.stack.clone(),
+                after: place.after,
+                opening: Vec::new(),
+                closing: Vec::new(),
+            }),
+            gain: None,
+            price: 0,
+        }],
+    };
+    match model {
+        None => parameters_added(graph, &plan),
+        Some(model) => {
+            let after = model.cost(&grown_shapes(graph, &plan));
+            after.saturating_sub(model.cost(&graph_layers(graph)))
+        }
+    }
 }
 
 /// Whether the predicted gain of a split at `site` is exact to O(ε³): all that lies between its
@@ -183,7 +286,7 @@ pub fn fit_budget(graph: &Graph, plan: &mut Plan, parameters: u64, budget: u64) 
 
 /// Drops the last growth that adds anything; `false` if there is none.
 fn drop_last_addition(plan: &mut Plan) -> bool {
-    let adds = |planned: &PlannedGrowth| planned.growth.channels_added() > 0;
+    let adds = |planned: &PlannedGrowth| planned.growth.is_addition();
     let last = plan.growths.iter().rposition(adds);
     if let Some(last) = last {
         plan.growths.remove(last);

@@ -1,18 +1,21 @@
 //! Gradients of the loss in the weights of a plan's growths, by replay of the network under the
 //! plan.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use burgeon_core::cost::Macs;
 use burgeon_core::growth::Side;
-use burgeon_core::{CoreError, CostModel, GradientRequest, GrowthGradient, Plan, PlanGradient};
+use burgeon_core::{
+    CoreError, CostModel, GradientRequest, Growth, GrowthGradient, Plan, PlanGradient,
+};
 use burn::backend::ir::TensorId;
 use burn::backend::{AutodiffBackend, Dispatch, TensorMetadata};
 use burn::module::ParamId;
 use burn::tensor::{DType, Tensor};
 
 use crate::cost::grown_shapes;
-use crate::edits::{Compiled, Placement, probed};
+use crate::edits::{Compiled, Placement, Target, probed};
 use crate::error::NnError;
 use crate::growable::{Growable, check_positions, check_targets, scalar};
 use crate::objective::Objective;
@@ -21,7 +24,7 @@ use crate::replay::{Network, Probes, Value};
 use crate::samples::Samples;
 
 /// A forward and a backward pass, in forward passes.
-const PASS: u64 = 3;
+pub(crate) const PASS: u64 = 3;
 
 /// The gradient in the weights of the growths of `plan`, a mean over the samples of `batches`
 /// together, and the multiply-accumulates that it took.
@@ -56,24 +59,36 @@ pub(crate) fn plan_gradient<M: Growable>(
 
 /// A gradient that is summed pass by pass.
 pub(crate) struct GradientSum<'a> {
-    network: &'a Network,
+    network: Cow<'a, Network>,
+    target: Target<'a>,
     compiled: Compiled,
     loss: f64,
     growths: Vec<GrowthGradient>,
 }
 
 impl<'a> GradientSum<'a> {
-    pub fn new(network: &'a Network, plan: &Plan) -> Result<Self, NnError> {
-        let graph = network.trace.graph();
+    pub fn new(network: &'a Network, plan: &'a Plan) -> Result<Self, NnError> {
+        let target = Target::of(network.trace.graph(), plan)?;
+        let graph = target.graph;
         let mut growths = Vec::with_capacity(plan.growths.len());
-        for growth in plan.growths() {
-            let site = graph.site(growth.site())?;
-            let fan_out = graph.fan_out(site).iter().map(|part| part.size).sum();
-            growths.push(GrowthGradient::zeros(growth, site.dim(), fan_out));
+        for growth in target.plan.growths() {
+            let (dim, fan_out) = match growth {
+                Growth::NewLayer(_) => (0, 0),
+                _ => {
+                    let site = graph.site(growth.site())?;
+                    let read = graph.fan_out(site);
+                    (site.dim(), read.iter().map(|part| part.size).sum())
+                }
+            };
+            growths.push(GrowthGradient::zeros(growth, dim, fan_out));
         }
         Ok(Self {
-            network,
-            compiled: Compiled::of(graph, plan, 0.0, true)?,
+            network: match target.is_deep() {
+                true => Cow::Owned(network.deepened()?),
+                false => Cow::Borrowed(network),
+            },
+            compiled: Compiled::of(&target, 0.0, true)?,
+            target,
             loss: 0.0,
             growths,
         })
@@ -87,7 +102,7 @@ impl<'a> GradientSum<'a> {
         batch: usize,
         loss: &dyn Fn(Value) -> Result<Tensor<1>, NnError>,
     ) -> Result<(), NnError> {
-        let grown = Probed::new(self.network, &self.compiled, at)?;
+        let grown = Probed::new(&self.network, &self.compiled, at)?;
         let (output, _) = grown.network.run(inputs, batch, &|_| false, &mut Lifted)?;
         let loss = loss(output)?;
         self.loss += scalar::<f64>(loss.clone().inner().try_into_scalar())?;
@@ -127,7 +142,7 @@ impl<'a> GradientSum<'a> {
         }
         Ok(PlanGradient {
             loss: self.loss,
-            growths: self.growths,
+            growths: self.target.gathered(self.growths),
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{NnError, quietly};
 use crate::objective::Objective;
 use crate::ports::{Input, Output};
 use crate::samples::{Samples, Targets};
+use crate::stack::Stacks;
 
 /// A Burn model that can grow: any, as it is.
 ///
@@ -53,6 +54,12 @@ pub trait Growable: Module + Sync + 'static {
     #[must_use]
     fn rebuilt(self) -> Self {
         self
+    }
+
+    /// The stacks of blocks that may become longer, by their paths in the model; none unless said.
+    /// What is not in one keeps its depth. See [`Stacks`].
+    fn stacks(&mut self) -> Stacks<'_> {
+        Stacks::new()
     }
 
     /// A regulariser `[1]` of the parameters that training adds to the loss, such as the L1

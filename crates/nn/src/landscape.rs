@@ -4,24 +4,29 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use burgeon_core::capture::{Norms, Site as CoreSite};
+use burgeon_core::cost::Macs;
 use burgeon_core::error::LandscapeError;
 use burgeon_core::{
-    Capture, CoreError, CostModel, GradientRequest, GradientSamples, Landscape, LineSearch, Needs,
-    Plan, PlanGradient, SplitBackend,
+    BlockWeights, Capture, CoreError, CostModel, GradientRequest, GradientSamples, Landscape,
+    LineSearch, Moments, Needs, Place, Plan, PlanGradient, SplitBackend,
 };
-use burgeon_graph::{Graph, Site, Slices};
+use burgeon_graph::{BlockParameter, Graph, Site, Slices};
 use burn::tensor::Tensor;
 
 use crate::capture::{Pass, sites};
-use crate::cost::{added_costs, predicts_exactly};
+use crate::cost::{added_costs, grown_shapes, place_cost, predicts_exactly};
 use crate::error::NnError;
 use crate::gradient::plan_gradient;
 use crate::growable::{Growable, evaluate};
+use crate::moments::site_moments;
 use crate::objective::Objective;
 use crate::passes::ForwardPasses;
+use crate::ports::Input;
 use crate::replay::Network;
 use crate::samples::Samples;
+use crate::sites::fan_in_factors;
 use crate::spectra::{SpectrumConfig, captured};
+use crate::statistics::with_statistics;
 use crate::trace::Trace;
 
 /// A model, the samples that its sites are captured on and those that steps are searched on.
@@ -38,6 +43,7 @@ pub struct ModelLandscape<'a, M: Growable> {
     spectrum: SpectrumConfig,
     backend: &'a dyn SplitBackend,
     sites: Vec<CoreSite>,
+    places: Vec<Place>,
     found: RefCell<Found<M>>,
 }
 
@@ -49,7 +55,7 @@ struct Found<M: Growable> {
     loss: Option<f64>,
     network: Option<Arc<Network>>,
     batches: Option<Arc<[Samples<M::Input>]>>,
-    /// Multiply-accumulates of all gradients.
+    /// Multiply-accumulates of all gradients, moments, statistics and variances.
     gradient_macs: u64,
 }
 
@@ -65,6 +71,7 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
     ) -> Self {
         Self {
             sites: sites(trace.graph()),
+            places: places(trace.graph(), None),
             model,
             trace,
             objective,
@@ -105,6 +112,7 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         for site in &mut self.sites {
             site.added_costs = added_costs(self.trace.graph(), cost, &site.name);
         }
+        self.places = places(self.trace.graph(), Some(cost));
         self
     }
 
@@ -173,7 +181,46 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         Ok(gradient)
     }
 
-    /// Multiply-accumulates of all gradients that were asked for so far.
+    /// [`Landscape::with_statistics`] with this crate's errors.
+    ///
+    /// # Errors
+    /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit,
+    /// [`NnError::Operation`] where the network under it does not run.
+    pub fn plan_with_statistics(&self, plan: &Plan) -> Result<Plan, NnError> {
+        let (network, batches) = (self.network()?, self.batches());
+        let (plan, macs) = with_statistics::<M>(&network, plan, &batches)?;
+        let mut found = self.found.borrow_mut();
+        found.gradient_macs = found.gradient_macs.saturating_add(macs);
+        Ok(plan)
+    }
+
+    /// What the weights of each layer that reads what `plan` grows are to be multiplied with, by
+    /// path, so that its outputs vary as much over the samples with step `epsilon` as before
+    /// (variance transfer, Yuan et al. 2023, arXiv 2306.12700, by measured variances in place of
+    /// numbers of inputs).
+    ///
+    /// # Errors
+    /// As [`plan_with_statistics`](Self::plan_with_statistics).
+    pub fn fan_in_factors(&self, plan: &Plan, epsilon: f64) -> Result<Vec<(String, f64)>, NnError> {
+        let (network, batches) = (self.network()?, self.batches());
+        let batches = batches.iter();
+        let inputs: Vec<_> = batches
+            .map(|batch| (batch.inputs().clone().into_values(), batch.len()))
+            .collect();
+        let (factors, passes) = fan_in_factors(&network, plan, epsilon, &inputs)?;
+        let forward = Macs.cost(&grown_shapes(self.graph(), plan));
+        let macs = forward.saturating_mul(passes.saturating_mul(self.samples.len() as u64));
+        let mut found = self.found.borrow_mut();
+        found.gradient_macs = found.gradient_macs.saturating_add(macs);
+        let named = factors.into_iter().filter_map(|(id, factor)| {
+            let parameter = self.graph().parameter(id)?;
+            Some((parameter.path.clone(), factor))
+        });
+        Ok(named.collect())
+    }
+
+    /// Multiply-accumulates of all gradients, second moments, statistics and variances that were
+    /// asked for so far.
     pub fn gradient_macs(&self) -> u64 {
         self.found.borrow().gradient_macs
     }
@@ -228,19 +275,24 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         Ok(capture)
     }
 
+    fn moments(&self) -> Result<Vec<Moments>, NnError> {
+        let (network, batches) = (self.network()?, self.batches());
+        let (moments, macs) = site_moments::<M>(&network, self.objective, &batches, self.backend)?;
+        let mut found = self.found.borrow_mut();
+        found.gradient_macs = found.gradient_macs.saturating_add(macs);
+        Ok(moments)
+    }
+
     fn find(&self, needs: Needs) -> Result<Arc<Capture>, NnError> {
         let (known, has) = {
             let found = self.found.borrow();
             (found.capture.clone(), found.needs)
         };
-        if let Some(known) =
-            known.filter(|_| (has.spectra || !needs.spectra) && (has.norms || !needs.norms))
-        {
+        let all = needs.and(has);
+        if let Some(known) = known.clone().filter(|_| all == has) {
             return Ok(known);
         }
-        let spectra = needs.spectra || has.spectra;
-        let norms = needs.norms || has.norms;
-        let mut capture = match spectra {
+        let mut capture = match all.spectra {
             true => self.spectra()?,
             false => Capture {
                 sites: self.sites.clone(),
@@ -252,16 +304,30 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         for (site, own) in capture.sites.iter_mut().zip(&self.sites) {
             site.added_costs = own.added_costs;
         }
-        if norms {
+        if all.norms {
             let network = self.network()?;
             for site in &mut capture.sites {
                 site.norms = Some(norms_of(&network, self.graph().site(&site.name)?)?);
             }
         }
+        if all.moments {
+            let before = known.filter(|_| has.moments);
+            let moments: Vec<Option<Moments>> = match before {
+                Some(known) => known
+                    .sites
+                    .iter()
+                    .map(|site| site.moments.clone())
+                    .collect(),
+                None => self.moments()?.into_iter().map(Some).collect(),
+            };
+            for (site, moments) in capture.sites.iter_mut().zip(moments) {
+                site.moments = moments;
+            }
+        }
         let capture = Arc::new(capture);
         let mut found = self.found.borrow_mut();
         found.capture = Some(capture.clone());
-        (found.needs.spectra, found.needs.norms) = (spectra, norms);
+        found.needs = all;
         Ok(capture)
     }
 }
@@ -269,6 +335,10 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
 impl<M: Growable> Landscape for ModelLandscape<'_, M> {
     fn sites(&self) -> &[CoreSite] {
         &self.sites
+    }
+
+    fn places(&self) -> &[Place] {
+        &self.places
     }
 
     fn capture(&self, needs: Needs) -> Result<Arc<Capture>, CoreError> {
@@ -283,6 +353,10 @@ impl<M: Growable> Landscape for ModelLandscape<'_, M> {
         self.plan_gradient(plan, at).map_err(of_network)
     }
 
+    fn with_statistics(&self, plan: &Plan) -> Result<Plan, CoreError> {
+        self.plan_with_statistics(plan).map_err(of_network)
+    }
+
     fn minibatches(&self) -> usize {
         self.samples.len().div_ceil(self.batch_size.max(1)).max(1)
     }
@@ -293,6 +367,29 @@ fn of_network(error: NnError) -> CoreError {
         NnError::Core(error) => error,
         other => CoreError::Landscape(LandscapeError(Arc::new(other))),
     }
+}
+
+/// The places of blocks, priced.
+fn places(graph: &Graph, cost: Option<&dyn CostModel>) -> Vec<Place> {
+    let weights = |parameters: &[BlockParameter]| {
+        let parameters = parameters.iter();
+        parameters
+            .map(|parameter| BlockWeights {
+                count: parameter.count,
+                deviation: parameter.deviation,
+            })
+            .collect()
+    };
+    let places = graph.places().iter();
+    places
+        .map(|place| Place {
+            stack: place.stack.clone(),
+            after: place.after,
+            opening: weights(&place.opening),
+            closing: weights(&place.closing),
+            price: place_cost(graph, cost, place),
+        })
+        .collect()
 }
 
 /// How long the weights of a site's neurons are.

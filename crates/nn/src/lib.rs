@@ -9,6 +9,7 @@
 //!
 //! `burgeon-train` trains, and has the growth step that joins all of this.
 
+pub mod architecture;
 pub mod capture;
 mod checkpointing;
 mod copies;
@@ -20,6 +21,8 @@ mod gradient;
 pub mod growable;
 pub mod hash;
 pub mod landscape;
+mod lengthen;
+mod moments;
 pub mod objective;
 mod passes;
 pub mod ports;
@@ -29,14 +32,18 @@ pub mod search;
 mod sites;
 pub mod source;
 mod spectra;
+pub mod stack;
+mod statistics;
 pub mod stored;
 pub mod surgery;
 mod trace;
 pub mod weights;
+mod width_cost;
 #[cfg(test)]
 #[path = "../tests/zoo/mod.rs"]
 mod zoo;
 
+pub use architecture::Architecture;
 pub use error::NnError;
 pub use growable::{Evaluation, Growable};
 pub use landscape::ModelLandscape;
@@ -47,4 +54,6 @@ pub use replay::Network;
 pub use samples::{Samples, Targets};
 pub use source::Source;
 pub use spectra::{SpectrumConfig, capture_spectra, capture_with_passes};
+pub use stack::{Block, Stack, Stacks};
 pub use trace::{Trace, retrace, trace};
+pub use width_cost::WidthCost;

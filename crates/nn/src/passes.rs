@@ -91,6 +91,10 @@ impl<M: Growable> ForwardPasses<M> {
             [] => None,
             _ => Some(VirtualGrowth::of(&self.network, plan, grid)?),
         };
+        let network = grown.as_ref().map_or(&self.network, VirtualGrowth::network);
+        // What was kept is of the network as it is.
+        let is_own = Arc::ptr_eq(&network.trace, &self.network.trace);
+        let kept = if is_own { &self.kept[..] } else { &[] };
         // Batches side by side: what each costs besides products would else run on one thread.
         let batches: Vec<Samples<M::Input>> = self.samples.batches(self.batch_size).collect();
         let of_batch = |(index, batch): (usize, &Samples<M::Input>)| {
@@ -106,17 +110,17 @@ impl<M: Growable> ForwardPasses<M> {
             let rows = batch.len();
             let mut found = Values::new();
             let keeps = |id| grown.as_ref().is_some_and(|g| g.needs().contains(&id));
-            let values = match self.kept.get(index) {
+            let values = match kept.get(index) {
                 Some(values) => values,
                 None => {
-                    let run = self.network.run(&inputs, rows, &keeps, &mut NoProbe)?;
+                    let run = network.run(&inputs, rows, &keeps, &mut NoProbe)?;
                     found = run.1;
-                    found.insert(self.network.trace.output, run.0);
+                    found.insert(network.trace.output, run.0);
                     &found
                 }
             };
             let mut losses = Vec::with_capacity(1 + grid.len());
-            let before = values.get(&self.network.trace.output).cloned();
+            let before = values.get(&network.trace.output).cloned();
             let before = before.ok_or_else(|| NnError::Trace("it answers nothing".into()))?;
             losses.push(loss(before)?);
             if let Some(grown) = &grown {

@@ -4,6 +4,8 @@ mod from_targets;
 pub mod order;
 mod stratified;
 
+pub use stratified::stratified_rows;
+
 use std::ops::Range;
 
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor};

@@ -1,10 +1,11 @@
 //! A model's weights by name, whatever their widths.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use burn::module::Module;
-use safetensors::tensor::SafeTensors;
+use safetensors::tensor::{Metadata, SafeTensors};
 
+use crate::architecture::Architecture;
 use crate::error::NnError;
 use crate::fit;
 use crate::growable::Growable;
@@ -12,19 +13,31 @@ use crate::ports::Input;
 use crate::stored::{Weight, Weights, collect, decode, encode, float, restore, write_atomically};
 use crate::trace::Trace;
 
+/// The metadata that says how many blocks the model's stacks have, and in which order.
+const STACKS: &str = "stacks";
+
 /// Writes all floats of `model` to a safetensors file, under their paths in the
-/// model. A grown model's widths are those of its weights, so nothing else is
-/// needed to load it again.
+/// model. A grown model's widths are those of its weights; how many blocks its stacks have, and in
+/// which order, is in the file's metadata. Nothing else is needed to load it again.
 ///
 /// # Errors
 /// [`NnError::Io`] if the file cannot be written.
-pub fn save_weights<M: Module>(model: &M, path: &Path) -> Result<(), NnError> {
-    let bytes = encode(&collect(model), &[], None).map_err(|e| NnError::file(path, e))?;
+pub fn save_weights<M: Growable>(model: &M, path: &Path) -> Result<(), NnError> {
+    let architecture = Architecture::of(model);
+    let metadata = match architecture.is_empty() {
+        true => None,
+        false => {
+            let text = serde_json::to_string(&architecture).map_err(|e| NnError::file(path, e))?;
+            Some(HashMap::from([(STACKS.to_owned(), text)]))
+        }
+    };
+    let bytes = encode(&collect(model), &[], metadata).map_err(|e| NnError::file(path, e))?;
     write_atomically(path, &bytes)
 }
 
 /// `model` with the weights of a file that [`save_weights`] wrote, in the model's types, at
-/// whatever widths growing can have given them. `example` is an input of at least one row, by
+/// whatever widths and with whatever blocks growing can have given them: `model` must have as many
+/// blocks as the one that was grown began with. `example` is an input of at least one row, by
 /// which it is found out which widths belong together.
 ///
 /// # Errors
@@ -38,17 +51,30 @@ pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> 
         ));
     }
     let example = example.select_rows(&[0]);
+    let bytes = std::fs::read(path).map_err(NnError::io(path))?;
+    let foreign = |error| NnError::file(path, format!("not a safetensors file: {error}"));
+    let file = SafeTensors::deserialize(&bytes).map_err(foreign)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(foreign)?;
+    let model = &shaped(model, &header).map_err(|error| NnError::file(path, error))?;
     let trace = Trace::of(model, &example, |model: &M, input| {
         model.clone().rebuilt().predict(input)
     })?;
-    let bytes = std::fs::read(path).map_err(NnError::io(path))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| NnError::file(path, format!("not a safetensors file: {error}")))?;
     let own = collect(model);
     let weights = fitted(&file, &own).map_err(|error| NnError::file(path, error))?;
     fit::check_shapes(trace.graph(), &weights).map_err(|error| NnError::file(path, error))?;
     let restored = restore(model, &weights).map_err(|error| NnError::file(path, error))?;
     Ok(restored.rebuilt())
+}
+
+/// `model` with the blocks that a file's header says.
+fn shaped<M: Growable>(model: &M, header: &Metadata) -> Result<M, String> {
+    let metadata = header.metadata().as_ref();
+    let Some(text) = metadata.and_then(|metadata| metadata.get(STACKS)) else {
+        return Ok(model.clone());
+    };
+    let architecture: Architecture = serde_json::from_str(text)
+        .map_err(|error| format!("its metadata `{STACKS}` cannot be read: {error}"))?;
+    architecture.shape(model).map_err(|error| error.to_string())
 }
 
 /// The floats of a file with the ids and types of the model's `own`: files name parameters by

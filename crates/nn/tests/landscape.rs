@@ -6,7 +6,7 @@ use burgeon_backend_flex::FLEX;
 use burgeon_core::cost::Macs;
 use burgeon_core::criterion::{
     Context, Criterion, Firefly, GradMax, Net2Net, RandomNeuron, RandomSignedSplit, RandomSplit,
-    SignedSteepestDescent, SteepestDescent,
+    SignedSteepestDescent, SteepestDescent, Tiny,
 };
 use burgeon_core::growth::{Growth, Removal};
 use burgeon_core::select::{PerLayer, Room, Selector};
@@ -116,6 +116,7 @@ fn every_criterion() -> Vec<Box<dyn Criterion>> {
         Box::new(RandomNeuron::zero_fan_in()),
         Box::new(Firefly::new()),
         Box::new(GradMax::new()),
+        Box::new(Tiny::new()),
     ]
 }
 

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod grower;
+mod newborn;
 pub mod observer;
 mod rate;
 mod records;
@@ -16,14 +17,15 @@ mod trainer;
 mod training_cost;
 
 pub use checkpoint::{Difference, Identity, optimizer_fingerprint, remove_checkpoint};
-pub use grower::{Grower, Outcome};
+pub use grower::{Advance, Grower, Outcome};
+pub use newborn::{Cohort, Newborn};
 pub use rate::{Decay, Plateau, PlateauState, RateSchedule, RunProgress, Span};
 pub use records::{
     BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, SiteGrowth, StopReason, Verdict,
 };
 pub use settings::{
-    Accept, Budget, GrowerConfig, GrowthConfig, Schedule, SearchSamples, StepSize, TrainConfig,
-    Trigger, WidthLimits,
+    Accept, Budget, FanIn, GrowerConfig, GrowthConfig, NewStatistics, NewWeightRate, Schedule,
+    SearchSamples, StepSize, TrainConfig, Trigger, WidthLimits,
 };
 pub use step::{GrowthStep, Made, Subject};
 pub use task::Task;

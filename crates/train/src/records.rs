@@ -6,6 +6,7 @@ use std::fmt;
 use burgeon_core::{Plan, Trial};
 use serde::{Deserialize, Serialize};
 
+use crate::newborn::Newborn;
 use crate::rate::PlateauState;
 
 use burgeon_nn::Evaluation;
@@ -83,6 +84,10 @@ pub struct GrowthRecord {
     pub sites: Vec<SiteGrowth>,
     /// Largest change of an output at ε = 0, relative to the largest output.
     pub output_change_at_zero: f64,
+    /// What the weights of layers that read what has grown were multiplied with, by path, where
+    /// the settings ask for it: after the decrease was measured.
+    #[serde(default)]
+    pub fan_in_factors: Vec<(String, f64)>,
     /// Held loss before.
     pub held_loss_before: f64,
     /// Held loss after.
@@ -220,6 +225,9 @@ pub struct GrowerState {
     /// What the learning rate keeps of the losses.
     #[serde(default)]
     pub plateau: PlateauState,
+    /// The weights that have a rate of their own.
+    #[serde(default)]
+    pub newborn: Newborn,
     /// Multiply-accumulates so far.
     pub training_macs: u64,
     /// The epoch of least held loss of the whole run.

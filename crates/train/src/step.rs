@@ -8,12 +8,14 @@ use burgeon_graph::Graph;
 use burgeon_nn::cost::{fit_budget, fit_cost_budget, graph_layers};
 use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::search::output_change_of;
-use burgeon_nn::surgery::{ParamEdits, apply_plan};
+use burgeon_nn::surgery::{ParamEdits, apply_plan, rescale};
 use burgeon_nn::{Growable, ModelLandscape, NnError, Objective, Samples, Source, Trace};
 use burn::tensor::DType;
 
 use crate::records::{GrowthRecord, SiteGrowth, Verdict};
-use crate::settings::{Accept, Budget, GrowerConfig, GrowthConfig, SearchSamples, StepSize};
+use crate::settings::{
+    Accept, Budget, FanIn, GrowerConfig, GrowthConfig, NewStatistics, SearchSamples, StepSize,
+};
 use crate::streams::stream;
 use crate::training_cost::step_macs;
 
@@ -249,7 +251,12 @@ impl GrowthStep {
             fit_cost_budget(graph, &mut plan, cost, most);
         }
         self.config.widths.fit(graph, &mut plan);
-        Ok(plan)
+        // A criterion that predicts gains has asked for the statistics that they rest on.
+        let predicted = plan.growths.iter().any(|planned| planned.gain.is_some());
+        match self.config.statistics == NewStatistics::Measured && !predicted {
+            true => landscape.plan_with_statistics(&plan),
+            false => Ok(plan),
+        }
     }
 
     /// What the network may cost after this step.
@@ -316,6 +323,7 @@ impl GrowthStep {
             measured_decrease: None,
             sites: Vec::new(),
             output_change_at_zero: 0.0,
+            fan_in_factors: Vec::new(),
             held_loss_before: held,
             held_loss_after: held,
             parameters_before: parameters,
@@ -372,7 +380,11 @@ impl GrowthStep {
         }
         record.sites = self.site_growths(subject, graph, &record.plan, epsilon, samples, before)?;
         record.epsilon = epsilon;
-        record.held_loss_after = held_loss(&grown, loss)?;
+        let grown = self.rescaled(landscape, grown, &mut record)?;
+        record.held_loss_after = match record.fan_in_factors.is_empty() {
+            true => held_loss(&grown, loss)?,
+            false => evaluate(&grown, objective, subject.held, batch_size)?.loss,
+        };
         record.parameters_after = parameter_count(&grown);
         let added = |(site, width): (String, usize)| {
             let width = width.saturating_add_signed(record.plan.channels_added(&site));
@@ -382,6 +394,23 @@ impl GrowthStep {
         record.verdict = Verdict::Committed;
         let grown = Some((grown, edits));
         Ok(Made { record, grown })
+    }
+
+    /// `grown` with the fan-ins of what reads the plan's sites rescaled, if the settings say so.
+    fn rescaled<M: Growable>(
+        &self,
+        landscape: &ModelLandscape<'_, M>,
+        grown: M,
+        record: &mut GrowthRecord,
+    ) -> Result<M, NnError> {
+        if self.config.fan_in == FanIn::Kept || record.plan.is_neutral() {
+            return Ok(grown);
+        }
+        let before = landscape.gradient_macs();
+        record.fan_in_factors = landscape.fan_in_factors(&record.plan, record.epsilon)?;
+        let macs = landscape.gradient_macs().saturating_sub(before);
+        record.macs = record.macs.saturating_add(macs);
+        rescale(&grown, landscape.graph(), &record.fan_in_factors)
     }
 
     /// The step to take and the loss under it, if the settings accept one.

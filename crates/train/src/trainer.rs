@@ -16,6 +16,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Tensor};
 
+use crate::newborn::Newborn;
 use crate::rate::{PlateauState, RunProgress};
 use crate::records::EpochRecord;
 use crate::settings::TrainConfig;
@@ -132,6 +133,21 @@ impl Trainer {
         epoch: usize,
         rate: f64,
     ) -> Result<Option<f64>, NnError> {
+        let mut none = Newborn::default();
+        let at = (epoch, rate);
+        self.epoch_with(model, optimizer, objective, source, at, &mut none)
+    }
+
+    /// [`epoch`](Self::epoch) of a model of which `newborn` weights have a rate of their own.
+    pub(crate) fn epoch_with<M: Growable>(
+        &self,
+        model: &mut M,
+        optimizer: &mut ModuleOptimizer,
+        objective: &dyn Objective,
+        source: &dyn Source<M::Input>,
+        (epoch, rate): (usize, f64),
+        newborn: &mut Newborn,
+    ) -> Result<Option<f64>, NnError> {
         let TrainConfig {
             batch_size, seed, ..
         } = self.config;
@@ -144,6 +160,7 @@ impl Trainer {
         let dtype = float_type(model)?.unwrap_or(DType::F32);
         let mut trained = copy(model);
         let mut state = optimizer.clone();
+        let mut young = newborn.masks(&trained, self.config.new_weights);
         let mut losses = Vec::new();
         // Where the targets of all samples are not known before, those of each batch are checked.
         let unknown = source.targets().is_none();
@@ -155,7 +172,8 @@ impl Trainer {
             let size = batch.len();
             let batch = batch.to_autodiff_of(&device);
             let (loss, gradients) = self.gradients(&trained, objective, &batch, dtype, unknown)?;
-            trained = state.step(rate, trained, gradients);
+            let before = young.before(&trained);
+            trained = young.after(before, state.step(rate, trained, gradients));
             losses.push((loss, size));
         }
         let mut total = 0.0;
@@ -166,6 +184,7 @@ impl Trainer {
         if !loss.is_finite() {
             return Err(NnError::Diverged { epoch, loss });
         }
+        newborn.age(young.steps(), self.config.new_weights);
         (*model, *optimizer) = (trained, state);
         Ok(Some(loss))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
-use burgeon_core::cost::{CostModel, Macs};
+use burgeon_core::cost::{CostModel, Geometry, Macs};
 use burgeon_core::criterion::Candidate;
 use burgeon_core::growth::Side;
 use burgeon_core::{Landscape, Plan};
@@ -163,6 +163,22 @@ fn resolutions_and_costs_are_as_published() -> Result<(), ZooError> {
     let layers = layer_shapes(&v1, &samples([3, 224, 224], 4)).expect("traceable");
     // 568,740,352 with 1,000 classes in the paper's reference code.
     assert_eq!(Macs.cost(&layers) + 996 * 1024, 568_740_352);
+    let windows: Vec<&Geometry> = layers
+        .iter()
+        .filter(|layer| layer.taps == 9)
+        .map(|layer| &layer.geometry)
+        .collect();
+    let stem = Geometry {
+        kernel: [3, 3],
+        stride: [2, 2],
+        input: [224, 224],
+        output: [112, 112],
+        groups: 1,
+    };
+    assert_eq!(windows[0], &stem);
+    let strides: Vec<usize> = windows.iter().map(|window| window.stride[0]).collect();
+    assert_eq!(strides, [2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]);
+    assert_eq!(windows[13].output, [7, 7]);
     let spoken = DsCnn::new(&[64; 5], 12, Activation::Relu, &device())?;
     let answers = spoken.predict(Tensor::zeros([2, 1, 49, 10], &device()));
     assert_eq!(answers.dims(), [2, 12]);

@@ -3,6 +3,7 @@
 mod activation_memory;
 mod bytes_moved;
 mod energy;
+mod geometry;
 mod latency;
 mod macs;
 mod parameters;
@@ -10,6 +11,7 @@ mod parameters;
 pub use activation_memory::ActivationMemory;
 pub use bytes_moved::BytesMoved;
 pub use energy::{Energy, Precision};
+pub use geometry::Geometry;
 pub use latency::{Latency, LayerTiming};
 pub use macs::Macs;
 pub use parameters::Parameters;
@@ -48,6 +50,9 @@ pub struct LayerShape {
     pub input_positions: usize,
     /// Positions that it gives.
     pub output_positions: usize,
+    /// Its window and maps.
+    #[serde(default)]
+    pub geometry: Geometry,
 }
 
 impl LayerShape {

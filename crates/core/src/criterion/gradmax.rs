@@ -21,6 +21,9 @@ use crate::plan::Plan;
 /// with a slope of 1, as the paper assumes, and the fan-in takes ε times the direction of steepest
 /// descent, so that the step is searched for.
 ///
+/// In front of a batch normalisation a fan-in of 0 is no small change, since it divides by the
+/// neuron's spread: such sites get no neurons.
+///
 /// Each site has at most as many candidates as it has neurons, as `E[g xᵀ]` has singular values
 /// above the threshold. The fan-outs are as long as the site's are on average, times a factor.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,13 +96,22 @@ impl Criterion for GradMax {
         _context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
         let capture = landscape.capture(Needs::NORMS)?;
+        if let (true, Some(site)) = (
+            capture.sites.iter().all(|site| site.is_normalised),
+            capture.sites.first(),
+        ) {
+            let site = site.name.clone();
+            return Err(CoreError::NormalisedStart { site });
+        }
         let mut found = Vec::new();
         for (site, gradients) in capture
             .sites
             .iter()
             .zip(gradients(landscape, &capture.sites)?)
         {
-            let Some(norms) = site.norms else { continue };
+            let Some(norms) = site.norms.filter(|_| !site.is_normalised) else {
+                continue;
+            };
             found.push((
                 site,
                 self.of_site(site, gradients, self.scale * norms.fan_out)?,

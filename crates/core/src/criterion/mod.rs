@@ -51,6 +51,7 @@ mod random_neuron;
 mod random_signed;
 mod s2d;
 mod s3d;
+mod tiny;
 
 pub use firefly::{Firefly, Refinement};
 pub use gradmax::GradMax;
@@ -60,6 +61,7 @@ pub use random_neuron::RandomNeuron;
 pub use random_signed::RandomSignedSplit;
 pub use s2d::SteepestDescent;
 pub use s3d::SignedSteepestDescent;
+pub use tiny::Tiny;
 
 pub use crate::candidate::Candidate;
 pub use crate::unit_vector::unit_vector;

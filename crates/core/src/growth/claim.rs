@@ -14,12 +14,28 @@ pub enum Claim {
         /// The channel, numbered as before the plan.
         channel: usize,
     },
+    /// One place of a stack of blocks.
+    Place {
+        /// The stack.
+        stack: String,
+        /// The block before the place, by its number; `None` at the front.
+        after: Option<usize>,
+    },
+}
+
+/// A place of a stack in words.
+pub(crate) fn place(after: Option<usize>) -> String {
+    match after {
+        Some(block) => format!("behind block {block}"),
+        None => "at the front".to_owned(),
+    }
 }
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Channel { site, channel } => write!(f, "neuron {channel} of site `{site}`"),
+            Self::Place { stack, after } => write!(f, "stack `{stack}` {}", place(*after)),
         }
     }
 }

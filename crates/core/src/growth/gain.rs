@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// ε: a new neuron.
+    /// ε: a new neuron, a new layer.
     First,
     /// ε²: a split, whose copies are centred.
     Second,

@@ -2,12 +2,14 @@
 
 pub(crate) mod claim;
 mod gain;
+mod new_layer;
 mod new_neuron;
 mod removal;
 mod split;
 
 pub use claim::Claim;
 pub use gain::{Gain, Order};
+pub use new_layer::NewLayer;
 pub use new_neuron::{NewNeuron, Side};
 pub use removal::Removal;
 pub use split::Split;
@@ -27,14 +29,17 @@ pub enum Growth {
     Split(Split),
     /// A neuron is added.
     NewNeuron(NewNeuron),
+    /// A stack of blocks becomes longer.
+    NewLayer(NewLayer),
     /// A neuron is taken away.
     Removal(Removal),
 }
 
 impl Growth {
-    /// The site that is changed.
+    /// The site that is changed, or the stack that becomes longer.
     pub fn site(&self) -> &str {
         match self {
+            Self::NewLayer(layer) => &layer.stack,
             Self::Split(split) => &split.site,
             Self::NewNeuron(neuron) => &neuron.site,
             Self::Removal(removal) => &removal.site,
@@ -50,6 +55,10 @@ impl Growth {
         match self {
             Self::Split(split) => channel(&split.site, split.neuron),
             Self::NewNeuron(_) => Vec::new(),
+            Self::NewLayer(layer) => vec![Claim::Place {
+                stack: layer.stack.clone(),
+                after: layer.after,
+            }],
             Self::Removal(removal) => channel(&removal.site, removal.neuron),
         }
     }
@@ -59,8 +68,14 @@ impl Growth {
         match self {
             Self::Split(split) => split.offspring.len().cast_signed() - 1,
             Self::NewNeuron(_) => 1,
+            Self::NewLayer(_) => 0,
             Self::Removal(_) => -1,
         }
+    }
+
+    /// Whether the network becomes larger by it.
+    pub fn is_addition(&self) -> bool {
+        self.channels_added() > 0 || matches!(self, Self::NewLayer(_))
     }
 
     /// Whether the network computes the same for every step ε, so that there is no step to search
@@ -68,6 +83,7 @@ impl Growth {
     pub fn is_neutral(&self) -> bool {
         match self {
             Self::NewNeuron(neuron) => neuron.is_silent() || neuron.is_still(),
+            Self::NewLayer(layer) => layer.is_silent(),
             Self::Split(_) | Self::Removal(_) => false,
         }
     }
@@ -82,6 +98,7 @@ impl Growth {
         match self {
             Self::Split(split) => split.scheme.name(),
             Self::NewNeuron(_) => "new neuron",
+            Self::NewLayer(_) => "new layer",
             Self::Removal(_) => "removal",
         }
     }
@@ -94,6 +111,7 @@ impl Growth {
         match self {
             Self::Split(split) => split.check(),
             Self::NewNeuron(neuron) => neuron.check(),
+            Self::NewLayer(layer) => layer.check(),
             Self::Removal(_) => Ok(()),
         }
     }
@@ -108,6 +126,10 @@ impl fmt::Display for Growth {
                 split.site, split.neuron, split.scheme
             ),
             Self::NewNeuron(neuron) => write!(f, "{}: new neuron", neuron.site),
+            Self::NewLayer(layer) => {
+                let (stack, place) = (&layer.stack, claim::place(layer.after));
+                write!(f, "{stack} {place}: new layer")
+            }
             Self::Removal(removal) => {
                 write!(f, "{} neuron {}: removal", removal.site, removal.neuron)
             }

@@ -18,7 +18,8 @@ pub enum Side {
 /// unchanged at ε = 0 (for the fan-in: where the activation is 0 at 0).
 ///
 /// What else belongs to its channel (scales of a normalisation, slopes) starts as that of a neuron
-/// there is: of neuron 0 for the first new one of a site, of neuron 1 for the next, and round.
+/// there is: of neuron 0 for the first new one of a site, of neuron 1 for the next, and round. So
+/// do running statistics of batch normalisations, unless they are given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewNeuron {
     /// The site.
@@ -30,6 +31,11 @@ pub struct NewNeuron {
     pub fan_out: Vec<f64>,
     /// The side that ε multiplies.
     pub scaled: Side,
+    /// Its running statistics: for each batch normalisation of the channel, in the order of the
+    /// network, the means at its places and then the variances; those of a neuron there is if
+    /// empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statistics: Vec<f64>,
 }
 
 impl NewNeuron {
@@ -48,8 +54,8 @@ impl NewNeuron {
     }
 
     pub(super) fn check(&self) -> Result<(), CoreError> {
-        let both = self.fan_in.iter().chain(&self.fan_out);
-        if !both.into_iter().all(|value| value.is_finite()) {
+        let all = self.fan_in.iter().chain(&self.fan_out);
+        if !all.chain(&self.statistics).all(|value| value.is_finite()) {
             return Err(CoreError::NonFinite {
                 site: self.site.clone(),
                 quantity: "a new neuron's weights",

@@ -38,6 +38,7 @@ mod linear_programme;
 mod per_layer;
 mod programme;
 mod threshold;
+mod tile_filling;
 mod top_k;
 
 pub use efficiency::Efficiency;
@@ -46,6 +47,7 @@ pub use knapsack::Knapsack;
 pub use linear_programme::LinearProgramme;
 pub use per_layer::PerLayer;
 pub use threshold::Threshold;
+pub use tile_filling::{TileFilling, WidthPrice};
 pub use top_k::TopK;
 
 use std::collections::HashSet;

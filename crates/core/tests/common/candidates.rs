@@ -10,8 +10,10 @@ pub fn site(name: &str, neurons: usize) -> Site {
         neurons,
         dim: 1,
         fan_out: 1,
+        is_normalised: false,
         added_costs: [0; MAX_ADDED],
         norms: None,
+        moments: None,
         curvature: None,
         spectra: None,
     }

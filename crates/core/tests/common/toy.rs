@@ -61,8 +61,10 @@ impl Toy {
                 neurons,
                 dim,
                 fan_out: OUTPUTS,
+                is_normalised: false,
                 added_costs: costs,
                 norms: None,
+                moments: None,
                 curvature: None,
                 spectra: None,
             });

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod first_order;
+mod tiny;
 #[path = "../common/toy.rs"]
 mod toy;
 
@@ -260,7 +261,7 @@ proptest! {
             for candidate in &candidates {
                 prop_assert!((0.0..1.0).contains(&candidate.score));
                 prop_assert!(candidate.gain.is_none());
-                let Growth::NewNeuron(NewNeuron { site, fan_in, fan_out, scaled }) =
+                let Growth::NewNeuron(NewNeuron { site, fan_in, fan_out, scaled, .. }) =
                     &candidate.growth
                 else {
                     panic!("{} is no new neuron", candidate.growth);
@@ -338,8 +339,10 @@ fn captured() -> Capture {
         neurons: 2,
         dim: 3,
         fan_out: 1,
+        is_normalised: false,
         added_costs: [4, 8, 12],
         norms: None,
+        moments: None,
         curvature: Some(curvature),
         spectra: None,
     };

@@ -206,7 +206,9 @@ impl<'a> Analysis<'a> {
             Operation::Elementwise { adds } => return self.elementwise(node, *adds, lengths),
             Operation::MatMul => return self.matmul(index, node, lengths),
             Operation::Linear => return self.linear(index, node, lengths),
-            Operation::Convolution { groups, transposed } => {
+            Operation::Convolution {
+                groups, transposed, ..
+            } => {
                 return self.convolution(index, node, *groups, *transposed, lengths);
             }
             Operation::ChannelNorm => {

@@ -1,13 +1,15 @@
 //! Edits of parameters, and of what an optimizer keeps for them: the primitives that growths
 //! compile to.
 
+mod block;
 mod host;
 mod model;
 mod places;
 mod plan;
 mod prepared;
+mod target;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burgeon_graph::{GroupId, Source};
 use burn::module::ParamId;
@@ -17,6 +19,7 @@ use host::Array;
 pub(crate) use model::{apply, map};
 pub(crate) use plan::{Compiled, Placement, compile, select_channels};
 pub(crate) use prepared::{Prepared, probed};
+pub(crate) use target::Target;
 
 use crate::error::NnError;
 use crate::replay::Value;
@@ -74,9 +77,40 @@ pub struct ParamEdits {
 }
 
 impl ParamEdits {
+    /// The same edits of parameters that have other ids by now.
+    pub(crate) fn renamed(mut self, ids: &HashMap<ParamId, ParamId>) -> Self {
+        for (old, new) in ids {
+            if let Some(edit) = self.edits.remove(old) {
+                self.edits.insert(*new, edit);
+            }
+        }
+        self
+    }
+
     /// Whether the parameter is edited.
     pub fn contains(&self, id: ParamId) -> bool {
         self.edits.contains_key(&id)
+    }
+
+    /// For each axis along which the parameter is edited, in order: which old place each new one
+    /// keeps, `None` for appended copies and what is new.
+    pub fn kept_places(&self, id: ParamId) -> Vec<(usize, Vec<Option<usize>>)> {
+        let of_select = |select: &Select| {
+            // The first slice of a source takes its place.
+            let mut seen = HashSet::new();
+            let sources = select.sources.iter();
+            let kept = sources.map(|source| {
+                let keeps = !source.is_new && seen.insert(source.index);
+                keeps.then_some(source.index)
+            });
+            (select.axis, kept.collect())
+        };
+        self.selects(id).map(of_select).collect()
+    }
+
+    /// The ids of the parameters that are edited.
+    pub fn parameters(&self) -> impl Iterator<Item = ParamId> {
+        self.edits.keys().copied()
     }
 
     /// The edited value of what an optimizer keeps for a parameter. `factors` says what each slice

@@ -8,7 +8,7 @@ use burgeon_graph::{ChannelMap, Graph, GroupId, Parameter, Role, Site, Slices, S
 use burn::module::ParamId;
 
 use super::places::places;
-use super::{Add, Owner, ParamEdits, Primitive, Select};
+use super::{Add, Owner, ParamEdits, Primitive, Select, Target, block};
 use crate::error::NnError;
 
 /// What a plan adds to one channel.
@@ -46,6 +46,10 @@ struct SiteEdit<'p> {
     sources: Vec<Source>,
     additions: Vec<Addition<'p>>,
     removed: Vec<usize>,
+    /// The running statistics of new channels.
+    statistics: Vec<(usize, &'p [f64])>,
+    /// New channels.
+    new: usize,
 }
 
 impl<'p> SiteEdit<'p> {
@@ -91,6 +95,12 @@ impl<'p> SiteEdit<'p> {
         let like = (self.sources.len() - site.width()) % site.width();
         self.sources.push(Source::new_like(like));
         let channel = self.sources.len() - 1;
+        self.new += 1;
+        if !new.statistics.is_empty() {
+            let expected = graph.statistics(site).iter().map(|part| part.size).sum();
+            check_length(site, "channel's statistics", expected, &new.statistics)?;
+            self.statistics.push((channel, &new.statistics));
+        }
         for (side, what, expected, values) in [
             (Side::FanIn, "fan-in", site.dim(), &new.fan_in),
             (Side::FanOut, "fan-out", fan_out, &new.fan_out),
@@ -125,9 +135,9 @@ impl<'p> SiteEdit<'p> {
             )));
         }
         self.sources = kept.iter().map(|channel| self.sources[*channel]).collect();
-        for addition in &mut self.additions {
-            let place = kept.binary_search(&addition.channel);
-            addition.channel = place.unwrap_or(addition.channel);
+        let own = self.additions.iter_mut().map(|own| &mut own.channel);
+        for channel in own.chain(self.statistics.iter_mut().map(|own| &mut own.0)) {
+            *channel = kept.binary_search(channel).unwrap_or(*channel);
         }
         Ok(())
     }
@@ -146,12 +156,14 @@ fn check_length(site: &Site, what: &str, expected: usize, found: &[f64]) -> Resu
 
 /// The edits that `plan` is on a model of `graph`, with step `epsilon`. Copies' parameters are
 /// `θ + ε δ_i`, what reads them is multiplied by `w_i`; the first copy takes the parent's place,
-/// the others and new neurons are appended.
+/// the others and new neurons are appended. With new layers these are edits of a model that has
+/// their blocks.
 ///
 /// # Errors
 /// [`NnError::Plan`] or [`NnError::Graph`] that names the growth that does not fit.
 pub(crate) fn compile(graph: &Graph, plan: &Plan, epsilon: f64) -> Result<ParamEdits, NnError> {
-    Compiled::of(graph, plan, epsilon, false).map(|compiled| compiled.edits)
+    let target = Target::of(graph, plan)?;
+    Compiled::of(&target, epsilon, false).map(|compiled| compiled.edits)
 }
 
 /// A plan as edits.
@@ -163,13 +175,17 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// As [`compile`], with where the growths' numbers lie if they are `placed`.
-    pub fn of(graph: &Graph, plan: &Plan, epsilon: f64, placed: bool) -> Result<Self, NnError> {
+    pub fn of(target: &Target<'_>, epsilon: f64, placed: bool) -> Result<Self, NnError> {
+        let (graph, plan) = (target.graph, &*target.plan);
         plan.validate()?;
         if !epsilon.is_finite() {
             return Err(NnError::Plan(format!("the step ε is {epsilon}")));
         }
         let mut sites: BTreeMap<GroupId, (&Site, SiteEdit)> = BTreeMap::new();
         for (number, growth) in plan.growths().enumerate() {
+            if matches!(growth, Growth::NewLayer(_)) {
+                continue;
+            }
             let site = graph.site(growth.site())?;
             let neuron = match growth {
                 Growth::Split(split) => Some(split.neuron),
@@ -208,12 +224,58 @@ impl Compiled {
             edits,
             placements: Vec::new(),
         };
+        for (number, (growth, place)) in plan.growths().zip(&target.places).enumerate() {
+            if let (Growth::NewLayer(layer), Some(place)) = (growth, place) {
+                block::add(&mut compiled, number, layer, place, placed)?;
+            }
+        }
         for (site, edit) in sites.values() {
             for addition in &edit.additions {
                 compiled.add(graph, site, addition, placed);
             }
+            compiled.set_statistics(graph, site, edit)?;
         }
         Ok(compiled)
+    }
+
+    /// Gives new channels their running statistics.
+    fn set_statistics(
+        &mut self,
+        graph: &Graph,
+        site: &Site,
+        edit: &SiteEdit<'_>,
+    ) -> Result<(), NnError> {
+        if edit.statistics.is_empty() {
+            return Ok(());
+        }
+        if edit.statistics.len() != edit.new {
+            return Err(NnError::Plan(format!(
+                "site `{}`: some of its new neurons have running statistics, others have not",
+                site.name()
+            )));
+        }
+        let mut first = 0;
+        for part in graph.statistics(site) {
+            let parameter = &graph.parameters()[part.parameter];
+            let mut entries = Vec::new();
+            for (channel, values) in &edit.statistics {
+                let own = values.get(first..first + part.size).unwrap_or(&[]);
+                let side = Side::FanIn;
+                for (number, place) in places(parameter, &self.edits, site, &part, *channel, side) {
+                    entries.extend(own.get(number).map(|value| (place, *value)));
+                }
+            }
+            first += part.size;
+            let primitives = self.edits.edits.get_mut(&parameter.id);
+            if let Some([Primitive::Select(select), Primitive::Add(add)]) =
+                primitives.map(Vec::as_mut_slice)
+            {
+                // New ones start at 0, so that what is added is what they are.
+                select.owner = Owner::Makes;
+                add.entries.extend(entries);
+            }
+        }
+        Ok(())
     }
 
     /// Puts the numbers of `addition` where the primitives add them.

@@ -25,9 +25,7 @@ pub(crate) use jet::{Jet, jet};
 pub(crate) use kind::kind;
 pub(crate) use known::worth_keeping;
 pub use network::Network;
-#[cfg(test)]
-pub(crate) use network::Parameters;
-pub(crate) use network::{NoProbe, Probes, Values, output_of};
+pub(crate) use network::{NoProbe, Parameters, Probes, Values, output_of};
 
 /// A tensor on its device, its rank known at run time only.
 pub(crate) type Value = DispatchTensor;

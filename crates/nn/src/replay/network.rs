@@ -100,11 +100,28 @@ impl Network {
 
     /// The same trace with other parameters, and other widths of some groups.
     pub(crate) fn with(&self, parameters: Parameters, widths: HashMap<GroupId, usize>) -> Self {
+        self.of_trace(self.trace.clone(), parameters, widths)
+    }
+
+    /// Another trace on the same device, in the same type.
+    pub(crate) fn of_trace(
+        &self,
+        trace: Arc<Trace>,
+        parameters: Parameters,
+        widths: HashMap<GroupId, usize>,
+    ) -> Self {
         Self {
+            trace,
             parameters,
             widths,
-            ..self.clone()
+            device: self.device.clone(),
+            ..*self
         }
+    }
+
+    /// A parameter in the type of the others.
+    pub(crate) fn adopted(&self, value: Value) -> Value {
+        self.in_frame(1, |frame| frame.adopt(value))
     }
 
     /// What the model answers to inputs of `batch` rows.

@@ -20,34 +20,48 @@ impl<I: Input> Samples<I> {
             Targets::Positions(_) => return Err(no_class("a class for each position")),
             Targets::Values(_) => return Err(no_class("values")),
         };
-        if !(share > 0.0 && share < 1.0) {
-            return Err(NnError::Data(format!(
-                "a share of {share}: it must be between 0 and 1"
-            )));
-        }
         let classes: Vec<i64> = classes.into_data().iter::<i64>().collect();
-        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
-        for class in &classes {
-            *counts.entry(*class).or_default() += 1;
-        }
-        let mut left = taken_of(&counts, share);
-        let (taken, rest): (Vec<usize>, Vec<usize>) = order::shuffled(self.len(), seed)
-            .into_iter()
-            .partition(|row| match left.get_mut(&classes[*row]) {
-                Some(left) if *left > 0 => {
-                    *left -= 1;
-                    true
-                }
-                _ => false,
-            });
-        if taken.is_empty() || rest.is_empty() {
-            return Err(NnError::Data(format!(
-                "a share of {share} of {} samples leaves a part empty",
-                self.len()
-            )));
-        }
+        let (rest, taken) = stratified_rows(&classes, share, seed)?;
         Ok((self.subset(&rest)?, self.subset(&taken)?))
     }
+}
+
+/// The rows of [`split_stratified`](Samples::split_stratified) for rows of these classes:
+/// `(rest, share)`.
+///
+/// # Errors
+/// [`NnError::Data`] unless both parts have a row.
+pub fn stratified_rows(
+    classes: &[i64],
+    share: f64,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), NnError> {
+    if !(share > 0.0 && share < 1.0) {
+        return Err(NnError::Data(format!(
+            "a share of {share}: it must be between 0 and 1"
+        )));
+    }
+    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+    for class in classes {
+        *counts.entry(*class).or_default() += 1;
+    }
+    let mut left = taken_of(&counts, share);
+    let (taken, rest): (Vec<usize>, Vec<usize>) = order::shuffled(classes.len(), seed)
+        .into_iter()
+        .partition(|row| match left.get_mut(&classes[*row]) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        });
+    if taken.is_empty() || rest.is_empty() {
+        return Err(NnError::Data(format!(
+            "a share of {share} of {} samples leaves a part empty",
+            classes.len()
+        )));
+    }
+    Ok((rest, taken))
 }
 
 /// How many of each class a share of them is.

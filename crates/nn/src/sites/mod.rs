@@ -1,9 +1,13 @@
 //! Instruments at a model's sites: what a capture, and so a criterion, needs of them.
 
+mod blocks;
+mod expansion;
+mod fan_in;
 mod form;
 mod jets;
 mod linear;
 mod merged;
+mod moments;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -16,13 +20,13 @@ use burgeon_core::eigen::SiteShape;
 use burgeon_graph::Site;
 use burn::backend::ir::{TensorId, TensorIr};
 
+pub(crate) use fan_in::fan_in_factors;
 pub(crate) use form::Form;
 pub(crate) use jets::{JetBatch, JetOperator};
+pub(crate) use moments::MomentSums;
 pub(crate) use pass::{CapturedSite, capture};
 pub(crate) use theta::Theta;
-#[cfg(test)]
-pub(crate) use virtual_growth::Grown;
-pub(crate) use virtual_growth::VirtualGrowth;
+pub(crate) use virtual_growth::{Grown, VirtualGrowth};
 
 use crate::replay::{Frame, Network, Value, Values};
 use crate::trace::Trace;

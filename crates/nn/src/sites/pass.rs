@@ -123,7 +123,7 @@ pub(crate) fn capture(
     })
 }
 
-fn unreached(site: &str) -> NnError {
+pub(super) fn unreached(site: &str) -> NnError {
     NnError::Model(format!(
         "no gradient reaches `{site}`: the loss does not depend on it"
     ))
@@ -256,7 +256,7 @@ pub(super) fn scale(network: &Network, norms: &[usize]) -> Option<Tensor<1>> {
 }
 
 /// Rows `[n, k]` of a tensor whose last axis is `k`.
-fn rows(value: Value) -> Tensor<2> {
+pub(super) fn rows(value: Value) -> Tensor<2> {
     let shape = value.shape();
     let last = shape.iter().last().copied().unwrap_or(1);
     let count = shape.num_elements() / last.max(1);
@@ -264,7 +264,7 @@ fn rows(value: Value) -> Tensor<2> {
 }
 
 /// Maps `[b, c, h, w]`; signals `[b, c, l]` have one row.
-fn maps(value: Value) -> Tensor<4> {
+pub(super) fn maps(value: Value) -> Tensor<4> {
     let shape: Vec<usize> = value.shape().iter().copied().collect();
     match shape[..] {
         [b, c, l] => Tensor::<1>::from_dispatch(value).reshape([b, c, 1, l]),
@@ -274,15 +274,15 @@ fn maps(value: Value) -> Tensor<4> {
 
 /// Probes whose gradients are those at tensors of the pass.
 #[derive(Default)]
-struct GradientProbes {
+pub(super) struct GradientProbes {
     reads: HashSet<(usize, TensorId)>,
-    made: HashSet<TensorId>,
+    pub made: HashSet<TensorId>,
     at_reads: Vec<(TensorId, Tensor<1>)>,
     at_made: HashMap<TensorId, Tensor<1>>,
 }
 
 impl GradientProbes {
-    fn at(&self, id: TensorId, gradients: &Gradients) -> Option<Value> {
+    pub fn at(&self, id: TensorId, gradients: &Gradients) -> Option<Value> {
         let gradient = self.at_made.get(&id)?.grad(gradients)?;
         Some(gradient.into_dispatch())
     }

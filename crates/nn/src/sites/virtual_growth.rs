@@ -1,12 +1,13 @@
 //! A network under a plan without surgery.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use burgeon_core::Plan;
 use burn::backend::ir::TensorId;
 use burn::module::ParamId;
 
-use crate::edits::{ParamEdits, Prepared, compile};
+use crate::edits::{Compiled, ParamEdits, Prepared, Target};
 use crate::error::NnError;
 use crate::replay::{Network, Value, Values};
 
@@ -22,7 +23,7 @@ pub(crate) enum VirtualGrowth<'a> {
 
 /// A network widened for each step of a grid.
 pub(crate) struct Widened<'a> {
-    network: &'a Network,
+    network: Cow<'a, Network>,
     steps: Vec<Network>,
     /// The parameters that the plan changes.
     changed: HashSet<ParamId>,
@@ -40,11 +41,20 @@ impl<'a> VirtualGrowth<'a> {
         let grown = Grown::new(network, plan)?;
         let changed = grown.changed();
         Ok(Self::Widened(Widened {
-            network,
             steps: grid.iter().map(|epsilon| grown.at(*epsilon)).collect(),
-            needs: needs(network, &changed),
+            needs: needs(&grown.network, &changed),
+            network: grown.network,
             changed,
         }))
+    }
+
+    /// The network that a pass is of: over-grown where the plan has new layers, of which the network
+    /// as it is then is a part that answers the same.
+    pub fn network(&self) -> &Network {
+        match self {
+            Self::Merged(merged, _) => merged.network(),
+            Self::Widened(widened) => &widened.network,
+        }
     }
 
     /// The tensors of the network as it is that [`outputs`](Self::outputs) reads.
@@ -93,7 +103,8 @@ fn needs(network: &Network, changed: &HashSet<ParamId>) -> HashSet<TensorId> {
 
 /// A network under a plan, widened, for any step.
 pub(crate) struct Grown<'a> {
-    network: &'a Network,
+    /// The one that there is, over-grown where the plan has new layers.
+    network: Cow<'a, Network>,
     edits: ParamEdits,
     prepared: Vec<(ParamId, Prepared)>,
 }
@@ -102,7 +113,12 @@ impl<'a> Grown<'a> {
     /// # Errors
     /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit.
     pub fn new(network: &'a Network, plan: &Plan) -> Result<Self, NnError> {
-        let edits = compile(network.trace.graph(), plan, 0.0)?;
+        let target = Target::of(network.trace.graph(), plan)?;
+        let edits = Compiled::of(&target, 0.0, false)?.edits;
+        let network = match target.is_deep() {
+            true => Cow::Owned(network.deepened()?),
+            false => Cow::Borrowed(network),
+        };
         let mut prepared = Vec::new();
         for (id, edit) in &edits.edits {
             let value = network.parameters.get(id).cloned().ok_or_else(|| {

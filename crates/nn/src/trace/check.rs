@@ -22,7 +22,8 @@ use crate::samples::Samples;
 const COMPARED: usize = 3;
 
 /// Traces `model` for samples like `samples`, and checks the trace: that its replay answers as
-/// the model does, to the last bit, and which sites the model's own forward pass lets grow.
+/// the model does, to the last bit, which sites the model's own forward pass lets grow, and which
+/// stacks of blocks may become longer.
 ///
 /// # Errors
 /// As [`Trace::of`]; [`NnError::Operation`] for an operation that a replay does not know, or whose
@@ -38,9 +39,12 @@ pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trac
 /// # Errors
 /// As [`Trace::of`].
 pub fn retrace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
-    Trace::of(model, &example(samples), |model: &M, input| {
+    let example = example(samples);
+    let mut trace = Trace::of(model, &example, |model: &M, input| {
         model.clone().rebuilt().predict(input)
-    })
+    })?;
+    trace.deepen(model, &example)?;
+    Ok(trace)
 }
 
 fn example<I: Input>(samples: &Samples<I>) -> I {

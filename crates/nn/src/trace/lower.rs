@@ -189,12 +189,14 @@ fn lower_module(module: &ModuleOperationIr) -> Option<(Operation, Vec<&TensorIr>
     ) -> Vec<&'a TensorIr> {
         [x, weight].into_iter().chain(bias.as_ref()).collect()
     }
-    let convolution = |groups| Operation::Convolution {
+    let convolution = |groups, stride: &[usize]| Operation::Convolution {
         groups,
+        stride: stride.to_vec(),
         transposed: false,
     };
-    let transposed = |groups| Operation::Convolution {
+    let transposed = |groups, stride: &[usize]| Operation::Convolution {
         groups,
+        stride: stride.to_vec(),
         transposed: true,
     };
     let spatial = |x: &TensorIr| Operation::Resize {
@@ -203,20 +205,29 @@ fn lower_module(module: &ModuleOperationIr) -> Option<(Operation, Vec<&TensorIr>
     Some(match module {
         M::Linear(o) => (Operation::Linear, with(&o.x, &o.weight, &o.bias)),
         M::Conv1d(o) => (
-            convolution(o.options.groups),
+            convolution(o.options.groups, &o.options.stride),
             with(&o.x, &o.weight, &o.bias),
         ),
         M::Conv2d(o) => (
-            convolution(o.options.groups),
+            convolution(o.options.groups, &o.options.stride),
             with(&o.x, &o.weight, &o.bias),
         ),
         M::Conv3d(o) => (
-            convolution(o.options.groups),
+            convolution(o.options.groups, &o.options.stride),
             with(&o.x, &o.weight, &o.bias),
         ),
-        M::ConvTranspose1d(o) => (transposed(o.options.groups), with(&o.x, &o.weight, &o.bias)),
-        M::ConvTranspose2d(o) => (transposed(o.options.groups), with(&o.x, &o.weight, &o.bias)),
-        M::ConvTranspose3d(o) => (transposed(o.options.groups), with(&o.x, &o.weight, &o.bias)),
+        M::ConvTranspose1d(o) => (
+            transposed(o.options.groups, &o.options.stride),
+            with(&o.x, &o.weight, &o.bias),
+        ),
+        M::ConvTranspose2d(o) => (
+            transposed(o.options.groups, &o.options.stride),
+            with(&o.x, &o.weight, &o.bias),
+        ),
+        M::ConvTranspose3d(o) => (
+            transposed(o.options.groups, &o.options.stride),
+            with(&o.x, &o.weight, &o.bias),
+        ),
         M::BatchNorm(o) => (
             Operation::ChannelNorm,
             vec![&o.x, &o.gamma, &o.beta, &o.mean, &o.variance],

@@ -4,6 +4,7 @@ mod check;
 mod describe;
 mod hold;
 mod lower;
+mod overgrown;
 mod record;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use burn::tensor::{Tensor, TensorData};
 
 pub(crate) use check::traced;
 pub use check::{retrace, trace};
+pub(crate) use overgrown::Deeper;
 use record::Leaf;
 
 use crate::copies::separate;
@@ -55,6 +57,8 @@ pub struct Trace {
     pub(crate) fast: HashSet<TensorId>,
     /// For each operation the tensors that no later one reads.
     pub(crate) last_uses: Vec<Vec<TensorId>>,
+    /// The over-grown model, if it has a place for a block.
+    pub(crate) deeper: Option<Deeper>,
 }
 
 impl Trace {
@@ -240,6 +244,7 @@ impl Trace {
             data,
             fast,
             last_uses,
+            deeper: None,
             operations,
         })
     }

@@ -4,7 +4,9 @@ use burgeon_backend_flex::FLEX;
 use burgeon_core::cost::{
     ActivationMemory, BytesMoved, CostModel, Energy, Macs, Parameters, Precision,
 };
+use burgeon_core::select::WidthPrice;
 use burgeon_core::{Plan, Scheme};
+use burgeon_nn::WidthCost;
 use burgeon_nn::cost::{added_costs, grown_shapes, layer_shapes};
 use burgeon_nn::growable::{parameter_count, predict};
 use burgeon_nn::surgery::{apply_plan, keep_channels};
@@ -55,6 +57,13 @@ proptest! {
         let graph = graph(&net, &data);
         let layers = layer_shapes(&net, &data).expect("runs");
         prop_assert_eq!(Parameters.cost(&layers), parameter_count(&net), "{:#?}\n{}", layers, graph);
+        for layer in layers.iter().filter(|layer| layer.taps > 0) {
+            let geometry = &layer.geometry;
+            prop_assert_eq!(geometry.kernel[0] * geometry.kernel[1], layer.taps, "{:?}", layer);
+            let positions = geometry.output[0] * geometry.output[1];
+            prop_assert!(layer.output_positions.is_multiple_of(positions), "{:?}", layer);
+            prop_assert!(!geometry.stride.contains(&0), "{:?}", layer);
+        }
         let models: [&dyn CostModel; 5] = [
             &Parameters,
             &Macs,
@@ -76,6 +85,17 @@ proptest! {
             let (grown, _) = apply_plan(&net, &graph, &plan, 0.1).expect("surgery works");
             let recounted = layer_shapes(&grown, &data).expect("runs");
             prop_assert_eq!(&grown_shapes(&graph, &plan), &recounted);
+            let wider: Vec<(String, usize)> = graph
+                .widths()
+                .into_iter()
+                .map(|(site, width)| {
+                    let added = plan.channels_added(&site);
+                    (site, width.saturating_add_signed(added))
+                })
+                .collect();
+            let price = WidthCost::new(graph.clone(), Macs);
+            prop_assert_eq!(price.cost(&wider), Some(Macs.cost(&recounted)));
+            prop_assert_eq!(price.cost(&[("nowhere".into(), 1)]), None);
             let sites = plan.by_site();
             let Some((site, _)) = sites.first_key_value().filter(|_| sites.len() == 1) else {
                 continue;

@@ -14,13 +14,13 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ParamId};
+use burn::module::ParamId;
 use burn::optim::ModuleOptimizer;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use burgeon_nn::NnError;
 use burgeon_nn::stored::{Weights, collect, restore, write_atomically};
+use burgeon_nn::{Architecture, Growable, NnError};
 use history::{Extent, History};
 use lock::Lock;
 
@@ -57,6 +57,12 @@ struct Contents<I, S> {
     history: Extent,
     /// The ids of weights by path, as the optimizer knows them.
     ids: BTreeMap<String, u64>,
+    /// The blocks of the model's stacks, by which it is shaped before weights are read.
+    #[serde(default)]
+    architecture: Architecture,
+    /// Those of the best model, which may have fewer.
+    #[serde(default)]
+    best_architecture: Architecture,
     state: S,
 }
 
@@ -87,7 +93,7 @@ impl Checkpoint {
     /// # Errors
     /// [`NnError::Io`] if it cannot be written, [`NnError::File`] if the history was changed by
     /// others.
-    pub fn save<M: Module, S: Serialize, E: Serialize, G: Serialize>(
+    pub fn save<M: Growable, S: Serialize, E: Serialize, G: Serialize>(
         &mut self,
         model: &M,
         best: Option<&M>,
@@ -103,6 +109,8 @@ impl Checkpoint {
             identity: &self.identity,
             history: self.history.append(epochs, growths)?,
             ids: ids.map(|(path, w)| (path.clone(), w.id.val())).collect(),
+            architecture: Architecture::of(model),
+            best_architecture: best.map(Architecture::of).unwrap_or_default(),
             state,
         };
         let of_best = best.map(collect).unwrap_or_default().into_iter();
@@ -120,20 +128,20 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The run as it was saved last, `None` if there is no such file, into a fresh `model` and
-    /// `optimizer` of the same kind. Parameters keep the ids of `model`, so that the optimizer's
-    /// groups still find them.
+    /// The run as it was saved last, `None` if there is no such file, into a fresh model `start` and
+    /// `optimizer` of the same kind as those that the run was begun with. Parameters keep the ids of
+    /// `start`, so that the optimizer's groups still find them.
     ///
     /// # Errors
     /// [`NnError::Io`] if a file cannot be read, [`NnError::File`] if one is damaged, no
     /// checkpoint, of another version, or of a run with another identity, with what differs.
     pub fn load<M, S, E, G>(
         &mut self,
-        model: &M,
+        start: &M,
         optimizer: &ModuleOptimizer,
     ) -> Result<Option<Restored<M, S, E, G>>, NnError>
     where
-        M: Module,
+        M: Growable,
         S: DeserializeOwned,
         E: DeserializeOwned,
         G: DeserializeOwned,
@@ -164,12 +172,18 @@ impl Checkpoint {
                 None => weights.insert(path, weight),
             };
         }
+        let shaped = contents.architecture.shape(start);
+        let model = &shaped.map_err(|problem| failed(&problem))?;
         let own = collect(model);
         let ids = adopt(&mut weights, &own, &contents.ids).map_err(|e| failed(&e))?;
         adopt(&mut of_best, &own, &contents.ids).map_err(|e| failed(&e))?;
         let best = match of_best.is_empty() {
             true => None,
-            false => Some(restore(model, &of_best).map_err(|problem| failed(&problem))?),
+            false => {
+                let shaped = contents.best_architecture.shape(start);
+                let shaped = shaped.map_err(|problem| failed(&problem))?;
+                Some(restore(&shaped, &of_best).map_err(|problem| failed(&problem))?)
+            }
         };
         let model = restore(model, &weights).map_err(|problem| failed(&problem))?;
         let optimizer = optimizer::restored(optimizer, parts.optimizer, &ids, &model)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burgeon_nn::hash::samples_hash;
 use burgeon_nn::stored::collect;
-use burgeon_nn::{NnError, Samples};
+use burgeon_nn::{Growable, NnError, Samples};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -25,6 +25,16 @@ struct Net {
     first: Linear,
     norm: BatchNorm,
     second: Linear,
+}
+
+impl Growable for Net {
+    type Input = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        let hidden = self.norm.forward(self.first.forward(input));
+        self.second.forward(hidden)
+    }
 }
 
 fn net(width: usize) -> Net {

@@ -12,6 +12,30 @@ use burn::tensor::{DType, Device, Int, Tensor};
 
 use crate::task::Task;
 
+/// Checks that a criterion that only makes networks deeper finds a place for a block.
+///
+/// # Errors
+/// [`NnError::Settings`] that says why there is none, and what to change.
+pub(super) fn check_places(graph: &Graph) -> Result<(), NnError> {
+    if !graph.places().is_empty() {
+        return Ok(());
+    }
+    let refused = graph.refused_stacks().iter();
+    let refused: Vec<String> = refused
+        .map(|(stack, reason)| format!("stack `{stack}`: {reason}"))
+        .collect();
+    Err(NnError::Settings(match refused.is_empty() {
+        true => "the criterion makes the network deeper, and the model has no stack that takes a \
+                 block: hold the blocks that may become more in a `Stack`, and name that in \
+                 `Growable::stacks`"
+            .into(),
+        false => format!(
+            "the criterion makes the network deeper, and no stack of the model takes a block: {}",
+            refused.join("; ")
+        ),
+    }))
+}
+
 /// Checks that model, samples and backend are on one device.
 ///
 /// # Errors

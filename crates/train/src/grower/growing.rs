@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use burgeon_graph::Graph;
-use burgeon_nn::cost::{added_costs, cost_per_neuron, graph_layers};
+use burgeon_nn::cost::{added_costs, cost_per_neuron, graph_layers, place_cost};
 use burgeon_nn::growable::parameter_count;
-use burgeon_nn::surgery::{ParamEdits, apply_plan};
+use burgeon_nn::surgery::{ParamEdits, apply_plan, rescale};
 use burgeon_nn::{Growable, NnError};
 use burn::optim::ModuleOptimizer;
 
@@ -71,7 +71,10 @@ impl<M: Growable> Grower<M> {
         if let Some(budget) = self.config.budget.parameters {
             let parameters = parameter_count(&self.model);
             let sites = graph.growable();
-            let least = sites.map(|site| cost_per_neuron(graph, site.name())).min();
+            let sites = sites.map(|site| cost_per_neuron(graph, site.name()));
+            let places = graph.places().iter();
+            let places = places.map(|place| place_cost(graph, None, place));
+            let least = sites.chain(places).min();
             if least.is_some_and(|least| parameters + least > budget) {
                 return Some(GrowthEnd::ParameterBudget);
             }
@@ -79,7 +82,7 @@ impl<M: Growable> Grower<M> {
         self.cost_is_spent(graph).then_some(GrowthEnd::CostBudget)
     }
 
-    /// Whether no site can grow within the budget of the cost model.
+    /// Whether no site and no stack can grow within the budget of the cost model.
     fn cost_is_spent(&self, graph: &Graph) -> bool {
         let Some(budget) = self.config.budget.cost else {
             return false;
@@ -89,7 +92,12 @@ impl<M: Growable> Grower<M> {
         let added = graph
             .growable()
             .map(|site| added_costs(graph, cost, site.name())[0]);
-        added.min().is_none_or(|least| now + least > budget)
+        let places = graph.places().iter();
+        let places = places.map(|place| place_cost(graph, Some(cost), place));
+        added
+            .chain(places)
+            .min()
+            .is_none_or(|least| now + least > budget)
     }
 
     fn attempt(&mut self, trigger: &str) -> Result<GrowthRecord, NnError> {
@@ -105,6 +113,7 @@ impl<M: Growable> Grower<M> {
         let made = self.step.run(&subject, self.state.journal.len() + 1)?;
         if let Some((grown, edits)) = made.grown {
             self.optimizer = self.carried(&edits)?;
+            self.bear(&edits);
             self.replace_model(grown)?;
         }
         Ok(GrowthRecord {
@@ -137,7 +146,19 @@ impl<M: Growable> Grower<M> {
             )));
         }
         let (grown, edits) = apply_plan(&self.model, graph, &record.plan, record.epsilon)?;
+        let grown = match record.fan_in_factors.is_empty() {
+            true => grown,
+            false => rescale(&grown, graph, &record.fan_in_factors)?,
+        };
         self.optimizer = self.carried(&edits)?;
+        self.bear(&edits);
         self.replace_model(grown)
+    }
+
+    /// Takes note of what `edits` of the model as it stands add.
+    fn bear(&mut self, edits: &ParamEdits) {
+        if self.config.train.new_weights.is_some() {
+            self.state.newborn.bear(self.trace.graph(), edits);
+        }
     }
 }

@@ -34,6 +34,17 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// What [`Grower::advance`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advance {
+    /// An epoch was trained, the last of [`GrowerState::epochs`].
+    Epoch,
+    /// A growth step was made or refused, the last of [`GrowerState::journal`].
+    GrowthStep,
+    /// The run ended.
+    Ended(Outcome),
+}
+
 /// Trains and grows a model: a [`Trainer`], a [`GrowthStep`] and a schedule. [`GrowerState`] is
 /// all there is to save besides weights and optimizer.
 ///
@@ -55,6 +66,8 @@ pub struct Grower<M: Growable> {
     observers: Vec<Box<dyn Observer>>,
     checkpoint: Option<Checkpoint>,
     replay: Option<VecDeque<GrowthRecord>>,
+    /// Whether observers know that the run has started.
+    is_running: bool,
     /// Samples to trace by.
     example: Samples<M::Input>,
     /// Of the model as it stands.
@@ -131,6 +144,9 @@ impl<M: Growable> Grower<M> {
             let backend = backend.as_ref();
             burgeon_nn::capture::check_curvature(&model, &trace, objective, &first, backend)?;
         }
+        if step.needs().places {
+            checks::check_places(trace.graph())?;
+        }
         let (graph, rules) = (trace.graph(), &config.optimizer_rules);
         checks::check_optimizer(&model, graph, dtype, &optimizer, &task, &first, rules)?;
         let parameters = parameter_count(&model);
@@ -150,6 +166,7 @@ impl<M: Growable> Grower<M> {
             observers: Vec::new(),
             checkpoint: None,
             replay: None,
+            is_running: false,
             example: first.subset(&[0])?,
             trace,
         })
@@ -231,29 +248,54 @@ impl<M: Growable> Grower<M> {
     /// [`NnError::Diverged`] if the loss is not finite; whatever an observer or the
     /// file system reports. The last checkpoint stays.
     pub fn run(&mut self) -> Result<Outcome, NnError> {
-        self.judge_anew();
-        self.save()?;
-        let state = self.state.clone();
-        self.notify(Event::Started(&state))?;
         loop {
-            self.state.stopped = self.finished();
-            if let Some(reason) = self.state.stopped.clone() {
-                self.save()?;
-                self.notify(Event::Stopped(&reason))?;
-                return Ok(Outcome::Stopped(reason));
+            if let Advance::Ended(outcome) = self.advance()? {
+                return Ok(outcome);
             }
-            let due = match self.state.growing_ended {
-                None => self.triggered(),
-                Some(_) => None,
-            };
-            if let Some(trigger) = due {
-                self.grow(&trigger)?;
-            } else if !self.train_epoch()? {
-                self.notify(Event::Interrupted)?;
-                return Ok(Outcome::Interrupted);
-            }
-            self.save()?;
         }
+    }
+
+    /// One epoch or one growth step of a run, for those who want to look at the model in between:
+    /// [`run`](Self::run) is this until the run ends.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn advance(&mut self) -> Result<Advance, NnError> {
+        if !self.is_running {
+            self.judge_anew();
+            self.save()?;
+            let state = self.state.clone();
+            self.notify(Event::Started(&state))?;
+        }
+        // Whatever ends here, an error too, starts anew.
+        self.is_running = false;
+        let advance = self.next()?;
+        self.is_running = !matches!(advance, Advance::Ended(_));
+        Ok(advance)
+    }
+
+    fn next(&mut self) -> Result<Advance, NnError> {
+        self.state.stopped = self.finished();
+        if let Some(reason) = self.state.stopped.clone() {
+            self.save()?;
+            self.notify(Event::Stopped(&reason))?;
+            return Ok(Advance::Ended(Outcome::Stopped(reason)));
+        }
+        let due = match self.state.growing_ended {
+            None => self.triggered(),
+            Some(_) => None,
+        };
+        let advance = if let Some(trigger) = due {
+            self.grow(&trigger)?;
+            Advance::GrowthStep
+        } else if self.train_epoch()? {
+            Advance::Epoch
+        } else {
+            self.notify(Event::Interrupted)?;
+            return Ok(Advance::Ended(Outcome::Interrupted));
+        };
+        self.save()?;
+        Ok(advance)
     }
 
     /// Whether growing has ended is another question once limits are others.
@@ -283,7 +325,8 @@ impl<M: Growable> Grower<M> {
         let (objective, samples) = (self.task.objective.as_ref(), self.task.train.as_ref());
         let (model, optimizer) = (&mut self.model, &mut self.optimizer);
         let trainer = &self.trainer;
-        let loss = trainer.epoch(model, optimizer, objective, samples, epoch, learning_rate)?;
+        let (at, newborn) = ((epoch, learning_rate), &mut self.state.newborn);
+        let loss = trainer.epoch_with(model, optimizer, objective, samples, at, newborn)?;
         let Some(train_loss) = loss else {
             return Ok(false);
         };

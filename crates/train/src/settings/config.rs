@@ -12,7 +12,8 @@ use burgeon_nn::surgery::OptimizerRules;
 use crate::rate::RateSchedule;
 
 use super::{
-    Budget, GrowthConfig, Schedule, SearchSamples, StepSize, TrainConfig, Trigger, WidthLimits,
+    Budget, GrowthConfig, NewWeightRate, Schedule, SearchSamples, StepSize, TrainConfig, Trigger,
+    WidthLimits,
 };
 
 /// The settings of a [`Grower`](crate::Grower), checked when it is made.
@@ -225,6 +226,12 @@ impl GrowerConfig {
     /// samples, at the price of one evaluation a site; off by default.
     pub fn with_site_decreases(mut self, measured: bool) -> Self {
         self.growth.site_decreases = measured;
+        self
+    }
+
+    /// The rate of the weights that a growth added; that of all others unless told.
+    pub fn with_new_weights(mut self, rate: NewWeightRate) -> Self {
+        self.train.new_weights = Some(rate);
         self
     }
 

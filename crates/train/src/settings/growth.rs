@@ -28,6 +28,10 @@ pub struct GrowthConfig {
     pub site_decreases: bool,
     /// What the widths of sites may become.
     pub widths: WidthLimits,
+    /// The running statistics of new neurons in front of batch normalisations.
+    pub statistics: NewStatistics,
+    /// Whether layers that read more than before are rescaled.
+    pub fan_in: FanIn,
 }
 
 impl Default for GrowthConfig {
@@ -41,6 +45,8 @@ impl Default for GrowthConfig {
             prediction_bound: 10.0,
             site_decreases: false,
             widths: WidthLimits::default(),
+            statistics: NewStatistics::default(),
+            fan_in: FanIn::default(),
         }
     }
 }
@@ -61,6 +67,31 @@ impl GrowthConfig {
         }
         Ok(())
     }
+}
+
+/// The running statistics of new neurons in front of batch normalisations, until training has its
+/// own. The network at ε = 0 is the same either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewStatistics {
+    /// Those that they have on the captured samples.
+    #[default]
+    Measured,
+    /// Those of a neuron there is.
+    Copied,
+}
+
+/// What becomes of the weights by which layers read what has grown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FanIn {
+    /// They stay as the growth left them.
+    #[default]
+    Kept,
+    /// Each layer's are multiplied by one number, so that its outputs vary as much as before over
+    /// the captured samples (variance transfer). The step is searched for and checked without it.
+    /// What changes no output, such as new neurons that nothing reads yet, rescales nothing.
+    Rescaled,
 }
 
 /// How far the copies move.

@@ -9,9 +9,9 @@ mod widths;
 
 pub use budget::Budget;
 pub use config::GrowerConfig;
-pub use growth::{Accept, GrowthConfig, SearchSamples, StepSize};
+pub use growth::{Accept, FanIn, GrowthConfig, NewStatistics, SearchSamples, StepSize};
 pub use schedule::{Schedule, Trigger};
-pub use train::TrainConfig;
+pub use train::{NewWeightRate, TrainConfig};
 pub use widths::WidthLimits;
 
 use burgeon_nn::NnError;

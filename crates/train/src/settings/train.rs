@@ -25,6 +25,55 @@ pub struct TrainConfig {
     pub seeds_device: bool,
     /// Fixes the order of samples, the captured samples and every random choice.
     pub seed: u64,
+    /// The rate of the weights that a growth added; that of all others unless told.
+    pub new_weights: Option<NewWeightRate>,
+}
+
+/// The rate of weights that a growth added: what their updates are multiplied with, which goes
+/// back to 1 linearly.
+///
+/// Newborn neurons lag behind those that were trained before; learning rates of their own let them
+/// catch up (Yuan et al. 2023, arXiv 2306.12700; SPARKLING, arXiv 2602.02472). New are the slices
+/// that a growth appends: those of new neurons and of a split's copies, but the parent's place.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NewWeightRate {
+    factor: f64,
+    steps: usize,
+}
+
+impl NewWeightRate {
+    /// `factor` times the rate at the first step of the optimizer after a growth, as the others
+    /// `steps` steps later.
+    ///
+    /// # Errors
+    /// [`NnError::Settings`] if `factor` is not above 0, or there is no step.
+    pub fn new(factor: f64, steps: usize) -> Result<Self, NnError> {
+        let rate = Self { factor, steps };
+        rate.check()?;
+        Ok(rate)
+    }
+
+    /// Optimizer steps until the factor is 1.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The factor once so many steps were made since the growth.
+    pub fn factor(&self, steps: usize) -> f64 {
+        let left = self.steps.saturating_sub(steps) as f64 / self.steps.max(1) as f64;
+        1.0 + (self.factor - 1.0) * left
+    }
+
+    fn check(&self) -> Result<(), NnError> {
+        check_counts(&[("the number of steps at a rate of their own", self.steps)])?;
+        match self.factor > 0.0 && self.factor.is_finite() {
+            true => Ok(()),
+            false => Err(NnError::Settings(format!(
+                "new weights at {} times the rate: it must be above 0",
+                self.factor
+            ))),
+        }
+    }
 }
 
 impl Default for TrainConfig {
@@ -36,6 +85,7 @@ impl Default for TrainConfig {
             mixed_precision: false,
             seeds_device: true,
             seed: 0,
+            new_weights: None,
         }
     }
 }
@@ -44,6 +94,9 @@ impl TrainConfig {
     /// # Errors
     /// [`NnError::Settings`] that says what is out of range.
     pub fn check(&self) -> Result<(), NnError> {
+        if let Some(rate) = &self.new_weights {
+            rate.check()?;
+        }
         check_counts(&[("the batch size", self.batch_size)])
     }
 }

@@ -6,8 +6,8 @@ use burgeon_core::select::{Fraction, PerLayer};
 use burgeon_nn::CrossEntropy;
 use burgeon_nn::growable::evaluate;
 use burgeon_train::{
-    Accept, Grower, GrowerConfig, GrowthEnd, Outcome, RateSchedule, StepSize, StopReason, Trigger,
-    Verdict,
+    Accept, Advance, Grower, GrowerConfig, GrowthEnd, Outcome, RateSchedule, StepSize, StopReason,
+    Trigger, Verdict,
 };
 
 use crate::network::{Mlp, adam, bits, committed, config, grower, task};
@@ -141,6 +141,33 @@ fn growths_are_spread_over_the_first_part_of_a_run() {
         let change = record.held_loss_after - record.held_loss_before;
         assert!(change.abs() < 1e-5, "{change}");
     }
+}
+
+#[test]
+fn a_run_taken_epoch_by_epoch_is_the_run() {
+    let config = || {
+        GrowerConfig::new(RandomNeuron::zero_fan_out(), PerLayer::DOUBLE)
+            .with_trigger(Trigger::Every { epochs: 3 })
+            .with_max_growths(1)
+            .with_max_epochs(5)
+    };
+    let mut whole = grower(config());
+    whole.run().expect("runs");
+    let mut parts = grower(config());
+    let mut seen = Vec::new();
+    let ended = loop {
+        match parts.advance().expect("runs") {
+            Advance::Ended(outcome) => break outcome,
+            other => seen.push(other),
+        }
+    };
+    let (epoch, growth) = (Advance::Epoch, Advance::GrowthStep);
+    let expected = [&epoch, &epoch, &epoch, &growth, &epoch, &epoch].map(Clone::clone);
+    assert_eq!(seen, expected);
+    assert_eq!(ended, Outcome::Stopped(StopReason::EpochLimit));
+    assert!(bits(whole.model()) == bits(parts.model()));
+    let again = parts.advance().expect("it has ended");
+    assert_eq!(again, Advance::Ended(ended));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
-use burgeon_core::criterion::{Criterion, Firefly, GradMax, RandomNeuron, Refinement};
+use burgeon_core::criterion::{Criterion, Firefly, GradMax, RandomNeuron, Refinement, Tiny};
 use burgeon_core::growth::Growth;
 use burgeon_core::select::TopK;
 use burgeon_nn::{CrossEntropy, Growable, NnError, trace};
@@ -171,6 +171,19 @@ fn gradmax_starts_still_and_learns() {
 }
 
 #[test]
+fn tiny_lowers_the_loss() {
+    for bend in [Bend::Relu, Bend::Silu, Bend::Elu] {
+        let net = Net::new(bend);
+        let made = made(&net, Tiny::new(), 4).expect("runs");
+        let record = &made.record;
+        assert_eq!(record.verdict, Verdict::Committed, "{record:#?}");
+        assert!(record.held_loss_after < record.held_loss_before);
+        let decrease = record.measured_decrease.expect("measured");
+        assert!(decrease > 0.0 && record.predicted_decrease.is_some_and(|p| p > 0.0));
+    }
+}
+
+#[test]
 fn gradmax_behind_a_relu_moves_at_once() {
     let net = Net::new(Bend::Relu);
     let made = made(&net, GradMax::new(), 3).expect("runs");
@@ -221,6 +234,8 @@ fn a_run_by_either_is_fixed_by_its_seed() {
         .expect("some")
         .with_refinement(few());
     assert!(run(std::sync::Arc::new(firefly)) == run(std::sync::Arc::new(firefly)));
+    let tiny = Tiny::new();
+    assert!(run(std::sync::Arc::new(tiny)) == run(std::sync::Arc::new(tiny)));
     let gradmax = GradMax::new();
     assert!(run(std::sync::Arc::new(gradmax)) == run(std::sync::Arc::new(gradmax)));
 }

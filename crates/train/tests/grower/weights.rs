@@ -72,7 +72,7 @@ fn file() -> (TempDir, PathBuf) {
 type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
 
 /// Saves `model`, each parameter as `change` leaves it.
-fn saved<M: Module>(model: &M, change: impl Fn(&mut Entry)) -> (TempDir, PathBuf) {
+fn saved<M: Growable>(model: &M, change: impl Fn(&mut Entry)) -> (TempDir, PathBuf) {
     let (folder, path) = file();
     save_weights(model, &path).expect("writable");
     let bytes = std::fs::read(&path).expect("readable");

@@ -1,7 +1,10 @@
 //! Firefly descent (arXiv 2102.08574).
 
+mod layers;
+mod moving;
 mod refine;
 
+use moving::Moving;
 pub use refine::Refinement;
 
 use rand_chacha::ChaCha8Rng;
@@ -9,25 +12,27 @@ use rand_chacha::ChaCha8Rng;
 use super::{Candidate, Context, Criterion, unit_vector};
 use crate::capture::{Norms, Site};
 use crate::error::CoreError;
-use crate::gradient::{GradientRequest, GrowthGradient};
-use crate::growth::{Gain, Growth, NewNeuron, Side};
+use crate::gradient::GradientRequest;
+use crate::growth::{Gain, Growth, Side};
 use crate::landscape::{Landscape, Needs};
-use crate::plan::Plan;
 use crate::scheme::{Offspring, Scheme};
 
-/// The steepest descent over networks near the one there is: every neuron split in two, and new
-/// neurons, are put into an over-grown network; a few bounded gradient steps move them, the network
+/// The steepest descent over networks near the one there is: every neuron split in two, new neurons
+/// and new layers (where the model has stacks of blocks) are put into an over-grown network; a few bounded gradient steps move them, the network
 /// itself being held; each is ranked by the decrease of the loss that its own step brings from 0 to
 /// 1, `−∫ ∂L/∂ε`, and a selector keeps the best. The over-grown network is replayed, never made.
 ///
 /// A split starts as `½ σ(θ + δ) + ½ σ(θ − δ)` with a random `δ`, a new neuron as a random one that
 /// is read by small random weights. Lengths are those of the site's neurons on average: a new
 /// fan-in is as long, `δ` and a new fan-out are a tenth as long, and become at most as long as
-/// the bound says. Candidates without a predicted decrease are left out.
+/// the bound says. A new layer `x + ε h(x)` stands at each place of each stack: its opening weights
+/// are drawn as usual, its closing ones, as long as a tenth of usual, go down the gradient of the
+/// loss. Candidates without a predicted decrease are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Firefly {
     splits: bool,
     new_neurons: usize,
+    new_layers: bool,
     bound: f64,
     refinement: Refinement,
     points: usize,
@@ -40,11 +45,12 @@ const NEW_NEURONS: usize = 70;
 const START: f64 = 0.1;
 
 impl Firefly {
-    /// Splits of all neurons and 70 new neurons a site.
+    /// Splits of all neurons, 70 new neurons a site, and a new layer at each place of a stack.
     pub const fn new() -> Self {
         Self {
             splits: true,
             new_neurons: NEW_NEURONS,
+            new_layers: true,
             bound: 1.0,
             refinement: Refinement::PAPER,
             points: 3,
@@ -55,6 +61,7 @@ impl Firefly {
     pub const fn splits() -> Self {
         Self {
             new_neurons: 0,
+            new_layers: false,
             ..Self::new()
         }
     }
@@ -63,8 +70,27 @@ impl Firefly {
     pub const fn new_neurons() -> Self {
         Self {
             splits: false,
+            new_layers: false,
             ..Self::new()
         }
+    }
+
+    /// New layers alone: the network becomes deeper, not wider.
+    pub const fn new_layers() -> Self {
+        Self {
+            splits: false,
+            new_neurons: 0,
+            ..Self::new()
+        }
+    }
+
+    /// With or without new layers.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if that leaves no candidate.
+    pub fn with_new_layers(mut self, new_layers: bool) -> Result<Self, CoreError> {
+        self.new_layers = new_layers;
+        self.checked()
     }
 
     /// With so many new neurons at each site.
@@ -72,14 +98,18 @@ impl Firefly {
     /// # Errors
     /// [`CoreError::Parameter`] if that leaves no candidate.
     pub fn with_new_neurons(mut self, count: usize) -> Result<Self, CoreError> {
-        if count == 0 && !self.splits {
+        self.new_neurons = count;
+        self.checked()
+    }
+
+    fn checked(self) -> Result<Self, CoreError> {
+        if self.new_neurons == 0 && !self.splits && !self.new_layers {
             return Err(CoreError::Parameter {
                 name: "the number of new neurons",
-                value: count.to_string(),
-                expected: "at least 1 where nothing is split",
+                value: "0".into(),
+                expected: "at least 1 where there are neither splits nor new layers",
             });
         }
-        self.new_neurons = count;
         Ok(self)
     }
 
@@ -178,12 +208,16 @@ impl Criterion for Firefly {
         match (self.splits, self.new_neurons) {
             (true, 0) => "firefly-splits",
             (true, _) => "firefly",
+            (false, 0) => "firefly-new-layers",
             (false, _) => "firefly-new-neurons",
         }
     }
 
     fn needs(&self) -> Needs {
-        Needs::NORMS
+        match self.splits || self.new_neurons > 0 {
+            true => Needs::NORMS,
+            false => Needs::PLACES,
+        }
     }
 
     fn candidates(
@@ -191,16 +225,27 @@ impl Criterion for Firefly {
         landscape: &dyn Landscape,
         context: &mut Context,
     ) -> Result<Vec<Candidate>, CoreError> {
-        let capture = landscape.capture(Needs::NORMS)?;
         let mut moving = Vec::new();
-        for site in &capture.sites {
-            if let Some(norms) = site.norms {
-                moving.extend(self.drawn(site, norms, &mut context.rng));
+        let needs = self.needs();
+        if needs.places && landscape.places().is_empty() {
+            return Err(CoreError::NoStack);
+        }
+        if needs.norms {
+            let capture = landscape.capture(Needs::NORMS)?;
+            for site in &capture.sites {
+                if let Some(norms) = site.norms {
+                    moving.extend(self.drawn(site, norms, &mut context.rng));
+                }
             }
+        }
+        if self.new_layers {
+            let places = landscape.places();
+            moving.extend(layers::drawn(places, START, self.bound, &mut context.rng));
         }
         if moving.is_empty() {
             return Ok(Vec::new());
         }
+        layers::descend(landscape, &mut moving)?;
         self.refinement.apply(landscape, &mut moving)?;
         let decreases = self.decreases(landscape, &moving)?;
         let candidates = moving.into_iter().zip(decreases);
@@ -223,82 +268,4 @@ fn split(site: &Site, neuron: usize, offset: &[f64]) -> Candidate {
         offset: offset.iter().map(|value| sign * value).collect(),
     };
     Candidate::split(site, neuron, Scheme::Positive2, vec![copy(1.0), copy(-1.0)])
-}
-
-/// A candidate whose numbers are moved.
-struct Moving {
-    candidate: Candidate,
-    /// How long an offset or a fan-out may become.
-    longest: f64,
-}
-
-impl Moving {
-    /// All of them in one network.
-    fn plan(candidates: &[Self]) -> Plan {
-        let all = candidates.iter().map(|moving| moving.candidate.clone());
-        Plan::new("firefly", all.collect())
-    }
-
-    /// Numbers that are moved: `δ`, or fan-in and fan-out.
-    fn len(&self) -> usize {
-        match &self.candidate.growth {
-            Growth::Split(split) => split.offspring.first().map_or(0, |copy| copy.offset.len()),
-            Growth::NewNeuron(new) => new.fan_in.len() + new.fan_out.len(),
-            _ => 0,
-        }
-    }
-
-    fn numbers_mut(&mut self) -> Box<dyn Iterator<Item = &mut f64> + '_> {
-        match &mut self.candidate.growth {
-            Growth::Split(split) => Box::new(
-                split
-                    .offspring
-                    .iter_mut()
-                    .take(1)
-                    .flat_map(|copy| &mut copy.offset),
-            ),
-            Growth::NewNeuron(NewNeuron {
-                fan_in, fan_out, ..
-            }) => Box::new(fan_in.iter_mut().chain(fan_out)),
-            _ => Box::new(std::iter::empty()),
-        }
-    }
-
-    /// The gradient in the numbers at ε = 1.
-    fn gradient(&self, found: &GrowthGradient) -> Vec<f64> {
-        match (&self.candidate.growth, &found.fan_in[..]) {
-            (Growth::Split(_), [one, other]) => one
-                .iter()
-                .zip(other)
-                .map(|(one, other)| one - other)
-                .collect(),
-            _ => {
-                let fan_in = found.fan_in.iter().flatten();
-                fan_in.chain(&found.fan_out).copied().collect()
-            }
-        }
-    }
-
-    /// Cuts what became too long, and mirrors the other copy of a split.
-    fn bound(&mut self) {
-        let cut = |values: &mut [f64], longest: f64| {
-            let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
-            if length > longest && length > 0.0 {
-                values
-                    .iter_mut()
-                    .for_each(|value| *value *= longest / length);
-            }
-        };
-        match &mut self.candidate.growth {
-            Growth::Split(split) => {
-                if let [one, other] = &mut split.offspring[..] {
-                    cut(&mut one.offset, self.longest);
-                    let mirrored = one.offset.iter().map(|value| -value);
-                    other.offset = mirrored.collect();
-                }
-            }
-            Growth::NewNeuron(new) => cut(&mut new.fan_out, self.longest),
-            _ => {}
-        }
-    }
 }

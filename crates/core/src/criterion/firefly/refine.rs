@@ -1,6 +1,6 @@
 //! A few bounded gradient steps on the numbers of growths.
 
-use super::Moving;
+use super::moving::Moving;
 use crate::error::CoreError;
 use crate::gradient::{GradientRequest, GradientSamples};
 use crate::landscape::Landscape;

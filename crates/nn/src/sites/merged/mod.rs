@@ -72,6 +72,11 @@ enum State {
 type Moved = Option<Vec<usize>>;
 
 impl<'a> MergedGrowth<'a> {
+    /// The network as it is.
+    pub fn network(&self) -> &'a Network {
+        self.network
+    }
+
     /// `network` under `plan`; `None` where a site of the plan is of another kind, or where a
     /// growth does not fit, which widening the network tells.
     ///

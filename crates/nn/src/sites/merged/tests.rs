@@ -282,6 +282,7 @@ fn plans_with_other_growths_than_splits_are_left_to_widening() {
         fan_in: unit(sites[0].dim(), 1),
         fan_out: Vec::new(),
         scaled: Side::FanOut,
+        statistics: Vec::new(),
     });
     let removal = Growth::Removal(Removal {
         site: name(),

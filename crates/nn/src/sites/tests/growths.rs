@@ -16,6 +16,7 @@ use crate::growable::Growable;
 use crate::replay::Probes;
 use crate::surgery::{apply_plan, keep_channels};
 
+mod fireflies;
 mod gradients;
 mod trial;
 
@@ -86,6 +87,7 @@ fn copies_of_neurons_are_those_neurons<M: Operable>() {
                 fan_in: trial.theta(site, channel).0,
                 fan_out,
                 scaled: Side::FanOut,
+                statistics: Vec::new(),
             }));
             added.push((site, channel, by));
         }
@@ -188,6 +190,7 @@ fn growths_go_together<M: Operable>() {
                 fan_in: trial.theta(site, 0).0,
                 fan_out,
                 scaled: Side::FanOut,
+                statistics: Vec::new(),
             });
         }
         let plan = plan_of(growths.iter().cloned());
@@ -410,6 +413,12 @@ macro_rules! tests {
             $(#[test]
             fn $name() {
                 super::losses_are_of_first_order::<crate::zoo::$model>();
+            })+
+        }
+        mod zoo_fireflies {
+            $(#[test]
+            fn $name() {
+                super::fireflies::fireflies_are_ranked_and_leave_no_trace::<crate::zoo::$model>();
             })+
         }
         mod zoo_gradients {

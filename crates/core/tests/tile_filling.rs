@@ -1,0 +1,164 @@
+//! The choice under a staircase against all choices.
+
+#[allow(dead_code, reason = "another test looks at channels")]
+#[path = "common/candidates.rs"]
+mod candidates;
+
+use std::sync::Arc;
+
+use burgeon_core::growth::{Gain, Side};
+use burgeon_core::select::{Room, Selector, TileFilling, WidthPrice};
+use burgeon_core::{Candidate, CoreError, Scheme};
+use proptest::prelude::*;
+
+/// A chain of layers between sites, whose tiles of outputs and of inputs multiply, as an
+/// accelerator counts them.
+#[derive(Debug)]
+struct Tiles {
+    ends: [usize; 2],
+    outputs: usize,
+    inputs: usize,
+}
+
+impl WidthPrice for Tiles {
+    fn cost(&self, widths: &[(String, usize)]) -> Option<u64> {
+        let own = widths.iter().map(|(_, width)| *width);
+        let chain: Vec<usize> = [self.ends[0]]
+            .into_iter()
+            .chain(own)
+            .chain([self.ends[1]])
+            .collect();
+        let tiles = chain
+            .windows(2)
+            .map(|pair| pair[0].div_ceil(self.inputs) * pair[1].div_ceil(self.outputs));
+        Some(tiles.sum::<usize>() as u64)
+    }
+}
+
+fn split(site: usize, neuron: usize, gain: f64) -> Candidate {
+    candidates::split(&format!("site{site}"), neuron, Scheme::Positive2)
+        .with_gain(Gain::second(gain))
+        .with_score(gain)
+}
+
+/// The most value of any subset that the price lets through.
+fn brute_force(all: &[Candidate], price: &Tiles, widths: &[(String, usize)], most: u64) -> f64 {
+    let mut best = 0.0_f64;
+    for subset in 0..1_u32 << all.len() {
+        let taken = || {
+            all.iter()
+                .enumerate()
+                .filter(|(at, _)| subset >> at & 1 == 1)
+        };
+        let mut grown = widths.to_vec();
+        for (_, candidate) in taken() {
+            let own = grown
+                .iter_mut()
+                .find(|(name, _)| name == candidate.growth.site());
+            own.expect("a site").1 += 1;
+        }
+        if price.cost(&grown).expect("known") <= most {
+            best = best.max(taken().map(|(_, candidate)| candidate.value()).sum());
+        }
+    }
+    best
+}
+
+proptest! {
+    #[test]
+    fn choices_are_the_best_of_all(
+        widths in prop::collection::vec(1_usize..9, 1..4),
+        gains in prop::collection::vec((0_usize..3, 1_u32..1000), 0..11),
+        (outputs, inputs) in (1_usize..6, 1_usize..6),
+        budget in 0_u64..12,
+    ) {
+        let sites = widths.len();
+        let price = Tiles { ends: [3, 10], outputs, inputs };
+        let widths: Vec<(String, usize)> =
+            widths.into_iter().enumerate().map(|(at, width)| (format!("site{at}"), width)).collect();
+        // Sums of eighths are exact in any order.
+        let all: Vec<Candidate> = gains
+            .iter()
+            .enumerate()
+            .map(|(neuron, (site, gain))| split(site % sites, neuron, f64::from(*gain) / 8.0))
+            .collect();
+        let most = price.cost(&widths).expect("known") + budget;
+        let expected = brute_force(&all, &price, &widths, most);
+        let room = Room { widths: widths.clone(), cost: Some(budget) };
+        let selector = TileFilling::new(Arc::new(price));
+        let chosen = selector.select(all.clone(), &room).expect("selects");
+        prop_assert_eq!(chosen.iter().map(Candidate::value).sum::<f64>(), expected);
+        let mut grown = widths.clone();
+        for candidate in &chosen {
+            let own = grown.iter_mut().find(|(name, _)| name == candidate.growth.site());
+            own.expect("a site").1 += 1;
+        }
+        let price = Tiles { ends: [3, 10], outputs, inputs };
+        prop_assert!(price.cost(&grown).expect("known") <= most);
+        // With no branch allowed the greedy start stands, and fits too.
+        let greedy = selector.with_most_branches(0).select(all, &room).expect("selects");
+        let value: f64 = greedy.iter().map(Candidate::value).sum();
+        prop_assert!(value <= expected);
+    }
+}
+
+#[test]
+fn a_tile_is_filled_and_no_more() -> Result<(), CoreError> {
+    let price = Tiles {
+        ends: [4, 4],
+        outputs: 4,
+        inputs: 4,
+    };
+    let all: Vec<Candidate> = (0..6).map(|neuron| split(0, neuron, 1.0)).collect();
+    let selector = TileFilling::new(Arc::new(price));
+    let count = |width: usize, cost| {
+        let room = Room {
+            widths: vec![("site0".into(), width)],
+            cost,
+        };
+        Ok::<_, CoreError>(selector.select(all.clone(), &room)?.len())
+    };
+    // Up to 8 for nothing; from there a tile before and one behind, of four each.
+    assert_eq!(count(5, Some(0))?, 3);
+    assert_eq!(count(8, Some(0))?, 0);
+    assert_eq!(count(8, Some(1))?, 0);
+    assert_eq!(count(8, Some(2))?, 4);
+    assert_eq!(count(8, None)?, 6);
+    Ok(())
+}
+
+#[test]
+fn one_growth_for_each_channel_and_none_without_worth() -> Result<(), CoreError> {
+    let price = Arc::new(Tiles {
+        ends: [4, 4],
+        outputs: 4,
+        inputs: 4,
+    });
+    let site = candidates::site("site0", 5);
+    let fresh = Candidate::new_neuron(&site, vec![1.0], Vec::new(), Side::FanOut);
+    let all = vec![
+        split(0, 0, 1.0),
+        split(0, 0, 2.0),
+        split(0, 1, f64::NAN),
+        split(0, 2, -1.0),
+        fresh.with_gain(Gain::first(0.5)),
+    ];
+    let room = Room {
+        widths: vec![("site0".into(), 5)],
+        cost: Some(0),
+    };
+    let selector = TileFilling::new(price);
+    let chosen = selector.select(all.clone(), &room)?;
+    let values: Vec<f64> = chosen.iter().map(Candidate::value).collect();
+    assert_eq!(values, [2.0, 0.5]);
+    // A site that the room does not know.
+    let other = Room {
+        widths: vec![("site1".into(), 5)],
+        cost: Some(0),
+    };
+    assert!(matches!(
+        selector.select(all, &other),
+        Err(CoreError::Solver { .. })
+    ));
+    Ok(())
+}
