@@ -12,6 +12,7 @@ pub mod hash;
 pub mod idx;
 pub mod images;
 pub mod optdigits;
+pub mod own;
 
 pub use catalogue::{DataSet, Status, load};
 pub use error::DataError;

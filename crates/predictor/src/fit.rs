@@ -1,0 +1,357 @@
+//! Growing a network on records.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use burgeon::backend::flex::FLEX;
+use burgeon::core::cost::{CostModel, Macs};
+use burgeon::data::own::Records;
+use burgeon::nn::cost::graph_layers;
+use burgeon::nn::growable::parameter_count;
+use burgeon::nn::samples::order::shuffled;
+use burgeon::nn::samples::stratified_rows;
+use burgeon::prelude::*;
+use burgeon::train::{Advance, Outcome};
+use burn::optim::AdamWConfig;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::architecture::{Architecture, Cnn, Kind, Mlp};
+use crate::card::card;
+use crate::error::{PredictorError, file, io};
+use crate::run::{Description, Folder, Size, Summary, write, write_json};
+use crate::schema::{Goal, InputSchema, Schema, TargetSchema, Targets, rows};
+use crate::settings::{FitSettings, SizeBudget};
+
+/// AdamW's, as in the default recipe's table.
+const WEIGHT_DECAY: f32 = 0.1;
+
+/// Growths by which all layers double.
+const GROWTHS: usize = 2;
+
+/// How a fit is watched and ended.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    /// Whether a bar on standard error shows epochs and growths.
+    pub shows_progress: bool,
+    /// Ends the fit once it is set; it goes on when it is begun again.
+    pub interrupt: Option<Arc<AtomicBool>>,
+    /// The fit ends after about so long, at the end of an epoch.
+    pub time: Option<Duration>,
+}
+
+/// The data of a fit.
+#[derive(Debug, Clone, Copy)]
+pub struct FitData<'a> {
+    /// Where they come from, for the model card.
+    pub name: &'a str,
+    /// The rows.
+    pub records: &'a Records,
+    /// Rows to be held out; a share of the others where there are none.
+    pub held: Option<&'a Records>,
+    /// The column to be predicted; the last one where nothing is said.
+    pub target: Option<&'a str>,
+    /// Class or number; by the column where nothing is said.
+    pub goal: Option<Goal>,
+}
+
+/// How a fit ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fit {
+    /// All was trained, or the time was over.
+    Done(Summary),
+    /// It was interrupted; begun again, it goes on.
+    Interrupted,
+}
+
+/// Grows a network on `data` in the folder `out`, from a quarter of the width that fills the
+/// budget, by the recipe of [`GrowerConfig::default`]: all layers double, twice, by new neurons
+/// that nothing reads yet. Killed and begun again, it goes on to the same result.
+///
+/// # Errors
+/// [`PredictorError`] before anything is trained for data or settings that cannot work, and for a
+/// folder that holds a run of others, with what differs.
+pub fn fit(
+    data: &FitData<'_>,
+    settings: &FitSettings,
+    out: &Path,
+    watch: &Watch,
+) -> Result<Fit, PredictorError> {
+    settings.check()?;
+    let (train, held) = split(data, settings)?;
+    let schema = Schema::of(data.records, data.target, data.goal, &train)?;
+    if schema.target.goal() == Goal::Regression && settings.target_accuracy.is_some() {
+        return Err(PredictorError::Settings(
+            "a number has no accuracy: leave the target accuracy out".into(),
+        ));
+    }
+    let kind = match (settings.kind, &schema.inputs) {
+        (None, InputSchema::Images { .. }) => Kind::Cnn,
+        (None, InputSchema::Columns(_)) => Kind::Mlp,
+        (Some(Kind::Cnn), InputSchema::Columns(_)) => {
+            return Err(PredictorError::Settings(
+                "a CNN needs images: take an MLP for a table".into(),
+            ));
+        }
+        (Some(kind), _) => kind,
+    };
+    let prepared = Prepared {
+        data,
+        settings,
+        schema,
+        train,
+        held,
+    };
+    match kind {
+        Kind::Mlp => prepared.grow::<Mlp>(kind, out, watch),
+        Kind::Cnn => prepared.grow::<Cnn>(kind, out, watch),
+    }
+}
+
+/// The rows to train on and, of the same records, those that are held out.
+fn split(
+    data: &FitData<'_>,
+    settings: &FitSettings,
+) -> Result<(Vec<usize>, Vec<usize>), PredictorError> {
+    let count = rows(data.records);
+    let all: Vec<usize> = (0..count).collect();
+    if data.held.is_some() {
+        return Ok((all, Vec::new()));
+    }
+    if count < 10 {
+        return Err(PredictorError::Schema(format!(
+            "{count} rows are too few to learn from and to hold some out: at least 10 are needed"
+        )));
+    }
+    // The classes of all rows: what is standardised depends on the split.
+    let target = Schema::of(data.records, data.target, data.goal, &all)?.target;
+    let share = settings.held_share;
+    let (train, held) = match target.encode(data.records)? {
+        Targets::Classes(classes) => {
+            let classes: Vec<i64> = classes.into_iter().map(|class| class as i64).collect();
+            stratified_rows(&classes, share, settings.seed)?
+        }
+        Targets::Numbers(_) => {
+            let order = shuffled(count, settings.seed);
+            let held = ((count as f64 * share).round() as usize).clamp(1, count - 1);
+            (order[held..].to_vec(), order[..held].to_vec())
+        }
+    };
+    match train.is_empty() || held.is_empty() {
+        true => Err(PredictorError::Settings(format!(
+            "a held share of {share} of {count} rows leaves a part empty"
+        ))),
+        false => Ok((train, held)),
+    }
+}
+
+struct Prepared<'a> {
+    data: &'a FitData<'a>,
+    settings: &'a FitSettings,
+    schema: Schema,
+    train: Vec<usize>,
+    held: Vec<usize>,
+}
+
+impl Prepared<'_> {
+    /// Samples of `records`.
+    fn samples<A: Architecture>(
+        &self,
+        records: &Records,
+        device: &Device,
+    ) -> Result<Samples<A::Input>, PredictorError> {
+        let shape = self.schema.inputs.shape();
+        let inputs = A::inputs(self.schema.inputs.encode(records)?, &shape, device);
+        Ok(match self.schema.target.encode(records)? {
+            Targets::Classes(classes) => {
+                let count = self.schema.target.outputs();
+                Samples::classification(inputs, &classes, count, device)?
+            }
+            Targets::Numbers(numbers) => {
+                let rows = numbers.len();
+                let values = Tensor::from_data(TensorData::new(numbers, [rows, 1]), device);
+                Samples::regression(inputs, values)?
+            }
+        })
+    }
+
+    fn grow<A: Architecture>(
+        &self,
+        kind: Kind,
+        out: &Path,
+        watch: &Watch,
+    ) -> Result<Fit, PredictorError> {
+        let device = FLEX.device();
+        let all = self.samples::<A>(self.data.records, &device)?;
+        let (train, held) = match self.data.held {
+            Some(held) => (all, self.samples::<A>(held, &device)?),
+            None => (all.subset(&self.train)?, all.subset(&self.held)?),
+        };
+        let (train_rows, held_rows) = (train.len(), held.len());
+        let width = self.start_width::<A>(&train)?;
+        let layers = self.settings.layers;
+        let folder = Folder::make(out)?;
+        let description = Description::new(self.schema.clone(), kind, layers, width);
+        device.seed(self.settings.seed);
+        let model: A = self.network(width, &device.clone().autodiff());
+        let epochs = self.settings.epochs(train_rows);
+        let mut config = GrowerConfig::default()
+            .with_seed(self.settings.seed)
+            .with_batch_size(self.settings.batch_size.min(train_rows))
+            .with_max_epochs(epochs);
+        config = match self.settings.budget {
+            SizeBudget::Parameters(most) => config.with_parameter_budget(most),
+            SizeBudget::Macs(most) => config.with_cost_budget(Macs, most),
+        };
+        if let Some(target) = self.settings.target_accuracy {
+            config = config.with_target_accuracy(target);
+        }
+        let task = match self.schema.target {
+            TargetSchema::Classes { .. } => Task::new(CrossEntropy, train, held),
+            TargetSchema::Number { .. } => Task::new(MeanSquaredError, train, held),
+        };
+        let optimizer = AdamWConfig::new().with_weight_decay(WEIGHT_DECAY).init();
+        let mut grower = Grower::new(config, FLEX, task, model, optimizer)?;
+        if let Some(interrupt) = &watch.interrupt {
+            grower = grower.interrupt_by(interrupt.clone());
+        }
+        if watch.shows_progress {
+            grower = grower.observe(Progress::new(epochs));
+        }
+        grower = grower.checkpoint_at(folder.checkpoint())?;
+        write_json(&folder.description(), &description)?;
+        let started = Instant::now();
+        let ended = loop {
+            let over = watch.time.is_some_and(|most| started.elapsed() >= most);
+            if over && grower.state().epoch > 0 {
+                break "the time is over".to_owned();
+            }
+            match grower.advance()? {
+                Advance::Epoch => keep(&grower, &folder)?,
+                Advance::GrowthStep => {}
+                Advance::Ended(Outcome::Interrupted) => return Ok(Fit::Interrupted),
+                Advance::Ended(Outcome::Stopped(reason)) => break reason.to_string(),
+            }
+        };
+        let sizes = sizes(&grower, &folder);
+        let held = |size: &Size| Evaluation {
+            loss: size.held_loss,
+            accuracy: size.held_accuracy,
+        };
+        let best = sizes.iter().min_by(|a, b| by_quality(&held(a), &held(b)));
+        let best = best.ok_or_else(|| file(folder.path(), "the run kept no network"))?;
+        let weights = folder.path().join(&best.weights);
+        write(
+            &folder.weights(),
+            &fs::read(&weights).map_err(io(&weights))?,
+        )?;
+        let best = best.parameters;
+        let summary = Summary {
+            data: self.data.name.to_owned(),
+            train_rows,
+            held_rows,
+            settings: self.settings.clone(),
+            sizes,
+            best,
+            training_macs: grower.state().training_macs,
+            ended,
+        };
+        write_json(&folder.summary(), &summary)?;
+        write(
+            &folder.card(),
+            card(&self.schema, kind, &summary).as_bytes(),
+        )?;
+        Ok(Fit::Done(summary))
+    }
+
+    fn network<A: Architecture>(&self, width: usize, device: &Device) -> A {
+        let (shape, outputs) = (self.schema.inputs.shape(), self.schema.target.outputs());
+        A::new(&shape, outputs, self.settings.layers, width, device)
+    }
+
+    /// The width to start from: after all growths it fills the budget as far as it can.
+    fn start_width<A: Architecture>(
+        &self,
+        train: &Samples<A::Input>,
+    ) -> Result<usize, PredictorError> {
+        let device = FLEX.device();
+        let example = train.subset(&[0])?;
+        let size = |width: usize| -> Result<u64, PredictorError> {
+            let model: A = self.network(width, &device);
+            Ok(match self.settings.budget {
+                SizeBudget::Parameters(_) => parameter_count(&model),
+                SizeBudget::Macs(_) => Macs.cost(&graph_layers(trace(&model, &example)?.graph())),
+            })
+        };
+        let (SizeBudget::Parameters(most) | SizeBudget::Macs(most)) = self.settings.budget;
+        let least = size(1)?;
+        if least > most {
+            return Err(PredictorError::Settings(format!(
+                "the budget of {} is below the {least} of a network with one neuron in each hidden \
+                 layer: raise it",
+                self.settings.budget
+            )));
+        }
+        let mut width = 1;
+        while width < 1 << 14 && size((width + 1) << GROWTHS)? <= most {
+            width += 1 + width / 16;
+        }
+        while width > 1 && size(width << GROWTHS)? > most {
+            width -= 1;
+        }
+        Ok(width)
+    }
+}
+
+/// By accuracy where there is one, by loss among equals: the better one is the less.
+fn by_quality(a: &Evaluation, b: &Evaluation) -> Ordering {
+    let accuracy = |held: &Evaluation| held.accuracy.unwrap_or(0.0);
+    let by_accuracy = accuracy(b).total_cmp(&accuracy(a));
+    by_accuracy.then(a.loss.total_cmp(&b.loss))
+}
+
+/// Keeps the network of an epoch if it is the best of its size.
+fn keep<A: Architecture>(grower: &Grower<A>, folder: &Folder) -> Result<(), PredictorError> {
+    let epochs = &grower.state().epochs;
+    let Some(last) = epochs.last() else {
+        return Ok(());
+    };
+    let same = epochs.iter().filter(|e| e.parameters == last.parameters);
+    // The first of equal ones.
+    let best = same.min_by(|a, b| by_quality(&a.held, &b.held));
+    if best.is_some_and(|best| best.epoch == last.epoch) {
+        let path = folder.path().join(Folder::size(last.parameters));
+        save_weights(grower.model(), &path)?;
+    }
+    Ok(())
+}
+
+/// Every size that was passed, at its best epoch.
+fn sizes<A: Architecture>(grower: &Grower<A>, folder: &Folder) -> Vec<Size> {
+    let state = grower.state();
+    let mut widths: BTreeMap<u64, Vec<(String, usize)>> = BTreeMap::new();
+    for growth in &state.journal {
+        widths.insert(growth.parameters_before, growth.widths_before.clone());
+        widths.insert(growth.parameters_after, growth.widths_after.clone());
+    }
+    let now = parameter_count(grower.model());
+    widths.entry(now).or_insert_with(|| grower.graph().widths());
+    let sizes = widths.into_iter().filter_map(|(parameters, widths)| {
+        let own = state.epochs.iter().filter(|e| e.parameters == parameters);
+        let best = own.min_by(|a, b| by_quality(&a.held, &b.held))?;
+        let weights = Folder::size(parameters);
+        folder.path().join(&weights).is_file().then_some(Size {
+            parameters,
+            widths,
+            epoch: best.epoch,
+            held_loss: best.held.loss,
+            held_accuracy: best.held.accuracy,
+            weights,
+        })
+    });
+    sizes.collect()
+}

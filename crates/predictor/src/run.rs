@@ -1,0 +1,150 @@
+//! The folder of a run.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::Kind;
+use crate::error::{PredictorError, file, io};
+use crate::schema::Schema;
+use crate::settings::FitSettings;
+
+/// The version of the files below.
+const VERSION: u32 = 1;
+
+/// What a network needs beside its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    pub version: u32,
+    pub schema: Schema,
+    pub kind: Kind,
+    pub layers: usize,
+    /// Of the network that growing started from.
+    pub start_width: usize,
+}
+
+impl Description {
+    pub fn new(schema: Schema, kind: Kind, layers: usize, start_width: usize) -> Self {
+        Self {
+            version: VERSION,
+            schema,
+            kind,
+            layers,
+            start_width,
+        }
+    }
+}
+
+/// A network that a run passed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    /// Trained parameters.
+    pub parameters: u64,
+    /// Neurons of each hidden layer.
+    pub widths: Vec<(String, usize)>,
+    /// Its best epoch on the held samples, from 1.
+    pub epoch: usize,
+    /// Loss on the held samples then; of standardised numbers for a regression.
+    pub held_loss: f64,
+    /// Accuracy on the held samples then, where classes are predicted.
+    pub held_accuracy: Option<f64>,
+    /// Its weights, in the run's folder.
+    pub weights: String,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Where the data came from.
+    pub data: String,
+    /// Rows trained on.
+    pub train_rows: usize,
+    /// Rows held out.
+    pub held_rows: usize,
+    /// What the fit was told.
+    pub settings: FitSettings,
+    /// Every size that was passed, the smallest first; any of them can be taken.
+    pub sizes: Vec<Size>,
+    /// The parameters of the best one on the held samples, whose weights are the run's.
+    pub best: u64,
+    /// Multiply-accumulates of the whole run.
+    pub training_macs: u64,
+    /// Why it ended.
+    pub ended: String,
+}
+
+/// The paths in a run's folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the folder.
+    pub fn make(path: &Path) -> Result<Self, PredictorError> {
+        let sizes = path.join("sizes");
+        fs::create_dir_all(&sizes).map_err(io(sizes))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// A folder that is there.
+    pub fn open(path: &Path) -> Result<Self, PredictorError> {
+        let folder = Self(path.to_owned());
+        match folder.description().is_file() {
+            true => Ok(folder),
+            false => Err(file(
+                path,
+                "no run of `burgeon grow` is here: predictor.json is missing",
+            )),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn description(&self) -> PathBuf {
+        self.0.join("predictor.json")
+    }
+
+    pub fn weights(&self) -> PathBuf {
+        self.0.join("weights.safetensors")
+    }
+
+    pub fn summary(&self) -> PathBuf {
+        self.0.join("summary.json")
+    }
+
+    pub fn card(&self) -> PathBuf {
+        self.0.join("MODEL_CARD.md")
+    }
+
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint")
+    }
+
+    /// The weights of the network with so many parameters, from the folder on.
+    pub fn size(parameters: u64) -> String {
+        format!("sizes/{parameters}.safetensors")
+    }
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), PredictorError> {
+    let part = path.with_extension("part");
+    let mut file = File::create(&part).map_err(io(&part))?;
+    file.write_all(bytes).map_err(io(&part))?;
+    file.sync_all().map_err(io(&part))?;
+    fs::rename(&part, path).map_err(io(path))
+}
+
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PredictorError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| file(path, error))?;
+    write(path, text.as_bytes())
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, PredictorError> {
+    let text = fs::read_to_string(path).map_err(io(path))?;
+    serde_json::from_str(&text).map_err(|error| file(path, format!("damaged: {error}")))
+}

@@ -1,0 +1,135 @@
+//! What a fit is told.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::Kind;
+use crate::error::PredictorError;
+
+/// How large the network may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SizeBudget {
+    /// Trained parameters.
+    Parameters(u64),
+    /// Multiply-accumulates for one sample.
+    Macs(u64),
+}
+
+impl Default for SizeBudget {
+    fn default() -> Self {
+        Self::Parameters(20_000)
+    }
+}
+
+impl FromStr for SizeBudget {
+    type Err = String;
+
+    /// `50k-params`, `5M-macs`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!("`{text}` is no budget: write a number and a unit, as 50k-params or 5M-macs")
+        };
+        let (number, unit) = text.split_once('-').ok_or_else(wrong)?;
+        let (digits, factor) = match number.chars().last() {
+            Some('k' | 'K') => (&number[..number.len() - 1], 1e3),
+            Some('M') => (&number[..number.len() - 1], 1e6),
+            Some('G') => (&number[..number.len() - 1], 1e9),
+            _ => (number, 1.0),
+        };
+        let value = digits.parse::<f64>().map_err(|_| wrong())? * factor;
+        if !(1.0..1e18).contains(&value) {
+            return Err(wrong());
+        }
+        match unit {
+            "params" | "parameters" => Ok(Self::Parameters(value as u64)),
+            "macs" => Ok(Self::Macs(value as u64)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for SizeBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameters(count) => write!(f, "{count} parameters"),
+            Self::Macs(count) => write!(f, "{count} multiply-accumulates for one sample"),
+        }
+    }
+}
+
+/// What a fit is told. All of it belongs to the identity of a run, but for the goals that end it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FitSettings {
+    /// Which network; by the data where nothing is said: a CNN for images.
+    pub kind: Option<Kind>,
+    /// Hidden layers.
+    pub layers: usize,
+    /// How large it may become.
+    pub budget: SizeBudget,
+    /// Held accuracy, from 0 to 1, at which to stop.
+    pub target_accuracy: Option<f64>,
+    /// Epochs altogether; about 12,000 steps of the optimizer where nothing is said, in 20 to 500
+    /// epochs.
+    pub epochs: Option<usize>,
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// Share of the rows that is held out where no set is given to be held.
+    pub held_share: f64,
+    /// Fixes the split, the first weights and every random choice.
+    pub seed: u64,
+}
+
+impl Default for FitSettings {
+    fn default() -> Self {
+        Self {
+            kind: None,
+            layers: 2,
+            budget: SizeBudget::default(),
+            target_accuracy: None,
+            epochs: None,
+            batch_size: 64,
+            held_share: 0.2,
+            seed: 0,
+        }
+    }
+}
+
+impl FitSettings {
+    /// # Errors
+    /// [`PredictorError::Settings`] for what is out of range.
+    pub(crate) fn check(&self) -> Result<(), PredictorError> {
+        let refuse = |problem: String| Err(PredictorError::Settings(problem));
+        if self.layers == 0 || self.layers > 20 {
+            return refuse(format!(
+                "{} hidden layers: between 1 and 20 are meant",
+                self.layers
+            ));
+        }
+        if self.batch_size == 0 || self.epochs == Some(0) {
+            return refuse("the batch size and the number of epochs must be at least 1".into());
+        }
+        if !(self.held_share > 0.0 && self.held_share < 1.0) {
+            return refuse(format!(
+                "a held share of {}: it must be between 0 and 1",
+                self.held_share
+            ));
+        }
+        match self.target_accuracy {
+            Some(target) if !(target > 0.0 && target <= 1.0) => refuse(format!(
+                "a target accuracy of {target}: it must be above 0 and at most 1"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Epochs for so many training samples.
+    pub(crate) fn epochs(&self, samples: usize) -> usize {
+        const STEPS: usize = 12_000;
+        let each = samples.div_ceil(self.batch_size).max(1);
+        self.epochs.unwrap_or_else(|| (STEPS / each).clamp(20, 500))
+    }
+}
