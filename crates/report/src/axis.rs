@@ -91,7 +91,9 @@ impl Axis {
                 digits.iter().map(number)
             });
             let marks: Vec<f64> = numbers.filter(|n| (low..=high).contains(n)).collect();
-            if marks.len() <= 7 {
+            // Names of neighbours would meet.
+            let apart = |pair: &[f64]| (pair[1] / pair[0]).log10() > 0.1 * (self.high - self.low);
+            if marks.len() <= 7 && marks.windows(2).all(apart) {
                 return marks;
             }
         }

@@ -1,21 +1,35 @@
 //! Figures as SVG.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use crate::axis::{Axis, number};
 use crate::data::{Figure, Point, Series};
+use crate::style::STYLE;
 
-const WIDTH: f64 = 600.0;
+const WIDTH: f64 = 640.0;
+const NARROW: f64 = 440.0;
 const HEIGHT: f64 = 360.0;
-const LEFT: f64 = 74.0;
-const TOP: f64 = 12.0;
+const LEFT: f64 = 58.0;
+const TOP: f64 = 36.0;
 const BOTTOM: f64 = 56.0;
 /// Colours that are told apart by colour-blind readers too (Okabe and Ito); further series repeat
 /// them, dashed.
 const COLOURS: usize = 7;
 
-/// `figure` as a drawing; nothing where no point can be drawn.
+/// Width of a letter of a series' name.
+const LETTER: f64 = 7.9;
+/// Letters of a name that are shown at the end of its line.
+const LETTERS: usize = 26;
+
+/// `figure` as a drawing, twice: with the series' names at the ends of their lines, and narrower,
+/// without, for narrow screens. Nothing where no point can be drawn.
 pub(crate) fn chart(figure: &Figure) -> Option<Markup> {
+    let [wide, narrow] = [true, false].map(|is_wide| drawing(figure, is_wide));
+    let (wide, narrow) = (wide?, narrow?);
+    Some(html! { (wide) (narrow) })
+}
+
+fn drawing(figure: &Figure, is_wide: bool) -> Option<Markup> {
     let drawn: Vec<&Series> = figure
         .series
         .iter()
@@ -23,15 +37,20 @@ pub(crate) fn chart(figure: &Figure) -> Option<Markup> {
         .collect();
     // Room for the longest name at the right end of its line.
     let longest = drawn.iter().map(|series| series.label.chars().count());
-    let right = WIDTH - (8.0 + 6.6 * longest.max().unwrap_or(0).min(26) as f64);
+    let longest = longest.max().unwrap_or(0).min(LETTERS) as f64;
+    let (width, right) = match is_wide {
+        true => (WIDTH, WIDTH - (12.0 + LETTER * longest)),
+        false => (NARROW, NARROW - 16.0),
+    };
     let points = || drawn.iter().flat_map(|series| &series.points);
     let x = Axis::of(points().map(|p| p.x), figure.x_scale, [LEFT, right])?;
     let ys = points().flat_map(|p| [p.y, p.y - p.deviation, p.y + p.deviation]);
     let y = Axis::of(ys, figure.y_scale, [HEIGHT - BOTTOM, TOP])?;
     let labels = label_places(&drawn, &x, &y);
-    let (bottom, middle) = (HEIGHT - BOTTOM, 0.5 * (TOP + HEIGHT - BOTTOM));
+    let bottom = HEIGHT - BOTTOM;
     Some(html! {
-        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(figure.title) {
+        svg class=(if is_wide { "wide" } else { "narrow" })
+            viewBox=(format!("0 0 {width} {HEIGHT}")) role="img" aria-label=(figure.title) {
             g.grid {
                 @for mark in y.marks() {
                     @if let Some(at) = y.place(mark) {
@@ -49,19 +68,33 @@ pub(crate) fn chart(figure: &Figure) -> Option<Markup> {
                 text.name x=(0.5 * (LEFT + right)) y=(HEIGHT - 10.0) text-anchor="middle" {
                     (figure.x_label)
                 }
-                text.name transform=(format!("translate(16 {middle}) rotate(-90)"))
-                    text-anchor="middle" { (figure.y_label) }
+                text.name x="4" y="16" { (figure.y_label) }
             }
             @if figure.diagonal { (diagonal(&x, &y)) }
             @for (index, series) in drawn.iter().enumerate() {
                 (series_of(series, index, &x, &y))
             }
-            @for (index, series) in drawn.iter().enumerate() {
+            @for (index, series) in drawn.iter().enumerate().filter(|_| is_wide) {
                 text class=(format!("direct c{}", index % COLOURS))
                     x=(right + 6.0) y=(short(labels[index] + 4.0)) { (clipped(&series.label)) }
             }
         }
     })
+}
+
+impl Figure {
+    /// The figure as an SVG file that needs nothing else; `None` where no point can be drawn.
+    pub fn to_svg(&self) -> Option<String> {
+        let drawing = chart(self)?;
+        let page = html! {
+            svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) {
+                style { (PreEscaped(STYLE)) }
+                rect width=(WIDTH) height=(HEIGHT) style="fill: var(--paper)" {}
+                (drawing)
+            }
+        };
+        Some(page.into_string())
+    }
 }
 
 /// The names of the series with their colours.
@@ -206,8 +239,8 @@ fn label_places(drawn: &[&Series], x: &Axis, y: &Axis) -> Vec<f64> {
 }
 
 fn clipped(label: &str) -> String {
-    match label.chars().count() > 26 {
-        true => label.chars().take(25).chain(['…']).collect(),
+    match label.chars().count() > LETTERS {
+        true => label.chars().take(LETTERS - 1).chain(['…']).collect(),
         false => label.to_owned(),
     }
 }

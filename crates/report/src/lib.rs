@@ -19,6 +19,7 @@
 //!     }],
 //!     diagonal: false,
 //! };
+//! assert!(figure.to_svg().is_some_and(|drawing| drawing.starts_with("<svg")));
 //! let report = Report { tables: Vec::new(), figures: vec![figure] };
 //! let page = Page::new("Roots").with_section("roots", "What roots are", report);
 //! assert!(page.to_html().contains("<svg"));
@@ -31,6 +32,7 @@ mod error;
 mod folder;
 mod growth;
 mod page;
+mod style;
 
 pub use data::{AxisScale, Figure, Point, Report, Series, Table};
 pub use error::ReportError;

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::chart::{chart, legend, values};
 use crate::data::{Figure, Report, Table};
+use crate::style::STYLE;
 
-const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/theme.js");
 
 /// One HTML page of tables and figures.
@@ -162,11 +162,20 @@ fn of_table(table: &Table) -> Markup {
     // Numbers stand at the right.
     let is_number =
         |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+    // Their columns' heads too.
+    let numbers = |index: usize| {
+        let mut cells = table.rows.iter().filter_map(|row| row.get(index));
+        index > 0 && cells.next().is_some_and(|cell| is_number(cell))
+    };
     html! {
         figure.table {
             table {
                 caption { (table.title) }
-                thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
+                thead { tr {
+                    @for (index, column) in table.columns.iter().enumerate() {
+                        th scope="col" class=[numbers(index).then_some("n")] { (column) }
+                    }
+                } }
                 tbody {
                     @for row in &table.rows {
                         tr {

@@ -119,16 +119,16 @@ fn a_folder_becomes_one_page_that_needs_nothing_else() {
     for link in ["http://", "https://", "<link", "src=", "@import", "url("] {
         assert!(!html.contains(link), "the page needs `{link}`");
     }
-    // Both labels of both axes, and no drawing without a point.
-    assert_eq!(html.matches("<svg").count(), 3);
-    assert_eq!(html.matches("class=\"name\"").count(), 6);
+    // Each figure is drawn wide and narrow, with both labels of both axes; none without a point.
+    assert_eq!(html.matches("<svg").count(), 6);
+    assert_eq!(html.matches("class=\"name\"").count(), 12);
     assert!(!html.contains("NaN") && !html.contains("inf"));
 }
 
 #[test]
 fn points_off_a_logarithmic_axis_are_left_out_of_the_drawing_and_stand_in_the_values() {
     let html = Page::new("p").with_section("s", "s", report()).to_html();
-    assert_eq!(html.matches("<circle").count(), 3);
+    assert_eq!(html.matches("<circle").count(), 6);
     assert!(html.contains("<td>-1</td>"));
 }
 
