@@ -1,6 +1,6 @@
 //! Published architectures as lists of layers, to be priced.
 
-use burgeon::core::{LayerKind, LayerShape};
+use burgeon::core::{Geometry, LayerKind, LayerShape};
 
 use crate::error::CliError;
 
@@ -145,6 +145,13 @@ impl Layers {
             extra,
             input_positions: self.size[0] * self.size[1],
             output_positions: output[0] * output[1],
+            geometry: Geometry {
+                kernel: [step.kernel; 2],
+                stride: [step.stride; 2],
+                input: self.size,
+                output,
+                groups: 1,
+            },
         });
         self.channels = outputs;
         self.size = output;

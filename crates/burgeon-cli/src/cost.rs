@@ -10,9 +10,10 @@ use burgeon::core::cost::{
 use burgeon_terminal::Table;
 use clap::Args;
 
-use crate::architectures::{ARCHITECTURES, architecture};
+use crate::architectures::architecture;
 use crate::error::CliError;
 use crate::latency;
+use crate::text::{grouped, input};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -115,34 +116,8 @@ fn head(model: &dyn CostModel) -> String {
     format!("{name}, {unit}")
 }
 
-/// Reads `CxHxW`.
-fn input(text: &str) -> Result<[usize; 3], CliError> {
-    let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok()).collect();
-    sizes
-        .and_then(|sizes| <[usize; 3]>::try_from(sizes).ok())
-        .ok_or_else(|| {
-            CliError::Settings(format!(
-                "`{text}` is no input size: give CxHxW, as in 3x224x224 (networks: {})",
-                ARCHITECTURES.join(", ")
-            ))
-        })
-}
-
 /// A number of femtojoule in microjoule.
 fn microjoule(energy: u64) -> String {
     let tenths = energy.saturating_add(50_000_000) / 100_000_000;
     format!("{}.{}", grouped(tenths / 10), tenths % 10)
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

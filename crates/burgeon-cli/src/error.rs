@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use burgeon::backend::BackendError;
 use burgeon::core::CoreError;
+use burgeon_hardware::HardwareError;
+use burgeon_npi::NpiError;
+use burgeon_predictor::PredictorError;
 use burgeon_report::ReportError;
 use burgeon_terminal::OutputError;
 
@@ -16,6 +19,9 @@ pub enum CliError {
     /// The splitting mathematics refused its input.
     #[error(transparent)]
     Core(#[from] CoreError),
+    /// An accelerator cannot be.
+    #[error(transparent)]
+    Hardware(#[from] HardwareError),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]
     File {
@@ -30,6 +36,15 @@ pub enum CliError {
     /// A device computes wrong.
     #[error("{0}: outside the bounds of the conformance suite")]
     Conformance(String),
+    /// A network cannot be grown on a person's data, or not predict.
+    #[error(transparent)]
+    Predictor(#[from] PredictorError),
+    /// A program could not be run, learned or proved.
+    #[error(transparent)]
+    Npi(#[from] NpiError),
+    /// A network is not what it should be.
+    #[error("{0}")]
+    NotProved(String),
     /// Results cannot be shown.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -1,13 +1,17 @@
 //! The command line of Burgeon: `burgeon COMMAND`.
 
+mod accelerator;
 mod architectures;
 mod cost;
 mod doctor;
 mod error;
 mod latency;
+mod npi;
+mod own;
 mod report;
 mod spectrum;
 mod summary;
+mod text;
 
 use std::process::ExitCode;
 
@@ -27,12 +31,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Grow a network on your own data
+    Grow(own::grow::Options),
+    /// Predict with a network that was grown
+    Predict(own::predict::Options),
+    /// How well a network that was grown predicts
+    Evaluate(own::evaluate::Options),
     /// What a weights file holds: parameters by path, with shapes, types and sizes
     Summary(summary::Options),
     /// Both ends of the spectrum of every neuron's splitting matrix, from captured data
     Spectrum(spectrum::Options),
     /// What each layer of a published network costs
     Cost(cost::Options),
+    /// A published network on an FPGA, or on several: best design, cycles, bottlenecks, stages
+    Accelerator(accelerator::Options),
+    /// Programs that networks learn from traces: run, train and prove them
+    #[command(subcommand)]
+    Npi(npi::Command),
     /// The results of a run as one HTML page
     Report(report::Options),
     /// Which devices, drivers and runtimes are usable, and whether they compute right
@@ -41,9 +56,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Grow(options) => own::grow::run(&options),
+        Command::Predict(options) => own::predict::run(&options),
+        Command::Evaluate(options) => own::evaluate::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Spectrum(options) => spectrum::run(&options),
         Command::Cost(options) => cost::run(&options),
+        Command::Accelerator(options) => accelerator::run(&options),
+        Command::Npi(command) => npi::run(&command),
         Command::Report(options) => report::run(&options),
         Command::Doctor => doctor::run(),
     };

@@ -88,6 +88,72 @@ fn costs_are_those_published() {
     fails(path, &small, "too small");
 }
 
+#[test]
+fn a_network_is_placed_on_boards() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let vgg = [
+        "accelerator",
+        "--model",
+        "vgg-11",
+        "--input",
+        "3x32x32",
+        "--classes",
+        "10",
+    ];
+    let with = |more: &[&'static str]| [&vgg[..], &["--board", "zcu102"], more].concat();
+    let pool = ["--pool", "zcu102:1,pynq-z1:2", "--roofline", "roofline.svg"];
+    let tables = succeeds(path, &with(&pool));
+    for said in [
+        "stage5.conv2",
+        "bound by",
+        "of 2520 DSP slices",
+        "nothing was synthesised",
+    ] {
+        assert!(tables.contains(said), "no `{said}` in {tables}");
+    }
+    let widest = tables.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(100), "{tables}");
+    let drawing = std::fs::read_to_string(path.join("roofline.svg")).expect("written");
+    assert!(drawing.starts_with("<svg") && drawing.ends_with("</svg>"));
+
+    let json = succeeds(path, &with(&["--json", "--pool", "zcu102:2"]));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let layers = json["layers"].as_array().expect("layers");
+    let sum = |key: &str| {
+        layers
+            .iter()
+            .filter_map(|layer| layer[key].as_f64())
+            .sum::<f64>()
+    };
+    assert_eq!(Some(sum("cycles")), json["cycles"].as_f64());
+    // Convolutions of VGG-11 for 32×32 images, and its linear layer.
+    assert_eq!(sum("macs"), 152_764_416.0 + 5_120.0);
+    let alone = json["seconds"].as_f64().expect("a number");
+    let pipeline = &json["pipeline"];
+    assert_eq!(pipeline["stages"].as_array().map(Vec::len), Some(2));
+    assert!(pipeline["period"].as_f64() < Some(alone));
+
+    let board = r#"{"name":"own","dsp":64,"bram18":280,"port_bits":256,"megahertz":200,"watts":3}"#;
+    std::fs::write(path.join("own.json"), board).expect("writable");
+    let own = [&vgg[..], &["--board", "own.json"]].concat();
+    assert!(succeeds(path, &own).contains("of 64 DSP slices"));
+    fails(path, &[&vgg[..], &["--board", "zcu999"]].concat(), "zcu102");
+    fails(path, &with(&["--pool", "zcu102:two"]), "zcu102:2,pynq-z1:1");
+    fails(path, &with(&["--pool", "zcu102:0"]), "at least one board");
+    fails(
+        path,
+        &with(&["--pool", "zcu102:1", "--link", "0"]),
+        "above 0 words",
+    );
+    std::fs::write(path.join("none.json"), "{}").expect("writable");
+    fails(
+        path,
+        &[&vgg[..], &["--board", "none.json"]].concat(),
+        "none.json",
+    );
+}
+
 /// Sizes whose products leave 64 bits, or the memory: an error, and no wrong number.
 #[test]
 fn absurd_sizes_are_refused() {
@@ -201,4 +267,84 @@ fn a_weights_file_is_summarised() {
     std::fs::write(path.join("rubbish"), "rubbish").expect("writable");
     fails(path, &["summary", "rubbish"], "not a safetensors file");
     fails(path, &["summary", "nowhere"], "nowhere: No such file");
+}
+
+#[test]
+fn programs_are_run_by_their_oracles() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let sorted = succeeds(path, &["npi", "run", "quicksort", "8", "2", "1"]);
+    assert!(sorted.starts_with("8 2 1 -> 1 2 8\n"), "{sorted}");
+    let trace = ["npi", "run", "addition", "7", "5", "--trace"];
+    let trace = succeeds(path, &trace);
+    let lines = [
+        "ADD() [in1=7 in2=5 carry=END out=END] ADD1()",
+        "  ADD1() [in1=7 in2=5 carry=END out=END] WRITE(OUT, 2)",
+        "7 + 5 = 12",
+    ];
+    assert!(lines.iter().all(|line| trace.contains(line)), "{trace}");
+    for form in ["none", "full"] {
+        let graph = [
+            "npi",
+            "run",
+            "topological",
+            "3",
+            "3-1",
+            "1-2",
+            "--recursion",
+            form,
+        ];
+        let order = succeeds(path, &graph);
+        assert!(order.contains("-> 3 1 2"), "{order}");
+    }
+}
+
+#[test]
+fn problems_that_are_none_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let told: [(&[&str], &str); 9] = [
+        (&["run", "quicksort", "8", "12"], "`12` is not a digit"),
+        (&["run", "addition", "1", "22"], "1 and 2 digits"),
+        (
+            &["run", "topological", "2", "1-2", "2-1"],
+            "the cycle 1 -> 2 -> 1",
+        ),
+        (&["run", "heapsort", "1"], "unknown task `heapsort`"),
+        (
+            &["run", "addition", "1", "2", "--recursion", "partial"],
+            "no form",
+        ),
+        (
+            &["run", "bubble", "3", "1", "--max-steps", "5"],
+            "after 5 steps",
+        ),
+        (&["run", "bubble", "1", "--weights", "nowhere"], "nowhere"),
+        (&["prove", "bubble-raw", "--weights", "w"], "prove `bubble`"),
+        (
+            &["train", "quicksort", "--hidden", "0", "--out", "w"],
+            "at least 1 unit",
+        ),
+    ];
+    for (arguments, expected) in told {
+        fails(path, &[&["npi"][..], arguments].concat(), expected);
+    }
+}
+
+#[test]
+fn a_network_is_trained_proved_and_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let train = ["npi", "train", "bubble", "--hidden", "32", "--out", "w"];
+    let said = succeeds(path, &train);
+    assert!(said.contains("proved; weights in w"), "{said}");
+    let proof = succeeds(path, &["npi", "prove", "bubble", "--weights", "w"]);
+    assert!(proof.contains("all 76 prefixes of the 31 calls"), "{proof}");
+    let longer = ["npi", "prove", "bubble", "--weights", "w", "--size", "2"];
+    let proof = succeeds(path, &longer);
+    assert!(proof.contains("all 71 prefixes of the 29 calls"), "{proof}");
+    let run = ["npi", "run", "bubble", "3", "1", "2", "--weights", "w"];
+    assert!(succeeds(path, &run).contains("3 1 2 -> 1 2 3"));
+    let other = ["npi", "prove", "quicksort", "--weights", "w"];
+    fails(path, &other, "a network for quicksort");
 }
