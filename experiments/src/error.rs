@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use burgeon::backend::BackendError;
+use burgeon_coexplore::CoexploreError;
+use burgeon_continual::ContinualError;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
 use burgeon_nn::NnError;
+use burgeon_npi::NpiError;
 use burgeon_ops::UnknownActivation;
 
 /// What can go wrong in an experiment.
@@ -15,12 +18,21 @@ pub enum ExperimentError {
     /// The splitting mathematics refused its input.
     #[error(transparent)]
     Core(#[from] CoreError),
+    /// A co-exploration could not be made.
+    #[error(transparent)]
+    Coexplore(#[from] CoexploreError),
     /// A name that stands for no activation.
     #[error(transparent)]
     Activation(#[from] UnknownActivation),
     /// A network could not be grown.
     #[error(transparent)]
     Nn(#[from] NnError),
+    /// A sequence of tasks could not be learned.
+    #[error(transparent)]
+    Continual(ContinualError),
+    /// A program could not be run or learned.
+    #[error(transparent)]
+    Npi(#[from] NpiError),
     /// A data set could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -98,6 +110,15 @@ pub enum ExperimentError {
     /// The run was interrupted.
     #[error("interrupted: what was finished is kept; add --resume to go on")]
     Interrupted,
+}
+
+impl From<ContinualError> for ExperimentError {
+    fn from(error: ContinualError) -> Self {
+        match error {
+            ContinualError::Interrupted => Self::Interrupted,
+            other => Self::Continual(other),
+        }
+    }
 }
 
 impl ExperimentError {

@@ -7,6 +7,8 @@ pub struct Mean {
     pub value: f64,
     /// The sample standard deviation, of two values or more.
     pub deviation: Option<f64>,
+    /// Of how many values.
+    pub count: usize,
 }
 
 impl Mean {
@@ -19,12 +21,24 @@ impl Mean {
         Self {
             value: mean,
             deviation: (values.len() > 1).then_some(spread),
+            count: values.len(),
         }
     }
 
     /// Half the length of a figure's error bar; 0 draws none.
     pub fn bar(&self) -> f64 {
         self.deviation.unwrap_or(0.0)
+    }
+
+    /// The mean's standard error, of two values or more.
+    pub fn error(&self) -> Option<f64> {
+        let root = (self.count as f64).sqrt();
+        self.deviation.map(|deviation| deviation / root)
+    }
+
+    /// `mean ± standard error` with `digits` after the point, or the mean alone.
+    pub fn text_with_error(&self, digits: usize) -> String {
+        plus_minus(self.value, self.error(), digits)
     }
 
     /// `mean ± deviation` with `digits` after the point, or the mean alone.
@@ -40,6 +54,19 @@ fn plus_minus(value: f64, spread: Option<f64>, digits: usize) -> String {
         Some(spread) => format!("{value:.digits$} ± {spread:.digits$}"),
         None if value.is_nan() => "–".into(),
         None => format!("{value:.digits$}"),
+    }
+}
+
+/// `least to largest` with `digits` after the point, one number where they are the same, and a dash
+/// for nothing.
+pub fn range(values: &[f64], digits: usize) -> String {
+    let [least, largest] = [f64::min, f64::max].map(|pick| values.iter().copied().reduce(pick));
+    match (least, largest) {
+        (Some(least), Some(largest)) if least < largest => {
+            format!("{least:.digits$} to {largest:.digits$}")
+        }
+        (Some(least), _) => format!("{least:.digits$}"),
+        _ => "–".into(),
     }
 }
 
@@ -71,6 +98,29 @@ pub fn correlation(pairs: &[(f64, f64)]) -> f64 {
     xy / (xx * yy).sqrt()
 }
 
+/// Spearman's rank correlation of pairs, equal values sharing the mean of their ranks; NaN if either
+/// side does not vary.
+pub fn rank_correlation(pairs: &[(f64, f64)]) -> f64 {
+    let ranks = |side: fn(&(f64, f64)) -> f64| ranks(&pairs.iter().map(side).collect::<Vec<_>>());
+    let ranked = ranks(|pair| pair.0).into_iter().zip(ranks(|pair| pair.1));
+    correlation(&ranked.collect::<Vec<_>>())
+}
+
+/// Ranks from 0, equal values sharing their mean.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        for index in equal {
+            ranks[*index] = first as f64 + (equal.len() - 1) as f64 / 2.0;
+        }
+        first += equal.len();
+    }
+    ranks
+}
+
 /// The slope of the least-squares line through the logarithms of pairs.
 pub fn log_log_slope(pairs: &[(f64, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> = pairs.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
@@ -99,11 +149,10 @@ impl PairedDifference {
     /// Compares two lists of equal length, pair by pair.
     pub fn new(a: &[f64], b: &[f64]) -> Self {
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-        let Mean { value, deviation } = Mean::of(&differences);
-        let root = (differences.len() as f64).sqrt();
+        let mean = Mean::of(&differences);
         Self {
-            mean: value,
-            error: deviation.map(|deviation| deviation / root),
+            mean: mean.value,
+            error: mean.error(),
             lower: differences.iter().filter(|d| **d < 0.0).count(),
             count: differences.len(),
         }
@@ -159,6 +208,8 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!((correlation(&[(1.0, 2.0), (2.0, 4.0), (3.0, 6.0)]) - 1.0).abs() < 1e-12);
         assert!((correlation(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]) + 1.0).abs() < 1e-12);
+        assert!((mean.error().unwrap_or(0.0) - (5.0_f64 / 12.0).sqrt()).abs() < 1e-12);
+        assert_eq!(mean.text_with_error(2), "2.50 ± 0.65");
         let paired = PairedDifference::new(&[1.0, 2.0, 4.0], &[2.0, 2.0, 2.0]);
         assert!((paired.mean - 1.0 / 3.0).abs() < 1e-12);
         assert!((paired.error.unwrap_or(0.0) - (7.0_f64 / 9.0).sqrt()).abs() < 1e-12);
@@ -167,6 +218,19 @@ mod tests {
         let clear = PairedDifference::new(&[1.0, 1.1], &[2.0, 2.0]);
         assert_eq!(clear.is_within_noise(), Some(false));
         assert_eq!(clear.text(2), "-0.95 ± 0.05");
+    }
+
+    #[test]
+    fn ranks_alone_matter_and_equal_values_share_theirs() {
+        assert_eq!(ranks(&[0.3, -1.0, 0.3, 9.0]), [1.5, 0.0, 1.5, 3.0]);
+        let cubes: Vec<(f64, f64)> = (-4..5)
+            .map(|x| (f64::from(x), f64::from(x).powi(3)))
+            .collect();
+        assert!((rank_correlation(&cubes) - 1.0).abs() < 1e-12);
+        // Spearman's 1 - 6 Σd² / (n (n² - 1)) with d = (0, 1, -1).
+        let swapped = [(1.0, 1.0), (2.0, 30.0), (3.0, 20.0)];
+        assert!((rank_correlation(&swapped) - 0.5).abs() < 1e-12);
+        assert!(rank_correlation(&[(1.0, 2.0), (1.0, 3.0)]).is_nan());
     }
 
     #[test]

@@ -46,6 +46,65 @@ fn result(study: &str, unit: &str) -> Value {
         "energy" => json!({
             "macs": 1000, "budget": 2000, "test_accuracy": 0.9, "widths": [[4, 6, 8, 8]],
         }),
+        "continual" => {
+            let method = |name: &str| {
+                let ahead = if name == "grown" { 0.01 * seed } else { 0.0 };
+                json!({
+                    "method": name, "rows": [[0.9], [0.8, 0.9 + ahead]],
+                    "average_accuracy": 0.85 + ahead, "forgetting": 0.1, "parameters": 1000,
+                    "macs": 5_000_000, "seconds": 1.5,
+                })
+            };
+            let names = [
+                "grown",
+                "grown, nothing reused",
+                "fine-tuning",
+                "EWC",
+                "separate networks",
+                "all tasks at once",
+            ];
+            let task = json!({
+                "task": "classes 0 and 1", "widths": [4, 5], "old": 0, "reused": 0, "growths": 1,
+                "splits": 1, "new_neurons": 2, "copies": 0, "ended": "all growths made",
+                "macs": 1000,
+            });
+            json!({
+                "methods": names.map(method), "tasks": [task, task], "fixed_widths": [6, 6],
+                "separate_widths": [2, 2],
+            })
+        }
+        "co-exploration" => json!({
+            "until_best": null, "judged": 900, "steps": 3000, "pruned": 300, "measured": 3100,
+            "accuracies": [0.75, 0.76, 0.77, 0.78, 0.79, 0.8, 0.81 + ahead],
+            "hypervolumes": [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95], "test": 0.86,
+        }),
+        "npi" if unit.starts_with("calls") => {
+            json!([{ "task": "quicksort", "recursive": true, "calls": [1, 32] }])
+        }
+        "npi" => {
+            let proof = json!({ "wrong": 0, "sequences": 32, "prefixes": 116 });
+            json!({
+                "calls": 32, "exact_at": 180 + seed as u64, "solved": vec![100.0; 12],
+                "proof": proof, "after": [proof, 0],
+            })
+        }
+        "npi-growth" => {
+            let step = json!({
+                "made": true, "change_at_zero": 0.0, "predicted": 0.1, "measured": 0.1 + ahead,
+            });
+            let scratch = json!({
+                "proved": true, "parameters": 900, "macs": 800, "energy": 1e9 as u64,
+                "training_macs": 7e9 as u64,
+            });
+            json!({
+                "grown": {
+                    "proved": true, "widths": [3, 4], "parameters": 1000, "macs": 900,
+                    "energy": 1e9 as u64, "training_macs": 7e9 as u64, "steps": [step],
+                    "counter_examples": 0,
+                },
+                "scratch": vec![scratch; 6],
+            })
+        }
         "fast-vs-exact" => {
             let split = |method: &str| {
                 json!({
@@ -57,6 +116,35 @@ fn result(study: &str, unit: &str) -> Value {
             let widths = [[4, 8], [8, 16], [16, 32]][usize::from(unit.as_bytes()[0] - b'0')];
             json!({ "widths": widths, "fan_in": 36, "loss_before": 0.5, "splits": splits })
         }
+        "firefly-toy" if unit.starts_with("ranking") => {
+            let candidate =
+                |gain: f64| json!({ "expected": gain, "measured": gain, "is_split": true });
+            let way = json!([candidate(0.1), candidate(0.2 + ahead), candidate(0.3)]);
+            json!({ "candidates": [way, way, way] })
+        }
+        "firefly-toy" => json!({
+            "loss_at_width": [0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1 - 0.0001 * ahead],
+            "refused": 0,
+        }),
+        methods if methods.starts_with("methods") => json!({
+            "rate": 0.01,
+            "widths": [12, 12],
+            "parameters": 1942,
+            "macs": 28128,
+            "test_accuracy": 0.971 + ahead,
+            "test_loss": 0.1104,
+            "held_accuracy": 0.97,
+            "held_loss": 0.11,
+            "train_loss": 0.01,
+            "cost": 28.0,
+            "growing_cost": 0.5,
+            "epochs": 40,
+            "seconds": 3.0,
+            "growing_seconds": 0.1,
+            "grown_after": [20],
+            "refused": 0,
+            "curve": vec![0.9; 20],
+        }),
         other => panic!("no result of {other} is known here"),
     }
 }

@@ -1,13 +1,19 @@
 //! The studies.
 
+mod coexploration;
+mod continual;
 mod digits;
 mod energy;
 mod fashion;
 mod fast_vs_exact;
+mod firefly_toy;
 mod growth;
 mod images;
+mod methods;
 mod nets;
 mod notes;
+mod npi;
+mod npi_growth;
 mod rbf;
 mod s3d_classify;
 mod s3d_toy;
@@ -31,6 +37,18 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(s3d_toy::SignedToy),
         Box::new(s3d_classify::SignedClassify),
         Box::new(spectrum_cost::SpectrumCost),
+        Box::new(continual::Continual),
+        Box::new(coexploration::CoExploration),
+        Box::new(npi::Interpreters),
+        Box::new(npi_growth::GrownInterpreters),
+        Box::new(firefly_toy::FireflyToy),
+        Box::new(methods::Methods::DIGITS),
+        Box::new(methods::Methods::CONV),
+        Box::new(methods::Methods::FASHION),
+        Box::new(methods::Rates::DIGITS),
+        Box::new(methods::Rates::CONV),
+        Box::new(methods::Rates::FASHION),
+        Box::new(methods::Changes),
     ]
 }
 

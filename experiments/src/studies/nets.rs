@@ -96,6 +96,52 @@ impl Growable for ConvNet {
     }
 }
 
+/// Two 3×3 convolutions without normalisation, max pooling after each, a linear head on what is left
+/// of the map.
+#[derive(Module, Debug)]
+pub(super) struct PlainConvNet {
+    conv1: FastConv2d,
+    conv2: FastConv2d,
+    pool: FastMaxPool2d,
+    output: Linear,
+}
+
+impl PlainConvNet {
+    /// `size` is the images' height and width, divisible by 4.
+    pub fn new(
+        size: usize,
+        widths: &[usize],
+        classes: usize,
+        device: &Device,
+    ) -> Result<Self, NnError> {
+        let [first, second] = two(widths)?;
+        let conv = |channels| {
+            FastConv2dConfig::new(channels, [3, 3])
+                .with_padding(PaddingConfig2d::Same)
+                .init(device)
+        };
+        let positions = (size / 4) * (size / 4);
+        Ok(Self {
+            conv1: conv([1, first]),
+            conv2: conv([first, second]),
+            pool: FastMaxPool2dConfig::new([2, 2]).init(),
+            output: LinearConfig::new(second * positions, classes).init(device),
+        })
+    }
+}
+
+impl Growable for PlainConvNet {
+    type Input = Tensor<4>;
+    type Output = Tensor<2>;
+
+    fn predict(&self, input: Tensor<4>) -> Tensor<2> {
+        let maps = silu(self.conv1.forward(input));
+        let maps = self.conv2.forward(self.pool.forward(maps));
+        let maps = self.pool.forward(silu(maps));
+        self.output.forward(maps.flatten::<2>(1, 3))
+    }
+}
+
 fn two(widths: &[usize]) -> Result<[usize; 2], NnError> {
     <[usize; 2]>::try_from(widths).map_err(|_| {
         NnError::Settings(format!(

@@ -151,7 +151,7 @@ pub(super) fn task(samples: &Samples<Tensor<2>>) -> Task<Tensor<2>> {
     Task::new(MeanSquaredError, samples.clone(), samples.clone())
 }
 
-/// Grows a network from one neuron, one split a phase.
+/// Grows a network from one neuron, one split of a fixed step a phase.
 pub(super) fn grown(
     context: &UnitContext,
     samples: &Samples<Tensor<2>>,
@@ -160,15 +160,39 @@ pub(super) fn grown(
     criterion: impl Criterion + 'static,
     max_refusals: usize,
 ) -> Result<(RbfNet, GrowerState), ExperimentError> {
+    let config = config(criterion, seed)?.with_max_refusals(max_refusals);
+    grown_by(context, samples, sizes, seed, config)
+}
+
+/// Grows a network from one neuron, one growth a phase, whose step is searched for on all points; a
+/// refused growth is tried again after the next phase.
+pub(super) fn grown_by_search(
+    context: &UnitContext,
+    samples: &Samples<Tensor<2>>,
+    sizes: &Sizes,
+    seed: u64,
+    criterion: impl Criterion + 'static,
+) -> Result<(RbfNet, GrowerState), ExperimentError> {
     let config = config(criterion, seed)?
+        .with_step_size(StepSize::line_search())
+        .with_max_refusals(usize::MAX);
+    grown_by(context, samples, sizes, seed, config)
+}
+
+fn grown_by(
+    context: &UnitContext,
+    samples: &Samples<Tensor<2>>,
+    sizes: &Sizes,
+    seed: u64,
+    config: GrowerConfig,
+) -> Result<(RbfNet, GrowerState), ExperimentError> {
+    let config = config
         .with_trigger(Trigger::Every {
             epochs: sizes.epochs,
         })
         .with_learning_rate(learning_rate(sizes.epochs)?)
         .with_max_epochs(sizes.epochs * sizes.widths)
         .with_parameter_budget((PARAMETERS * sizes.widths) as u64)
-        // A refused step is tried again after the next phase.
-        .with_max_refusals(max_refusals)
         .with_end_of_growth(true);
     let model = initialise(context.backend.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
     let optimizer = AdamConfig::new().init();
