@@ -3,6 +3,7 @@
 pub(crate) mod addition;
 pub(crate) mod bubble;
 mod digits;
+mod graph;
 pub(crate) mod quicksort;
 pub(crate) mod topological;
 
@@ -12,8 +13,9 @@ use rand_chacha::ChaCha8Rng;
 
 pub use addition::{Addition, AdditionProblem, END};
 pub use bubble::{BubbleProblem, BubbleSort, Encoder};
+pub use graph::Graph;
 pub use quicksort::{QuickSort, QuickSortProblem};
-pub use topological::{Graph, TopologicalProblem, TopologicalSort};
+pub use topological::{TopologicalProblem, TopologicalSort};
 
 use crate::calls::CallSet;
 use crate::environment::Environment;
