@@ -1,6 +1,5 @@
 //! The choice under a staircase against all choices.
 
-#[allow(dead_code, reason = "another test looks at channels")]
 #[path = "common/candidates.rs"]
 mod candidates;
 
@@ -151,6 +150,8 @@ fn one_growth_for_each_channel_and_none_without_worth() -> Result<(), CoreError>
     let chosen = selector.select(all.clone(), &room)?;
     let values: Vec<f64> = chosen.iter().map(Candidate::value).collect();
     assert_eq!(values, [2.0, 0.5]);
+    let channels: Vec<Option<(&str, usize)>> = chosen.iter().map(candidates::channel).collect();
+    assert_eq!(channels, [Some(("site0", 0)), None]);
     // A site that the room does not know.
     let other = Room {
         widths: vec![("site1".into(), 5)],

@@ -2,9 +2,8 @@
 
 use burn::module::ParamId;
 
-use crate::depth::Depth;
 use crate::flow;
-use crate::graph::{Graph, Node, Parameter};
+use crate::graph::{Depth, Graph, Node, Parameter};
 use crate::layout::IndexMap;
 use crate::operation::{Operation, Smoothness};
 use crate::value::{Origin, Size, Value, ValueId};

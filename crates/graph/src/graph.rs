@@ -1,11 +1,13 @@
 //! A model's operations and parameters.
 
+use std::sync::Arc;
+
 use burn::module::ParamId;
 
-use crate::depth::Depth;
 use crate::error::GraphError;
 use crate::layout::{ChannelMap, GroupId, IndexMap, Source};
 use crate::operation::{Operation, Smoothness};
+use crate::place::Place;
 use crate::site::{Site, Slices};
 use crate::value::{Origin, Size, Value, ValueId};
 
@@ -84,6 +86,23 @@ pub struct Graph {
     pub(crate) sites: Vec<Site>,
     pub(crate) batch: usize,
     pub(crate) depth: Depth,
+}
+
+/// A model with a block at each of its places.
+#[derive(Debug, Clone)]
+pub struct Overgrown {
+    /// What it computes.
+    pub graph: Graph,
+    /// Its places, stack by stack, front first.
+    pub places: Vec<Place>,
+}
+
+/// What a graph knows of the model's depth.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Depth {
+    pub(crate) overgrown: Option<Arc<Overgrown>>,
+    /// Stacks that take no block, with the reasons.
+    pub(crate) refused: Vec<(String, String)>,
 }
 
 impl Graph {

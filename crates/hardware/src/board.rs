@@ -1,10 +1,8 @@
 //! Boards: what an accelerator may use.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::error::HardwareError;
+use crate::error::{HardwareError, Shortage};
 
 /// An FPGA board.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,26 +110,4 @@ pub struct Resources {
     pub bram18: u64,
     /// Bits moved in a cycle.
     pub port_bits: u64,
-}
-
-/// What a board has too little of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shortage {
-    /// What it is.
-    pub what: &'static str,
-    /// How much is needed.
-    pub needed: u64,
-    /// How much there is.
-    pub there: u64,
-}
-
-impl fmt::Display for Shortage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            needed,
-            there,
-        } = self;
-        write!(f, "the design takes {needed} {what}, there are {there}")
-    }
 }

@@ -2,10 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Engine;
-use crate::error::HardwareError;
-use crate::layer::ConvLayer;
-
 /// What an engine waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,42 +107,5 @@ impl Tally {
             bottleneck: Bottleneck::ALL[at.unwrap_or(0)],
             words: times * words,
         }
-    }
-}
-
-impl Cycles {
-    /// The share of an engine's multiplications that is used.
-    pub fn utilisation(&self, layer: &ConvLayer, engine: &dyn Engine) -> f64 {
-        layer.macs() / (self.total * engine.peak())
-    }
-}
-
-/// The cycles of all layers of a network, one after the other on the same engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NetworkCycles {
-    /// Of each layer.
-    pub layers: Vec<Cycles>,
-    /// Of all of them.
-    pub total: f64,
-}
-
-impl NetworkCycles {
-    /// Of `layers` on `engine`.
-    ///
-    /// # Errors
-    /// [`HardwareError::Layer`] for one that it cannot run.
-    pub fn of(engine: &dyn Engine, layers: &[ConvLayer]) -> Result<Self, HardwareError> {
-        let cycles = layers.iter().map(|layer| engine.cycles(layer));
-        let layers = cycles.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            total: layers.iter().map(|cycles| cycles.total).sum(),
-            layers,
-        })
-    }
-
-    /// The share of an engine's multiplications that is used.
-    pub fn utilisation(&self, layers: &[ConvLayer], engine: &dyn Engine) -> f64 {
-        let macs: f64 = layers.iter().map(ConvLayer::macs).sum();
-        macs / (self.total * engine.peak())
     }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with hardware.
 
-use crate::board::Shortage;
+use std::fmt;
 
 /// What can go wrong when accelerators are designed and priced.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -82,6 +82,28 @@ impl HardwareError {
             layer: layer.to_owned(),
             problem: problem.into(),
         })
+    }
+}
+
+/// What a board has too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortage {
+    /// What it is.
+    pub what: &'static str,
+    /// How much is needed.
+    pub needed: u64,
+    /// How much there is.
+    pub there: u64,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            needed,
+            there,
+        } = self;
+        write!(f, "the design takes {needed} {what}, there are {there}")
     }
 }
 

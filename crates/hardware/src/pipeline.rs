@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::accelerator::Accelerator;
 use crate::board::Board;
-use crate::cycles::NetworkCycles;
 use crate::engine::Engine;
 use crate::error::HardwareError;
 use crate::layer::ConvLayer;
+use crate::network::NetworkCycles;
 use crate::partition::optimal_partition;
 use crate::space::DesignSpace;
 

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::accelerator::Accelerator;
 use crate::board::Board;
-use crate::cycles::NetworkCycles;
 use crate::engine::{ConvolutionEngine, DepthwiseEngine, Engine, Ports, Published, Tiling, Word};
 use crate::error::HardwareError;
 use crate::layer::ConvLayer;
+use crate::network::NetworkCycles;
 
 /// Input channels at a time (Tn) that are tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ impl Found {
                     "outputs": outputs,
                     "bottleneck": cycles.bottleneck,
                     "words": cycles.words,
-                    "utilisation": cycles.utilisation(layer, engine.engine(layer)),
+                    "utilisation": engine.engine(layer).utilisation(layer, cycles),
                 })
             })
             .collect();

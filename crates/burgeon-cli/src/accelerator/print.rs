@@ -41,7 +41,7 @@ fn layers(found: &Found) -> Result<(), CliError> {
         ];
         row.extend(cycles.terms.map(whole));
         row.push(cycles.bottleneck.name().into());
-        let used = cycles.utilisation(layer, best.accelerator.engine(layer));
+        let used = best.accelerator.engine(layer).utilisation(layer, cycles);
         row.push(percent(used));
         rows.push(row);
         for (sum, term) in sums.iter_mut().zip(cycles.terms) {

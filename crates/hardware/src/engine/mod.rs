@@ -38,4 +38,9 @@ pub trait Engine: Debug + Send + Sync {
     /// # Errors
     /// [`HardwareError::Layer`] where its buffers do not hold what the layer needs.
     fn cycles(&self, layer: &ConvLayer) -> Result<Cycles, HardwareError>;
+
+    /// The share of its multiplications that is used in the `cycles` that it takes for `layer`.
+    fn utilisation(&self, layer: &ConvLayer, cycles: &Cycles) -> f64 {
+        layer.macs() / (cycles.total * self.peak())
+    }
 }

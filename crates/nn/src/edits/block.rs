@@ -3,19 +3,19 @@
 use burgeon_core::growth::{NewLayer, Side};
 use burgeon_graph::{BlockParameter, Place};
 
-use super::plan::{Compiled, Placement};
-use super::{Add, Primitive};
+use super::placement::Placement;
+use super::{Add, ParamEdits, Primitive};
 use crate::error::NnError;
 
 /// Puts the numbers of `layer`, which is growth number `growth` of its plan, into the block at
 /// `place`: before anything else is done to its parameters, so that channels that grow in the same
-/// plan are copied with what was put there.
+/// plan are copied with what was put there. Says where they lie if there are `placements`.
 pub(super) fn add(
-    compiled: &mut Compiled,
+    edits: &mut ParamEdits,
+    mut placements: Option<&mut Vec<Placement>>,
     growth: usize,
     layer: &NewLayer,
     place: &Place,
-    placed: bool,
 ) -> Result<(), NnError> {
     for (side, values, parameters) in [
         (Side::FanIn, &layer.opening, &place.opening),
@@ -47,10 +47,10 @@ pub(super) fn add(
                     scaled: entries,
                 },
             };
-            let primitives = compiled.edits.edits.entry(*id).or_default();
+            let primitives = edits.edits.entry(*id).or_default();
             primitives.insert(0, Primitive::Add(add));
-            if placed {
-                compiled.placements.push(Placement {
+            if let Some(placements) = &mut placements {
+                placements.push(Placement {
                     growth,
                     neuron: 0,
                     side,

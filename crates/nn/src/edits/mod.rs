@@ -4,6 +4,7 @@
 mod block;
 mod host;
 mod model;
+mod placement;
 mod places;
 mod plan;
 mod prepared;
@@ -17,7 +18,8 @@ use burn::tensor::TensorData;
 
 use host::Array;
 pub(crate) use model::{apply, map};
-pub(crate) use plan::{Compiled, Placement, compile, select_channels};
+pub(crate) use placement::Placement;
+pub(crate) use plan::{Compiled, compile, select_channels};
 pub(crate) use prepared::{Prepared, probed};
 pub(crate) use target::Target;
 

@@ -7,6 +7,7 @@ use burgeon_core::{Growth, Plan};
 use burgeon_graph::{ChannelMap, Graph, GroupId, Parameter, Role, Site, Slices, Source};
 use burn::module::ParamId;
 
+use super::placement::Placement;
 use super::places::places;
 use super::{Add, Owner, ParamEdits, Primitive, Select, Target, block};
 use crate::error::NnError;
@@ -23,21 +24,6 @@ struct Addition<'p> {
     /// All 0 if empty.
     values: &'p [f64],
     is_scaled: bool,
-}
-
-/// Where the numbers of one side of a growth lie in a parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Placement {
-    /// The growth, by its place in the plan.
-    pub growth: usize,
-    /// Which neuron of those that the growth makes or moves.
-    pub neuron: usize,
-    pub side: Side,
-    pub parameter: ParamId,
-    /// Which of the parameter's primitives adds the numbers.
-    pub primitive: usize,
-    /// Each number of the side, and a place in the parameter as that primitive leaves it.
-    pub entries: Vec<(usize, usize)>,
 }
 
 /// What a plan does to one site.
@@ -226,7 +212,8 @@ impl Compiled {
         };
         for (number, (growth, place)) in plan.growths().zip(&target.places).enumerate() {
             if let (Growth::NewLayer(layer), Some(place)) = (growth, place) {
-                block::add(&mut compiled, number, layer, place, placed)?;
+                let placements = placed.then_some(&mut compiled.placements);
+                block::add(&mut compiled.edits, placements, number, layer, place)?;
             }
         }
         for (site, edit) in sites.values() {

@@ -1,7 +1,5 @@
 //! Topological sort of a graph by depth-first search with a stack.
 
-use rand::RngExt;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::graph::Graph;
@@ -250,72 +248,17 @@ impl Task for TopologicalSort {
     }
 
     fn parse(&self, words: &[String]) -> Result<Problem, NpiError> {
-        let unread = |word: &str| {
-            NpiError::Problem(format!(
-                "`{word}` is not readable here: give {}",
-                self.usage()
-            ))
-        };
-        let Some((count, edges)) = words.split_first() else {
-            return Err(NpiError::Problem(format!(
-                "no graph: give {}",
-                self.usage()
-            )));
-        };
-        let vertices = count.parse().map_err(|_| unread(count))?;
-        let edge = |word: &String| -> Result<(usize, usize), NpiError> {
-            let (from, to) = word.split_once('-').ok_or_else(|| unread(word))?;
-            match (from.parse(), to.parse()) {
-                (Ok(from), Ok(to)) => Ok((from, to)),
-                _ => Err(unread(word)),
-            }
-        };
-        let edges = edges.iter().map(edge).collect::<Result<Vec<_>, _>>()?;
-        Ok(Box::new(TopologicalProblem::new(Graph::new(
-            vertices, &edges,
-        )?)))
+        let graph = Graph::parse(words, self.usage())?;
+        Ok(Box::new(TopologicalProblem::new(graph)))
     }
 
     fn random(&self, size: usize, rng: &mut ChaCha8Rng) -> Problem {
-        let size = size.max(1);
-        let mut order: Vec<usize> = (0..size).collect();
-        order.shuffle(rng);
-        // From no edges to eight a vertex, where there are so many.
-        let density = rng.random_range(0.0..1.0) * (16.0 / size as f64).min(1.0);
-        let mut children = vec![Vec::new(); size];
-        for (place, &from) in order.iter().enumerate() {
-            for &to in &order[place + 1..] {
-                if rng.random_bool(density) {
-                    children[from].push(to);
-                }
-            }
-            children[from].shuffle(rng);
-        }
-        Box::new(TopologicalProblem::new(Graph { children }))
+        Box::new(TopologicalProblem::new(Graph::random(size.max(1), rng)))
     }
 
     fn exhaustive(&self, size: usize) -> Box<dyn Iterator<Item = Problem>> {
-        let pairs: Vec<(usize, usize)> = (0..size)
-            .flat_map(|from| (0..size).map(move |to| (from, to)))
-            .filter(|(from, to)| from != to)
-            .collect();
-        let count = u32::try_from(pairs.len()).ok();
-        let count = count
-            .and_then(|bits| 1_u64.checked_shl(bits))
-            .unwrap_or(u64::MAX);
-        Box::new((0..count).filter_map(move |edges| -> Option<Problem> {
-            let mut children = vec![Vec::new(); size];
-            for (bit, &(from, to)) in pairs.iter().enumerate() {
-                if edges >> bit & 1 == 1 {
-                    children[from].push(to);
-                }
-            }
-            let graph = Graph { children };
-            graph
-                .cycle()
-                .is_none()
-                .then(|| -> Problem { Box::new(TopologicalProblem::new(graph)) })
-        }))
+        let problem = |graph| -> Problem { Box::new(TopologicalProblem::new(graph)) };
+        Box::new(Graph::all(size).map(problem))
     }
 
     fn closed_set(&self, _least: usize) -> Result<CallSet, NpiError> {
@@ -361,7 +304,7 @@ impl TopologicalProblem {
     /// The child that the active vertex looks at.
     fn child(&self) -> Option<usize> {
         let active = self.active?;
-        let children = &self.graph.children[active];
+        let children = self.graph.children(active);
         children.get(self.next_child[active]).copied()
     }
 
@@ -470,10 +413,12 @@ impl Environment for TopologicalProblem {
                 places[*vertex] = Some(place);
             }
         }
-        let mut edges = self.graph.children.iter().enumerate();
         // A vertex turns black after its children.
         places.iter().all(Option::is_some)
-            && edges.all(|(from, to)| to.iter().all(|&to| places[to] < places[from]))
+            && self
+                .graph
+                .edges()
+                .all(|(from, to)| places[to] < places[from])
     }
 
     fn clone_box(&self) -> Problem {
@@ -481,9 +426,9 @@ impl Environment for TopologicalProblem {
     }
 
     fn text(&self) -> String {
-        let children = self.graph.children.iter().enumerate();
-        let edges: Vec<String> = children
-            .flat_map(|(from, to)| to.iter().map(move |to| format!("{}-{}", from + 1, to + 1)))
+        let edges = self.graph.edges();
+        let edges: Vec<String> = edges
+            .map(|(from, to)| format!("{}-{}", from + 1, to + 1))
             .collect();
         let order: Vec<String> = self
             .result

@@ -1,7 +1,5 @@
 //! Growth under the price of an engine, against all choices there are.
 
-mod common;
-
 use std::sync::Arc;
 
 use burgeon_core::Candidate;
@@ -9,7 +7,8 @@ use burgeon_core::growth::{Gain, Growth, NewNeuron, Side};
 use burgeon_core::select::{Room, Selector, TileFilling, WidthPrice};
 use burgeon_hardware::engine::{ConvolutionEngine, Ports, Tiling};
 use burgeon_hardware::{HardwareError, NetworkCycles};
-use common::conv;
+
+use crate::networks::conv;
 
 /// Four convolutions between three sites, on one engine.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! Engines against a slow count of their loops, and what must hold of every best design.
 
-mod common;
-
 use std::sync::Arc;
 
 use burgeon_core::{CostModel, Geometry, LayerKind, LayerShape};
@@ -10,8 +8,9 @@ use burgeon_hardware::{
     BOARDS, Board, Bottleneck, ConvLayer, DesignSpace, Engine, EngineCycles, EngineEnergy,
     HardwareError, InputTiles, NetworkCycles, PipelinePeriod, Pool, Resources,
 };
-use common::conv;
 use proptest::prelude::*;
+
+use crate::networks::conv;
 
 /// The loops of a convolution engine, one tile after the other.
 fn counted(layer: &ConvLayer, [tm, tn, tr, tc]: [usize; 4], [w, i, o]: [usize; 3]) -> usize {
@@ -89,7 +88,7 @@ proptest! {
         let longest = cycles.terms.iter().copied().fold(0.0, f64::max);
         prop_assert!(longest <= cycles.total);
         prop_assert!(cycles.total <= cycles.terms.iter().sum::<f64>() + cycles.fill);
-        prop_assert!(cycles.utilisation(&layer, &engine) <= 1.0);
+        prop_assert!(engine.utilisation(&layer, &cycles) <= 1.0);
         // Whole tiles are never faster.
         let whole = engine.clone().with_edges(Edges::Whole).cycles(&layer).expect("runs");
         prop_assert!(whole.total >= cycles.total);

@@ -1,15 +1,14 @@
 //! Partitions and pipelines against all that there are.
 
-mod common;
-
 use std::ops::Range;
 
 use burgeon_hardware::{
     Board, ConvLayer, DesignSpace, HardwareError, InputTiles, NetworkCycles, Pool,
     optimal_partition,
 };
-use common::conv;
 use proptest::prelude::*;
+
+use crate::networks::conv;
 
 /// Period and latency of the best of all partitions, by trying each cut and each board.
 fn brute_force(

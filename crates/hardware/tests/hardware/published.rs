@@ -1,7 +1,5 @@
 //! Numbers that others published, or that their programs give.
 
-mod common;
-
 use burgeon_hardware::engine::{
     ConvolutionEngine, Dataflow, DepthwiseEngine, Edges, Ports, Published, SystolicArray, Tiling,
     Word,
@@ -9,8 +7,9 @@ use burgeon_hardware::engine::{
 use burgeon_hardware::{
     Accelerator, Board, ConvLayer, DesignSpace, Engine, HardwareError, NetworkCycles,
 };
-use common::conv;
-use common::torchvision::{alexnet, mnasnet, mobilenet_v2, squeezenet1_1, vgg};
+
+use crate::networks::conv;
+use crate::torchvision::{alexnet, mnasnet, mobilenet_v2, squeezenet1_1, vgg};
 
 /// A design as HotNAS writes it: Tm, Tn, Tr, Tc, largest kernel, and ports for weights, inputs and
 /// outputs.
