@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::dead_start::dead_starts;
+use super::singular::SingularValues;
 use super::{Candidate, Context, Criterion};
 use crate::capture::Site;
 use crate::error::CoreError;
@@ -151,24 +152,12 @@ impl GradMax {
                 quantity: "the gradients of new neurons",
             });
         }
-        let decomposed = gradients
-            .try_svd(true, true, f64::EPSILON, 0)
-            .ok_or_else(|| CoreError::Eigen {
-                site: site.name.clone(),
-                neuron: site.neurons,
-            })?;
-        let (Some(left), Some(right)) = (&decomposed.u, &decomposed.v_t) else {
-            return Ok(Vec::new());
-        };
-        let values = &decomposed.singular_values;
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
-        let largest = order.first().map_or(0.0, |first| values[*first]);
-        order.retain(|index| values[*index] > self.threshold * largest);
-        let top = |index: usize| {
-            let slope = length * values[index];
-            let fan_out: Vec<f64> = left.column(index).iter().map(|v| length * v).collect();
-            let fan_in = right.row(index).iter().map(|v| -v).collect();
+        let singular = SingularValues::of(site, gradients, self.threshold)?;
+        let top = |&index: &usize| {
+            let slope = length * singular.values[index];
+            let left = singular.left.column(index);
+            let fan_out: Vec<f64> = left.iter().map(|v| length * v).collect();
+            let fan_in = singular.right.row(index).iter().map(|v| -v).collect();
             let still = Candidate::new_neuron(site, Vec::new(), fan_out.clone(), Side::FanIn);
             let moving = Candidate::new_neuron(site, fan_in, fan_out, Side::FanIn);
             Top {
@@ -178,7 +167,7 @@ impl GradMax {
                 moving: moving.with_score(slope).with_gain(Gain::first(0.5 * slope)),
             }
         };
-        Ok(order.into_iter().take(site.neurons).map(top).collect())
+        Ok(singular.order.iter().map(top).collect())
     }
 }
 

@@ -51,6 +51,7 @@ mod random_neuron;
 mod random_signed;
 mod s2d;
 mod s3d;
+mod singular;
 mod tiny;
 
 pub use firefly::{Firefly, Refinement};

@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 
+use super::singular::SingularValues;
 use super::{Candidate, Context, Criterion};
 use crate::capture::Site;
 use crate::error::CoreError;
@@ -130,32 +131,19 @@ impl Tiny {
         if whitened.is_empty() {
             return Ok(Vec::new());
         }
-        let decomposed = whitened
-            .try_svd(true, true, f64::EPSILON, 0)
-            .ok_or_else(|| CoreError::Eigen {
-                site: site.name.clone(),
-                neuron: site.neurons,
-            })?;
-        let (Some(left), Some(right)) = (&decomposed.u, &decomposed.v_t) else {
-            return Ok(Vec::new());
-        };
-        let values = &decomposed.singular_values;
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
-        let largest = order.first().map_or(0.0, |first| values[*first]);
-        order.retain(|index| values[*index] > self.threshold * largest);
-        let fan_ins: DMatrix<f64> = &whitening.root * left;
-        let pair = |index: usize| {
-            let value = values[index];
+        let singular = SingularValues::of(site, whitened, self.threshold)?;
+        let fan_ins: DMatrix<f64> = &whitening.root * &singular.left;
+        let pair = |&index: &usize| {
+            let value = singular.values[index];
             let signed = |sign: f64| {
                 let by = sign * value.sqrt();
                 let fan_in = fan_ins.column(index).iter().map(|v| by * v).collect();
-                let fan_out = right.row(index).iter().map(|v| by * v).collect();
+                let fan_out = singular.right.row(index).iter().map(|v| by * v).collect();
                 Candidate::new_neuron(site, fan_in, fan_out, Side::FanOut).with_score(value * value)
             };
             [signed(1.0), signed(-1.0)]
         };
-        Ok(order.into_iter().take(site.neurons).map(pair).collect())
+        Ok(singular.order.iter().map(pair).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::digits::{all_lists, checked_list, list_text, parse_list, random_list};
+use super::digits::{SortedList, all_lists, checked_list, parse_list, random_list};
 use super::{Problem, Recursion, Task};
 use crate::calls::CallSet;
 use crate::environment::{Environment, flag};
@@ -306,8 +306,7 @@ impl Task for BubbleSort {
 /// A list with two pointers (from 1) and a counter.
 #[derive(Debug, Clone)]
 pub struct BubbleProblem {
-    given: Vec<u8>,
-    list: Vec<u8>,
+    list: SortedList,
     pointers: [i64; 3],
     encoder: Encoder,
 }
@@ -325,8 +324,7 @@ impl BubbleProblem {
     /// [`new`](Self::new) of what is known to fit.
     fn of_digits(list: Vec<u8>, encoder: Encoder) -> Self {
         Self {
-            given: list.clone(),
-            list,
+            list: SortedList::new(list),
             pointers: [1, 1, 0],
             encoder,
         }
@@ -334,19 +332,11 @@ impl BubbleProblem {
 
     /// The list as it is now.
     pub fn list(&self) -> &[u8] {
-        &self.list
-    }
-
-    fn index(&self, pointer: usize) -> Option<usize> {
-        let index = usize::try_from(self.pointers[pointer])
-            .ok()?
-            .checked_sub(1)?;
-        (index < self.list.len()).then_some(index)
+        self.list.values()
     }
 
     fn at(&self, pointer: usize) -> u8 {
-        self.index(pointer)
-            .map_or(OUTSIDE, |index| self.list[index])
+        self.list.at(self.pointers[pointer]).unwrap_or(OUTSIDE)
     }
 }
 
@@ -370,10 +360,7 @@ impl Environment for BubbleProblem {
             (PTR, [pointer @ 1..=3, LEFT, _]) => self.pointers[usize::from(pointer) - 1] -= 1,
             (PTR, [pointer @ 1..=3, RIGHT, _]) => self.pointers[usize::from(pointer) - 1] += 1,
             (PTR, _) => return Err("a pointer and a direction are to be named".into()),
-            (SWAP, [1, POINTER2, _]) => match (self.index(0), self.index(1)) {
-                (Some(first), Some(second)) => self.list.swap(first, second),
-                _ => return Err("a pointer is outside the list".into()),
-            },
+            (SWAP, [1, POINTER2, _]) => self.list.swap(self.pointers[0], self.pointers[1])?,
             (SWAP, _) => return Err("only pointers 1 and 2 can be swapped".into()),
             _ => return Err("this is no primitive program of bubble sort".into()),
         }
@@ -381,9 +368,7 @@ impl Environment for BubbleProblem {
     }
 
     fn is_solved(&self) -> bool {
-        let mut sorted = self.given.clone();
-        sorted.sort_unstable();
-        self.list == sorted
+        self.list.is_sorted()
     }
 
     fn clone_box(&self) -> Problem {
@@ -391,6 +376,6 @@ impl Environment for BubbleProblem {
     }
 
     fn text(&self) -> String {
-        format!("{} -> {}", list_text(&self.given), list_text(&self.list))
+        self.list.text()
     }
 }

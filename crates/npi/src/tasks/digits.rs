@@ -56,7 +56,66 @@ pub(super) fn all_lists(size: usize) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// `8 2 1`.
-pub(super) fn list_text(list: &[u8]) -> String {
+fn list_text(list: &[u8]) -> String {
     let digits: Vec<String> = list.iter().map(u8::to_string).collect();
     digits.join(" ")
+}
+
+/// A list that is being sorted, with what it was.
+#[derive(Debug, Clone)]
+pub(super) struct SortedList {
+    given: Vec<u8>,
+    values: Vec<u8>,
+}
+
+impl SortedList {
+    pub fn new(values: Vec<u8>) -> Self {
+        Self {
+            given: values.clone(),
+            values,
+        }
+    }
+
+    /// As it is now.
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Where a pointer, which counts from 1, points to.
+    pub fn index(&self, pointer: i64) -> Option<usize> {
+        let index = usize::try_from(pointer).ok()?.checked_sub(1)?;
+        (index < self.values.len()).then_some(index)
+    }
+
+    /// What a pointer points to.
+    pub fn at(&self, pointer: i64) -> Option<u8> {
+        self.index(pointer).map(|index| self.values[index])
+    }
+
+    /// Exchanges what two pointers point to.
+    ///
+    /// # Errors
+    /// Where one points outside of the list.
+    pub fn swap(&mut self, first: i64, second: i64) -> Result<(), String> {
+        match (self.index(first), self.index(second)) {
+            (Some(first), Some(second)) => self.values.swap(first, second),
+            _ => return Err("a pointer is outside the list".into()),
+        }
+        Ok(())
+    }
+
+    pub fn is_sorted(&self) -> bool {
+        let mut sorted = self.given.clone();
+        sorted.sort_unstable();
+        self.values == sorted
+    }
+
+    /// What it was and what it is.
+    pub fn text(&self) -> String {
+        format!("{} -> {}", list_text(&self.given), list_text(&self.values))
+    }
 }

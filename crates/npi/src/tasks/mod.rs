@@ -37,6 +37,17 @@ pub enum Recursion {
     Full,
 }
 
+impl Recursion {
+    /// The programs of a task that has no partly recursive form.
+    fn of_two(self, looping: Bodies, recursive: Bodies) -> Option<Bodies> {
+        match self {
+            Self::None => Some(looping),
+            Self::Partial => None,
+            Self::Full => Some(recursive),
+        }
+    }
+}
+
 /// A task: its alphabet, its oracles and its problems.
 pub trait Task: Debug + Send + Sync {
     /// Its name on the command line.

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::digits::{all_lists, checked_list, list_text, parse_list, random_list};
+use super::digits::{SortedList, all_lists, checked_list, parse_list, random_list};
 use super::{Problem, Recursion, Task};
 use crate::calls::CallSet;
 use crate::environment::{Environment, flag};
@@ -239,11 +239,7 @@ impl Task for QuickSort {
     }
 
     fn bodies(&self, recursion: Recursion) -> Option<Bodies> {
-        match recursion {
-            Recursion::None => Some(looping),
-            Recursion::Partial => None,
-            Recursion::Full => Some(recursive),
-        }
+        recursion.of_two(looping, recursive)
     }
 
     fn parse(&self, words: &[String]) -> Result<Problem, NpiError> {
@@ -268,8 +264,7 @@ impl Task for QuickSort {
 /// A list, pointers into it (from 1), and stacks of bounds.
 #[derive(Debug, Clone)]
 pub struct QuickSortProblem {
-    given: Vec<u8>,
-    list: Vec<u8>,
+    list: SortedList,
     pivot: i64,
     lo: i64,
     hi: i64,
@@ -294,8 +289,7 @@ impl QuickSortProblem {
     fn of_digits(list: Vec<u8>) -> Self {
         let last = list.len() as i64;
         Self {
-            given: list.clone(),
-            list,
+            list: SortedList::new(list),
             pivot: 1,
             lo: 1,
             hi: last,
@@ -307,26 +301,12 @@ impl QuickSortProblem {
 
     /// The list as it is now.
     pub fn list(&self) -> &[u8] {
-        &self.list
-    }
-
-    fn index(&self, pointer: i64) -> Option<usize> {
-        let index = usize::try_from(pointer).ok()?.checked_sub(1)?;
-        (index < self.list.len()).then_some(index)
+        self.list.values()
     }
 
     fn top(&self, stack: usize) -> Option<i64> {
         let index = self.tops[stack].checked_sub(2)?;
         self.stacks[stack].get(index).copied()
-    }
-
-    fn swap(&mut self, second: Option<i64>) -> Result<(), String> {
-        let second = second.and_then(|pointer| self.index(pointer));
-        match (self.index(self.pivot), second) {
-            (Some(first), Some(second)) => self.list.swap(first, second),
-            _ => return Err("a pointer is outside the list".into()),
-        }
-        Ok(())
     }
 
     /// Writes into the slot above the top.
@@ -366,7 +346,7 @@ impl QuickSortProblem {
 
 impl Environment for QuickSortProblem {
     fn observe(&self) -> Observation {
-        let at = |pointer| self.index(pointer).map(|index| self.list[index]);
+        let at = |pointer| self.list.at(pointer);
         let in_order = match (self.j.and_then(at), at(self.hi)) {
             (Some(element), Some(pivot)) => element <= pivot,
             _ => false,
@@ -389,8 +369,11 @@ impl Environment for QuickSortProblem {
             (SET_PIVOT_LO, ..) => self.pivot = self.lo,
             (SET_J_LO, ..) => self.j = Some(self.lo),
             (SET_J_NULL, ..) => self.j = None,
-            (SWAP, P_PIVOT, WITH_HI) => self.swap(Some(self.hi))?,
-            (SWAP, P_PIVOT, WITH_J) => self.swap(self.j)?,
+            (SWAP, P_PIVOT, WITH_HI) => self.list.swap(self.pivot, self.hi)?,
+            (SWAP, P_PIVOT, WITH_J) => {
+                let j = self.j.ok_or("pj is not set")?;
+                self.list.swap(self.pivot, j)?;
+            }
             (SWAP, ..) => return Err("only ppivot is swapped, with phi or pj".into()),
             (MOVE, pointer, UP) => self.shift(pointer, 1)?,
             (MOVE, pointer, DOWN) => self.shift(pointer, -1)?,
@@ -415,9 +398,7 @@ impl Environment for QuickSortProblem {
     }
 
     fn is_solved(&self) -> bool {
-        let mut sorted = self.given.clone();
-        sorted.sort_unstable();
-        self.list == sorted
+        self.list.is_sorted()
     }
 
     fn clone_box(&self) -> Problem {
@@ -425,6 +406,6 @@ impl Environment for QuickSortProblem {
     }
 
     fn text(&self) -> String {
-        format!("{} -> {}", list_text(&self.given), list_text(&self.list))
+        self.list.text()
     }
 }

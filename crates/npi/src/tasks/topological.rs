@@ -240,11 +240,7 @@ impl Task for TopologicalSort {
     }
 
     fn bodies(&self, recursion: Recursion) -> Option<Bodies> {
-        match recursion {
-            Recursion::None => Some(looping),
-            Recursion::Partial => None,
-            Recursion::Full => Some(recursive),
-        }
+        recursion.of_two(looping, recursive)
     }
 
     fn parse(&self, words: &[String]) -> Result<Problem, NpiError> {

@@ -83,7 +83,7 @@ pub(super) fn fireflies_are_ranked_and_leave_no_trace<M: Operable>() {
     let firefly = Firefly::new()
         .with_refinement(refinement)
         .with_new_neurons(3)
-        .and_then(|firefly| firefly.with_bound(0.02))
+        .and_then(|firefly| firefly.with_bound(1e-4))
         .expect("in range");
     let bits = |model: &M| {
         let trace = trial.study.network.trace.clone();
@@ -109,9 +109,9 @@ pub(super) fn fireflies_are_ranked_and_leave_no_trace<M: Operable>() {
     let correlation = rank_correlation(&promised, &measured);
     println!("{}: {correlation:.3} of {}", M::NAME, candidates.len());
     assert!(!candidates.is_empty(), "{}", M::NAME);
-    // All candidates are ranked together, and are measured one by one; kinks lie between.
+    // Within so small a bound candidates that are ranked together do as each does alone.
     assert!(
-        correlation > 0.3 || candidates.len() < 10,
+        correlation > 0.95 || candidates.len() < 10,
         "{}: {correlation}",
         M::NAME
     );
