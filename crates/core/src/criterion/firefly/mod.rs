@@ -18,16 +18,17 @@ use crate::landscape::{Landscape, Needs};
 use crate::scheme::{Offspring, Scheme};
 
 /// The steepest descent over networks near the one there is: every neuron split in two, new neurons
-/// and new layers (where the model has stacks of blocks) are put into an over-grown network; a few bounded gradient steps move them, the network
-/// itself being held; each is ranked by the decrease of the loss that its own step brings from 0 to
-/// 1, `−∫ ∂L/∂ε`, and a selector keeps the best. The over-grown network is replayed, never made.
+/// and new layers (where the model has stacks of blocks) are put into an over-grown network; a few
+/// bounded gradient steps move them, the network itself being held; each is ranked by the decrease
+/// of the loss that its own step brings from 0 to 1, `−∫ ∂L/∂ε`, and a selector keeps the best. The
+/// over-grown network is replayed, never made.
 ///
 /// A split starts as `½ σ(θ + δ) + ½ σ(θ − δ)` with a random `δ`, a new neuron as a random one that
 /// is read by small random weights. Lengths are those of the site's neurons on average: a new
-/// fan-in is as long, `δ` and a new fan-out are a tenth as long, and become at most as long as
-/// the bound says. A new layer `x + ε h(x)` stands at each place of each stack: its opening weights
-/// are drawn as usual, its closing ones, as long as a tenth of usual, go down the gradient of the
-/// loss. Candidates without a predicted decrease are left out.
+/// fan-in is as long, `δ` and a new fan-out are a tenth as long, and become at most as long as the
+/// bound says. A new layer `x + ε h(x)` stands at each place of each stack: its opening weights are
+/// drawn as usual, its closing ones, as long as a tenth of usual, go down the gradient of the loss.
+/// Candidates without a predicted decrease are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Firefly {
     splits: bool,
