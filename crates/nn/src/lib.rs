@@ -9,6 +9,7 @@
 //!
 //! `burgeon-train` trains, and has the growth step that joins all of this.
 
+mod any;
 pub mod architecture;
 pub mod capture;
 mod checkpointing;
@@ -43,6 +44,7 @@ mod width_cost;
 #[path = "../tests/zoo/mod.rs"]
 mod zoo;
 
+pub use any::{AnyInput, AnyModel, AnyOutput, AnySource};
 pub use architecture::Architecture;
 pub use error::NnError;
 pub use growable::{Evaluation, Growable};

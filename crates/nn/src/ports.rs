@@ -190,8 +190,14 @@ tuple_input!(A 0, B 1);
 tuple_input!(A 0, B 1, C 2);
 tuple_input!(A 0, B 1, C 2, D 3);
 
-/// A model's answer: a tensor with one row for each sample.
-pub trait Output: Clone + Send + 'static {
+mod sealed {
+    /// How rows lie in a tensor is known by its number of axes alone, whoever asks.
+    pub trait TensorOutput {}
+}
+pub(crate) use sealed::TensorOutput;
+
+/// A model's answer: a tensor of one to four axes with one row for each sample.
+pub trait Output: TensorOutput + Clone + Send + 'static {
     /// One row of outputs for each sample, or for each of its positions: `[b, k]` as it is,
     /// `[b, s, k]` as `[b·s, k]`, maps `[b, k, h, w]` as `[b·h·w, k]`.
     fn into_rows(self) -> Tensor<2>;
@@ -213,6 +219,8 @@ pub trait Output: Clone + Send + 'static {
 
 macro_rules! tensor_output {
     ($rank:literal, $tensor:ident => $rows:expr) => {
+        impl TensorOutput for Tensor<$rank> {}
+
         impl Output for Tensor<$rank> {
             fn into_rows(self) -> Tensor<2> {
                 let $tensor = self;

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor};
 
+use crate::any::AnyInput;
 use crate::error::NnError;
 use crate::ports::{InnerOrSelf, Input, index_tensor};
 
@@ -214,6 +215,14 @@ impl<I: Input> Samples<I> {
             Targets::Classes(_) | Targets::Positions(_) => {
                 Samples::new(inputs, self.targets.clone())
             }
+        }
+    }
+
+    /// The same samples, whose type of input the code that handles them need not know.
+    pub fn into_any(self) -> Samples<AnyInput> {
+        Samples {
+            inputs: AnyInput::new(self.inputs),
+            targets: self.targets,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Metadata, SafeTensors};
 
+use crate::any::{AnyInput, AnyModel};
 use crate::architecture::Architecture;
 use crate::error::NnError;
 use crate::fit;
@@ -23,6 +24,10 @@ const STACKS: &str = "stacks";
 /// # Errors
 /// [`NnError::Io`] if the file cannot be written.
 pub fn save_weights<M: Growable>(model: &M, path: &Path) -> Result<(), NnError> {
+    save(&AnyModel::new(model.clone())?, path)
+}
+
+fn save(model: &AnyModel, path: &Path) -> Result<(), NnError> {
     let architecture = Architecture::of(model);
     let metadata = match architecture.is_empty() {
         true => None,
@@ -45,6 +50,14 @@ pub fn save_weights<M: Growable>(model: &M, path: &Path) -> Result<(), NnError> 
 /// this model's weights: the message names the first parameter that is missing, unknown, of a
 /// shape that the model or the other parameters do not allow, or too large for its type.
 pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> Result<M, NnError> {
+    let any = AnyModel::new(model.clone())?;
+    match load(&any, path, &AnyInput::new(example.clone()))?.downcast() {
+        Ok(model) => Ok(model),
+        Err(_) => unreachable!("loading changes what is in a model, never its type"),
+    }
+}
+
+fn load(model: &AnyModel, path: &Path, example: &AnyInput) -> Result<AnyModel, NnError> {
     if example.is_empty() {
         return Err(NnError::Data(
             "an example of at least one row is needed to load weights".into(),
@@ -56,7 +69,7 @@ pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> 
     let file = SafeTensors::deserialize(&bytes).map_err(foreign)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(foreign)?;
     let model = &shaped(model, &header).map_err(|error| NnError::file(path, error))?;
-    let trace = Trace::of(model, &example, |model: &M, input| {
+    let trace = Trace::of(model, &example, |model: &AnyModel, input| {
         model.clone().rebuilt().predict(input)
     })?;
     let own = collect(model);
@@ -67,7 +80,7 @@ pub fn load_weights<M: Growable>(model: &M, path: &Path, example: &M::Input) -> 
 }
 
 /// `model` with the blocks that a file's header says.
-fn shaped<M: Growable>(model: &M, header: &Metadata) -> Result<M, String> {
+fn shaped(model: &AnyModel, header: &Metadata) -> Result<AnyModel, String> {
     let metadata = header.metadata().as_ref();
     let Some(text) = metadata.and_then(|metadata| metadata.get(STACKS)) else {
         return Ok(model.clone());

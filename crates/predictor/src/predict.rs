@@ -10,7 +10,7 @@ use burn::tensor::activation::softmax;
 use serde::Serialize;
 
 use crate::architecture::{Architecture, Cnn, Kind, Mlp};
-use crate::error::{PredictorError, file};
+use crate::error::{PredictorError, file, schema};
 use crate::run::{Description, Folder, Summary, read_json};
 use crate::schema::{Schema, TargetSchema, Targets};
 
@@ -79,6 +79,8 @@ impl Predictor {
     pub fn load(folder: &Path, parameters: Option<u64>) -> Result<Self, PredictorError> {
         let folder = Folder::open(folder)?;
         let description: Description = read_json(&folder.description())?;
+        let checked = description.check();
+        checked.map_err(|problem| file(folder.description(), problem))?;
         let weights = match parameters {
             None => folder.weights(),
             Some(parameters) => folder.path().join(Folder::size(parameters)),
@@ -152,7 +154,7 @@ impl Predictor {
                 let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
                 error(&numbers(answers), &targets, *deviation)
             }
-            _ => unreachable!("a schema encodes targets of its own kind"),
+            _ => return Err(schema("targets of another kind than the network's")),
         })
     }
 

@@ -36,6 +36,24 @@ impl Description {
             start_width,
         }
     }
+
+    /// Checks what a person may have changed in the file.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if self.version != VERSION {
+            return Err(format!(
+                "it is of version {}, this program reads version {VERSION}: take the program that \
+                 wrote it, or grow anew",
+                self.version
+            ));
+        }
+        if self.layers == 0 || self.start_width == 0 {
+            return Err("a network without layers or neurons".into());
+        }
+        self.schema.check()
+    }
 }
 
 /// A network that a run passed.

@@ -233,6 +233,38 @@ fn numbers_are_predicted_in_their_own_units() {
 }
 
 #[test]
+fn files_that_were_changed_are_told() {
+    let records = table(&lines(40));
+    let settings = FitSettings {
+        epochs: Some(2),
+        ..FitSettings::default()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    done(&data(&records), &settings, folder.path());
+    let path = folder.path().join("predictor.json");
+    let text = std::fs::read_to_string(&path).expect("a description");
+    for (from, to, part) in [
+        ("\"version\": 1", "\"version\": 9", "version 9"),
+        ("\"start_width\": ", "\"start_width\": 0", ""),
+        ("\"deviation\": ", "\"deviation\": -", "above 0"),
+        ("\"double\",", "\"zebra\",", "in order"),
+        ("\"kind\": \"mlp\"", "\"kind\": \"tree\"", "damaged"),
+        ("{", "", "damaged"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        std::fs::write(&path, changed).expect("writable");
+        let error = Predictor::load(folder.path(), None)
+            .expect_err(from)
+            .to_string();
+        assert!(
+            error.contains("predictor.json") && error.contains(part),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_learned_is_refused_before_anything_is_written() {
     let settings = FitSettings::default();
     refused(&table("a,y\n1,2\n"), &settings, "1 rows are too few");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use burgeon_nn::{Input, Objective, Samples, Source};
+use burgeon_nn::{AnyInput, AnySource, Input, Objective, Samples, Source};
 
 /// What a model is trained on.
 pub struct Task<I: Input> {
@@ -26,6 +26,15 @@ impl<I: Input> Task<I> {
             objective: Box::new(objective),
             train: Box::new(train),
             held,
+        }
+    }
+
+    /// The same task, whose type of input the code that handles it need not know.
+    pub(crate) fn into_any(self) -> Task<AnyInput> {
+        Task {
+            objective: self.objective,
+            train: Box::new(AnySource::new(self.train)),
+            held: self.held.into_any(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{XtaskError, figure as figure_error};
 
 const SIZE: (u32, u32) = (900, 600);
 const FONT: &str = "DejaVu Sans";
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 10] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
     RGBColor(44, 160, 44),
@@ -24,6 +24,8 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(90, 90, 90),
     RGBColor(23, 190, 207),
     RGBColor(140, 86, 75),
+    RGBColor(188, 189, 34),
+    RGBColor(227, 119, 194),
 ];
 
 /// Draws `figure` to `folder/NAME.png` and `folder/NAME.svg`.

@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 
 use super::record::record;
 use super::{Trace, hold};
+use crate::any::{AnyInput, AnyModel};
 use crate::copies::{inference, separate};
 use crate::edits::select_channels;
 use crate::error::NnError;
@@ -29,8 +30,9 @@ const COMPARED: usize = 3;
 /// As [`Trace::of`]; [`NnError::Operation`] for an operation that a replay does not know, or whose
 /// replay differs.
 pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
-    let trace = retrace(model, samples)?;
-    trace.compare(model, &example(samples))?;
+    let (model, example) = (AnyModel::new(model.clone())?, example(samples));
+    let trace = unchecked(&model, &example)?;
+    trace.compare(&model, &example)?;
     Ok(trace)
 }
 
@@ -39,17 +41,20 @@ pub fn trace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trac
 /// # Errors
 /// As [`Trace::of`].
 pub fn retrace<M: Growable>(model: &M, samples: &Samples<M::Input>) -> Result<Trace, NnError> {
-    let example = example(samples);
-    let mut trace = Trace::of(model, &example, |model: &M, input| {
+    unchecked(&AnyModel::new(model.clone())?, &example(samples))
+}
+
+fn unchecked(model: &AnyModel, example: &AnyInput) -> Result<Trace, NnError> {
+    let mut trace = Trace::of(model, example, |model: &AnyModel, input| {
         model.clone().rebuilt().predict(input)
     })?;
-    trace.deepen(model, &example)?;
+    trace.deepen(model, example)?;
     Ok(trace)
 }
 
-fn example<I: Input>(samples: &Samples<I>) -> I {
+fn example<I: Input>(samples: &Samples<I>) -> AnyInput {
     let first: Vec<usize> = (0..samples.len().min(COMPARED)).collect();
-    samples.inputs().select_rows(&first)
+    AnyInput::new(samples.inputs().select_rows(&first))
 }
 
 /// [`trace`], to be shared.
@@ -62,7 +67,7 @@ pub(crate) fn traced<M: Growable>(
 
 impl Trace {
     /// Checks that the replay of `example` is what the model answers.
-    fn compare<M: Growable>(&self, model: &M, example: &M::Input) -> Result<(), NnError> {
+    fn compare(&self, model: &AnyModel, example: &AnyInput) -> Result<(), NnError> {
         let network = Network::of(Arc::new(self.clone()), model)?;
         let batch = example.len();
         let replayed = network.forward(&example.clone().into_values(), batch)?;

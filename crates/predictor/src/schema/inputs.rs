@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burgeon::data::own::{Cells, LabelledImages, Records, Table};
 use serde::{Deserialize, Serialize};
 
-use super::standard;
+use super::{check_standard, standard};
 use crate::error::{PredictorError, schema};
 
 /// How one column becomes inputs.
@@ -57,6 +57,42 @@ impl InputSchema {
         match records {
             Records::Table(table) => columns(table, target, train),
             Records::Images(images) => Ok(of_images(images, train)),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Columns(columns) if columns.is_empty() => Err("it has no input".into()),
+            Self::Columns(columns) => columns.iter().try_for_each(|column| match column {
+                ColumnEncoding::Number {
+                    column,
+                    mean,
+                    deviation,
+                } => check_standard(column, *mean, *deviation),
+                ColumnEncoding::Categories { column, categories } => {
+                    match !categories.is_empty() && categories.is_sorted() {
+                        true => Ok(()),
+                        false => Err(format!("{column}: categories must be there, and in order")),
+                    }
+                }
+            }),
+            Self::Images {
+                shape,
+                mean,
+                deviation,
+            } => {
+                let channels = shape[0];
+                if shape.contains(&0) || [mean.len(), deviation.len()] != [channels; 2] {
+                    return Err(format!(
+                        "images of {shape:?} with {} means and {} deviations: one for each channel \
+                         is needed",
+                        mean.len(),
+                        deviation.len()
+                    ));
+                }
+                let mut pairs = mean.iter().zip(deviation);
+                pairs.try_for_each(|(mean, by)| check_standard("a channel", *mean, *by))
+            }
         }
     }
 

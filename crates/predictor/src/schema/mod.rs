@@ -38,6 +38,15 @@ impl Schema {
         let inputs = InputSchema::of(records, target.column(), train)?;
         Ok(Self { inputs, target })
     }
+
+    /// Checks a schema that comes of a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.inputs.check()?;
+        self.target.check()
+    }
 }
 
 /// Mean and standard deviation of some of `values`; a deviation of 0 becomes 1.
@@ -49,6 +58,17 @@ fn standard(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     match deviation > 0.0 && deviation.is_finite() {
         true => (mean, deviation),
         false => (mean, 1.0),
+    }
+}
+
+/// Checks what numbers are standardised by.
+fn check_standard(what: &str, mean: f64, deviation: f64) -> Result<(), String> {
+    match mean.is_finite() && deviation.is_finite() && deviation > 0.0 {
+        true => Ok(()),
+        false => Err(format!(
+            "{what}: a mean of {mean} and a deviation of {deviation}; both must be finite, the \
+             deviation above 0"
+        )),
     }
 }
 

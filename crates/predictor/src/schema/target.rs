@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burgeon::data::own::{Cells, Records};
 use serde::{Deserialize, Serialize};
 
-use super::standard;
+use super::{check_standard, standard};
 use crate::error::{PredictorError, schema};
 
 /// What is predicted.
@@ -112,6 +112,21 @@ impl TargetSchema {
             (Goal::Regression, Cells::Texts(_)) => Err(schema(format!(
                 "column `{name}` holds texts, of which no number is learned: use classification"
             ))),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Classes { column, names } if names.len() < 2 => Err(format!(
+                "{column}: {} classes, at least 2 are needed",
+                names.len()
+            )),
+            Self::Classes { .. } => Ok(()),
+            Self::Number {
+                column,
+                mean,
+                deviation,
+            } => check_standard(column, *mean, *deviation),
         }
     }
 

@@ -5,13 +5,13 @@ use burgeon_nn::{Growable, Input, NnError, Source};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Grower;
+use super::Run;
 use crate::checkpoint::{Identity, optimizer_fingerprint};
 
 /// Samples of a source that streams which stand for all of them.
 const DRAWN: usize = 4096;
 
-impl<M: Growable> Grower<M> {
+impl Run {
     /// Of the run as it begins: all settings but limits, the optimizer's, what the model computes,
     /// and the samples. The model's widths and weights are no part of it, so that a run resumes
     /// from whatever start model of the kind.

@@ -3,18 +3,18 @@
 use std::time::Instant;
 
 use burgeon_graph::Graph;
+use burgeon_nn::NnError;
 use burgeon_nn::cost::{added_costs, cost_per_neuron, graph_layers, place_cost};
 use burgeon_nn::growable::parameter_count;
 use burgeon_nn::surgery::{ParamEdits, apply_plan, rescale};
-use burgeon_nn::{Growable, NnError};
 use burn::optim::ModuleOptimizer;
 
-use super::Grower;
+use super::Run;
 use crate::observer::Event;
 use crate::records::{GrowthEnd, GrowthRecord, Verdict};
 use crate::step::Subject;
 
-impl<M: Growable> Grower<M> {
+impl Run {
     /// Makes or refuses one growth, or ends growing where none is allowed.
     pub(super) fn grow(&mut self, trigger: &str) -> Result<(), NnError> {
         if let Some(end) = self.growing_ends() {
