@@ -104,6 +104,9 @@ pub enum ExperimentError {
     /// Another process writes to the results folder.
     #[error("another run writes to {0}: wait for its end, or name another folder with --out")]
     Busy(PathBuf),
+    /// Another process runs the unit.
+    #[error("another process runs `{0}`: its result will be kept when that ends")]
+    BusyUnit(String),
     /// A setting is out of range.
     #[error("{0}")]
     Settings(String),

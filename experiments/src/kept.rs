@@ -24,6 +24,28 @@ pub(crate) fn unit_folder(folder: &Path) -> PathBuf {
     folder.join("units")
 }
 
+/// The file of a unit's result in the folder of units.
+pub(crate) fn unit_file(unit_folder: &Path, unit: &str) -> PathBuf {
+    unit_folder.join(format!("{unit}.json"))
+}
+
+/// The result of one unit, if it is kept.
+///
+/// # Errors
+/// As [`kept_results`].
+pub(crate) fn kept_result(
+    study: &dyn Study,
+    unit: &str,
+    recipe: &Value,
+    unit_folder: &Path,
+) -> Result<Option<Value>, ExperimentError> {
+    let path = unit_file(unit_folder, unit);
+    match path.exists() {
+        true => read(study, unit, recipe, &path).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// The results of `study` that are kept in `folder`, by the unit's number. Every one of them was
 /// checked: it came of this recipe, and it is what the study reads.
 ///

@@ -19,6 +19,6 @@ mod units;
 pub use error::ExperimentError;
 pub use kept::kept_results;
 pub use recipe::differences;
-pub use run::run_units;
+pub use run::{run_unit, run_units};
 pub use study::{Scale, Study, StudySettings};
 pub use units::Units;

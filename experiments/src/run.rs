@@ -1,8 +1,8 @@
 //! Running the units of a study that are not kept yet.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -13,7 +13,7 @@ use burgeon_train::remove_checkpoint;
 use serde_json::Value;
 
 use crate::error::ExperimentError;
-use crate::kept::{kept_results, unit_folder, write};
+use crate::kept::{kept_result, kept_results, unit_file, unit_folder, write};
 use crate::study::{Study, StudyObserver, StudySettings, UnitContext, UnitEvent};
 
 /// Runs the units of `study` that are not yet in `folder`, on `workers` threads (one, where
@@ -65,22 +65,15 @@ pub fn run_units(
                     if kept.contains(&index) {
                         continue;
                     }
-                    let context = UnitContext {
-                        settings: settings.clone(),
-                        backend: backend.clone(),
-                        checkpoint: unit_folder.join(format!("{unit}.checkpoint")),
-                        interrupt: interrupt.clone(),
-                        progress: sender.clone(),
-                        unit: unit.clone(),
+                    let alone = Alone {
+                        study,
+                        settings,
+                        recipe,
+                        backend,
+                        unit_folder,
+                        interrupt,
                     };
-                    let run = || study.run(&unit, &context);
-                    let result = install(&pool, run).and_then(|value| {
-                        write(&unit_folder.join(format!("{unit}.json")), recipe, &value)?;
-                        if context.checkpoint.exists() {
-                            remove_checkpoint(&context.checkpoint)?;
-                        }
-                        Ok(value)
-                    });
+                    let result = install(&pool, || alone.run(&unit, sender.clone()));
                     if sender.send(UnitEvent::Ended(index, result)).is_err() {
                         break;
                     }
@@ -111,6 +104,120 @@ pub fn run_units(
     }
     let named = |(index, value)| Some((units.get(index)?, value));
     Ok(results.into_iter().filter_map(named).collect())
+}
+
+/// Runs the unit `unit` of `study` alone, on the calling thread's pool, and keeps its result in
+/// `folder`, where [`run_units`] finds it. One that is kept there already is not run again.
+///
+/// # Errors
+/// [`ExperimentError::Settings`] for a name that is no unit of the study,
+/// [`ExperimentError::BusyUnit`] if another process runs it; those of the unit, and of
+/// [`kept_result`].
+pub fn run_unit(
+    study: &dyn Study,
+    settings: &StudySettings,
+    backend: &Arc<dyn SplitBackend>,
+    folder: &Path,
+    unit: &str,
+    interrupt: &Arc<AtomicBool>,
+    observer: &mut (dyn StudyObserver + Send),
+) -> Result<Value, ExperimentError> {
+    let units = study.units(settings)?;
+    let Some(name) = units.index(unit).and_then(|index| units.get(index)) else {
+        let first = units.get(0).unwrap_or_default();
+        let last = units.get(units.len().saturating_sub(1)).unwrap_or_default();
+        return Err(ExperimentError::Settings(format!(
+            "`{unit}` is no unit of {}: it has {}, `{first}` to `{last}` (`cargo xtask units {}`)",
+            study.name(),
+            units.len(),
+            study.name()
+        )));
+    };
+    let unit_folder = unit_folder(folder);
+    fs::create_dir_all(&unit_folder).map_err(ExperimentError::io(&unit_folder))?;
+    let alone = Alone {
+        study,
+        settings,
+        recipe: &study.recipe(settings),
+        backend,
+        unit_folder: &unit_folder,
+        interrupt,
+    };
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        scope.spawn(move || {
+            for event in receiver {
+                if let UnitEvent::Progress(line) = event {
+                    observer.unit_progress(&line);
+                }
+            }
+        });
+        alone.run(&name, sender)
+    })
+}
+
+/// Where a unit is run and kept.
+struct Alone<'a> {
+    study: &'a dyn Study,
+    settings: &'a StudySettings,
+    recipe: &'a Value,
+    backend: &'a Arc<dyn SplitBackend>,
+    unit_folder: &'a Path,
+    interrupt: &'a Arc<AtomicBool>,
+}
+
+impl Alone<'_> {
+    /// Runs `unit`, unless its result is kept, while no other process does.
+    fn run(&self, unit: &str, progress: mpsc::Sender<UnitEvent>) -> Result<Value, ExperimentError> {
+        let lock = UnitLock::take(self.unit_folder, unit)?;
+        let kept = kept_result(self.study, unit, self.recipe, self.unit_folder)?;
+        if let Some(value) = kept {
+            return Ok(value);
+        }
+        let context = UnitContext {
+            settings: self.settings.clone(),
+            backend: self.backend.clone(),
+            checkpoint: self.unit_folder.join(format!("{unit}.checkpoint")),
+            interrupt: self.interrupt.clone(),
+            progress,
+            unit: unit.to_owned(),
+        };
+        let value = self.study.run(unit, &context)?;
+        write(&unit_file(self.unit_folder, unit), self.recipe, &value)?;
+        if context.checkpoint.exists() {
+            remove_checkpoint(&context.checkpoint)?;
+        }
+        drop(lock);
+        Ok(value)
+    }
+}
+
+/// A unit that is this process's own until it ends, however it ends: the operating system holds the
+/// lock.
+struct UnitLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl UnitLock {
+    fn take(unit_folder: &Path, unit: &str) -> Result<Self, ExperimentError> {
+        let path = unit_folder.join(format!("{unit}.lock"));
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(false);
+        let file = options.open(&path).map_err(ExperimentError::io(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _file: file }),
+            Err(TryLockError::WouldBlock) => Err(ExperimentError::BusyUnit(unit.to_owned())),
+            Err(TryLockError::Error(error)) => Err(ExperimentError::io(&path)(error)),
+        }
+    }
+}
+
+impl Drop for UnitLock {
+    fn drop(&mut self) {
+        // Whoever opened it meanwhile finds the result. A file that stays does no harm.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// Runs `work` on `pool`, or where there is none on the threads of the process.

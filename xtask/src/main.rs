@@ -27,6 +27,10 @@ struct Cli {
 enum Command {
     /// Run the experiments and write tables, figures and a manifest
     Reproduce(reproduce::Options),
+    /// Print a command for each unit of an experiment, for many machines
+    Units(reproduce::units::UnitsOptions),
+    /// Run one unit of an experiment, unless it has a result
+    Unit(reproduce::units::UnitOptions),
     /// List, fetch or verify data sets
     Data(data::Options),
     /// Compare with reference values of a directory that holds an index.json
@@ -43,6 +47,10 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Reproduce(options) => {
             interrupt_flag().and_then(|interrupt| reproduce::run(&options, &interrupt))
+        }
+        Command::Units(options) => reproduce::units::list(&options),
+        Command::Unit(options) => {
+            interrupt_flag().and_then(|interrupt| reproduce::units::run(&options, &interrupt))
         }
         Command::Data(options) => data::run(&options),
         Command::Golden(options) => golden::run(&options),

@@ -3,6 +3,8 @@
 mod manifest;
 mod progress;
 mod results;
+mod settings;
+pub mod units;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +14,16 @@ use std::time::Instant;
 
 use burgeon::backend;
 use burgeon_experiments::report::Report;
-use burgeon_experiments::{
-    ExperimentError, Scale, Study, StudySettings, kept_results, run_units, studies,
-};
+use burgeon_experiments::{Study, kept_results, run_units, studies};
 use burgeon_terminal::{Table, line};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use self::manifest::Manifest;
 use self::progress::Progress;
 use self::results::Results;
+use self::settings::SettingsArguments;
 use crate::error::{XtaskError, io};
-use crate::{data_directory, render};
+use crate::render;
 
 /// More threads than this help nobody.
 const MOST_WORKERS: usize = 1024;
@@ -32,18 +33,8 @@ pub struct Options {
     /// Run only this experiment (may be given several times)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// How much to run
-    #[arg(long, value_enum, default_value_t = ScaleArgument::Quick)]
-    scale: ScaleArgument,
-    /// Seeds for each method, instead of the experiment's own number
-    #[arg(long)]
-    seeds: Option<usize>,
-    /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `burgeon doctor`)
-    #[arg(long, default_value = backend::DEFAULT)]
-    device: String,
-    /// Train in mixed precision: products in bfloat16, where the device has them
-    #[arg(long)]
-    mixed_precision: bool,
+    #[command(flatten)]
+    settings: SettingsArguments,
     /// Folder for the results
     #[arg(long, default_value = "results")]
     out: PathBuf,
@@ -61,33 +52,13 @@ pub struct Options {
     list: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ScaleArgument {
-    /// Minutes on two cores
-    Quick,
-    /// The papers' sizes, where they are known
-    Full,
-}
-
 pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskError> {
     if options.list {
         return list();
     }
     let selected = selected(options)?;
-    if options.seeds == Some(0) {
-        return Err(ExperimentError::Settings("--seeds must be at least 1".into()).into());
-    }
-    let backend = backend::open(&options.device)?;
-    let settings = StudySettings {
-        scale: match options.scale {
-            ScaleArgument::Quick => Scale::Quick,
-            ScaleArgument::Full => Scale::Full,
-        },
-        seeds: options.seeds,
-        device: options.device.clone(),
-        data: data_directory(),
-        mixed_precision: options.mixed_precision,
-    };
+    let backend = backend::open(options.settings.device())?;
+    let settings = options.settings.settings()?;
     for study in &selected {
         study.units(&settings)?;
     }

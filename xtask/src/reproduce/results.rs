@@ -55,6 +55,11 @@ impl Results {
         self.folder.join(study)
     }
 
+    /// Whether there is a run in it.
+    pub fn holds_a_run(&self) -> bool {
+        self.folder.join(MANIFEST).exists()
+    }
+
     /// Makes the folder ready for the run that `asked` describes: an unfinished run in it is resumed
     /// or set aside as told, a finished one is left or set aside, none is overwritten. The answer is
     /// the manifest to go on with; none where the run that was to be resumed is finished.

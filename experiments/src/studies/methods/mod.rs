@@ -36,8 +36,8 @@ impl Methods {
     /// The MLP on the embedded digits.
     pub const DIGITS: Self = Self {
         name: "methods",
-        description: "optdigits, MLP: S2D, S3D, firefly, GradMax, random growth, Net2Net and training \
-                      from scratch at equal cost",
+        description: "optdigits, MLP: S2D, S3D, firefly, GradMax, TINY, random growth, Net2Net and \
+                      training from scratch at equal cost",
         benches: bench::MLP,
     };
     /// The convolutional net on the embedded digits.
