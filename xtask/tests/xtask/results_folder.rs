@@ -1,13 +1,11 @@
 //! The folder of a run's results: one run at a time, none overwritten, none mixed.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{command, fails, succeeds};
+use crate::common::{command, fails, succeeds};
 use serde_json::{Value, json};
 
 const RUN: [&str; 5] = ["reproduce", "--only", "toy", "--seeds", "1"];

@@ -1,14 +1,12 @@
 //! Units as commands: alone, in a pool, killed, and through a scheduler they come to the same bits.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{command, fails, succeeds};
+use crate::common::{command, fails, succeeds};
 use serde_json::Value;
 
 const TOY: [&str; 4] = ["toy", "--seeds", "2", "--out"];
@@ -60,7 +58,7 @@ fn reference(folder: &Path) -> BTreeMap<String, Value> {
         "--only",
         "toy",
         "--seeds",
-        "3",
+        "2",
         "--out",
         "pool",
     ];
@@ -110,7 +108,7 @@ fn units_alone_killed_or_in_a_pool_come_to_the_same_bits() {
         "--only",
         "toy",
         "--seeds",
-        "3",
+        "2",
         "--out",
         "alone",
         "--resume",

@@ -1,12 +1,10 @@
 //! The command line as a user meets it: output, exit codes, bad input, resuming.
 
-mod common;
-
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{command, fails, succeeds};
+use crate::common::{command, fails, succeeds};
 
 fn golden() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/testdata/golden");
