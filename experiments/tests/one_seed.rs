@@ -46,6 +46,16 @@ fn result(study: &str, unit: &str) -> Value {
         "energy" => json!({
             "macs": 1000, "budget": 2000, "test_accuracy": 0.9, "widths": [[4, 6, 8, 8]],
         }),
+        "family" => {
+            let member = |width: usize| {
+                let accuracy = 0.9 + 0.01 * seed;
+                json!({
+                    "width": width, "parameters": 100 * width, "test_accuracy": accuracy,
+                    "test_loss": 0.2,
+                })
+            };
+            json!({ "members": [8, 16, 24, 32].map(member), "cost": 120.0 })
+        }
         "continual" => {
             let method = |name: &str| {
                 let ahead = if name == "grown" { 0.01 * seed } else { 0.0 };

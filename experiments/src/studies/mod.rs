@@ -4,6 +4,7 @@ mod coexploration;
 mod continual;
 mod digits;
 mod energy;
+mod family;
 mod fashion;
 mod fast_vs_exact;
 mod firefly_toy;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(npi::Interpreters),
         Box::new(npi_growth::GrownInterpreters),
         Box::new(firefly_toy::FireflyToy),
+        Box::new(family::SizesOfOneRun),
         Box::new(methods::Methods::DIGITS),
         Box::new(methods::Methods::CONV),
         Box::new(methods::Methods::FASHION),

@@ -32,6 +32,15 @@ impl Mlp {
             output: LinearConfig::new(second, classes).init(device),
         })
     }
+
+    /// The L1 norms of the fan-ins of each hidden layer's neurons, by the layer's name.
+    pub fn fan_in_norms(&self) -> [(&'static str, Vec<f64>); 2] {
+        let layers = [("hidden1", &self.hidden1), ("hidden2", &self.hidden2)];
+        layers.map(|(name, layer)| {
+            let norms: Tensor<2> = layer.weight.val().inner().abs().sum_dim(0);
+            (name, norms.into_data().iter().collect())
+        })
+    }
 }
 
 impl Growable for Mlp {
