@@ -54,7 +54,8 @@ fn result(study: &str, unit: &str) -> Value {
                     "test_loss": 0.2,
                 })
             };
-            json!({ "members": [8, 16, 24, 32].map(member), "cost": 120.0 })
+            let members = [8, 16, 24, 32].map(member);
+            json!({ "members": members, "cost": 120.0 })
         }
         "continual" => {
             let method = |name: &str| {
