@@ -72,7 +72,26 @@ impl DataError {
     pub(crate) fn format(what: impl ToString, problem: impl ToString) -> Self {
         Self::Format {
             what: what.to_string(),
-            problem: problem.to_string(),
+            problem: printable(&problem.to_string()),
         }
     }
+}
+
+/// The most characters of a problem that are shown.
+const MOST_SHOWN: usize = 600;
+
+/// `problem` as it can be printed, whatever bytes of a file it quotes.
+fn printable(problem: &str) -> String {
+    let mut shown = String::new();
+    for (index, character) in problem.chars().enumerate() {
+        match character {
+            _ if index == MOST_SHOWN => {
+                shown.push('…');
+                break;
+            }
+            character if character.is_control() => shown.extend(character.escape_default()),
+            character => shown.push(character),
+        }
+    }
+    shown
 }

@@ -52,6 +52,11 @@ fn what_is_wrong_is_said_with_its_place() {
     refused("\n \n", "the file is empty");
     refused("a,b\n", "no row with values");
     refused("a b\n1 2\n", "only one column");
+    // Found by `tests/damaged.rs`: bytes of a file went to the terminal as they are.
+    refused(
+        "a,b\n".to_owned() + &"1,2\n".repeat(12) + "\0\x1b[31m,6\n",
+        "`\\u{0}\\u{1b}[31m` is no number",
+    );
     refused("a,a\n1,2\n", "two columns are called `a`");
     refused("a,,b\n1,2,3\n", "column 2 has no name");
     refused("1,2\n3,4\n", "--no-header");
