@@ -40,6 +40,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(spectrum_cost::SpectrumCost),
         Box::new(continual::Continual),
         Box::new(coexploration::CoExploration),
+        Box::new(codesign::GrowthExploration),
         Box::new(codesign::FilledTiles::COMPARED),
         Box::new(codesign::FilledTiles::RATES),
         Box::new(npi::Interpreters),

@@ -1,5 +1,6 @@
 //! The network of these studies, as a model and as layers of an engine.
 
+use burgeon_hardware::{ConvLayer, HardwareError};
 use burgeon_nn::{Growable, NnError};
 use burgeon_ops::{FastMaxPool2d, FastMaxPool2dConfig};
 use burn::module::Module;
@@ -59,5 +60,46 @@ impl Growable for ThreeConvNet {
         let maps = silu(self.third.forward(silu(self.second.forward(maps))));
         self.output
             .forward(self.pool.forward(maps).flatten::<2>(1, 3))
+    }
+}
+
+/// The layers of a [`ThreeConvNet`] as engines see them, without a model.
+///
+/// # Errors
+/// [`HardwareError::Parameter`] where a number is 0.
+pub(super) fn conv_layers(
+    side: usize,
+    [first, second, third]: [usize; 3],
+    classes: usize,
+) -> Result<[ConvLayer; 4], HardwareError> {
+    let (half, quarter) = (side / 2, side / 4);
+    let features = third * quarter * quarter;
+    Ok([
+        ConvLayer::new("first.conv", [1, first], [side; 2], 3)?,
+        ConvLayer::new("second.conv", [first, second], [half; 2], 3)?,
+        ConvLayer::new("third.conv", [second, third], [half; 2], 3)?,
+        ConvLayer::new("output", [features, classes], [1, 1], 1)?,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use burgeon_nn::Samples;
+    use burgeon_nn::cost::layer_shapes;
+
+    use super::*;
+    use crate::error::ExperimentError;
+
+    #[test]
+    fn the_model_has_the_layers_that_searches_price() -> Result<(), ExperimentError> {
+        let device = burgeon::backend::open("flex")?.device();
+        let widths = [5, 7, 3];
+        let model = ThreeConvNet::new(8, &widths, 10, &device)?;
+        let images = Tensor::<4>::zeros([1, 1, 8, 8], &device);
+        let sample = Samples::classification(images, &[3], 10, &device)?;
+        let layers = ConvLayer::all(&layer_shapes(&model, &sample)?)?;
+        assert_eq!(layers, conv_layers(8, widths, 10)?);
+        assert_eq!(model.widths(), widths);
+        Ok(())
     }
 }
