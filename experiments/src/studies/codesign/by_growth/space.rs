@@ -203,8 +203,12 @@ impl WidthPrice for WidthSpace {
 #[cfg(test)]
 mod tests {
     use burgeon_hardware::{BestDesignCycles, NetworkCycles};
+    use burgeon_nn::{Samples, WidthCost, trace};
+    use burn::tensor::Tensor;
 
+    use super::super::super::net::ThreeConvNet;
     use super::*;
+    use crate::error::ExperimentError;
 
     #[test]
     fn what_is_looked_up_is_what_trying_all_finds() -> Result<(), HardwareError> {
@@ -220,6 +224,27 @@ mod tests {
             assert_eq!(space.best(widths), totals.reduce(f64::min));
         }
         assert_eq!(space.best([25, 1, 1]), None);
+        Ok(())
+    }
+
+    #[test]
+    fn growth_is_priced_as_the_model_is() -> Result<(), ExperimentError> {
+        let space = WidthSpace::new(8, 10)?;
+        let device = burgeon::backend::open("flex")?.device();
+        let model = ThreeConvNet::new(8, &[4, 5, 6], 10, &device)?;
+        let images = Tensor::<4>::zeros([1, 1, 8, 8], &device);
+        let sample = Samples::classification(images, &[3], 10, &device)?;
+        let graph = trace(&model, &sample)?.graph().clone();
+        let mut widths = graph.widths();
+        let model = WidthCost::new(graph, BestDesignCycles::new(space.accelerators())?);
+        for grown in [[4, 5, 6], [13, 5, 9], [6, 20, 7]] {
+            widths
+                .iter_mut()
+                .zip(grown)
+                .for_each(|(own, width)| own.1 = width);
+            assert_eq!(space.cost(&widths), model.cost(&widths));
+        }
+        assert_eq!(space.cost(&widths[..2]), None);
         Ok(())
     }
 
