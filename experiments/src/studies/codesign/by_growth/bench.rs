@@ -21,8 +21,9 @@ pub(super) const RATE: f64 = 0.02;
 
 pub(super) const BATCH: usize = 128;
 
-/// Share of the training set that is held: what searches are told, and fronts are made of.
-pub(super) const HELD: f64 = 0.1;
+/// Share of the training set that is held: what searches are told, and fronts are made of. The
+/// smaller it is, the more a front is made of luck, and of more luck the more networks there are.
+pub(super) const HELD: f64 = 0.3;
 
 /// Networks that were trained to an end.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -58,8 +58,8 @@ struct Outcome {
 /// Seeds, and the cost of a run in epochs of the widest network.
 fn sizes(settings: &StudySettings) -> (usize, usize) {
     let (seeds, epochs) = match settings.scale {
-        Scale::Quick => (5, 40),
-        Scale::Full => (20, 400),
+        Scale::Quick => (5, 15),
+        Scale::Full => (20, 200),
     };
     (settings.seeds.unwrap_or(seeds), epochs)
 }

@@ -133,7 +133,8 @@ fn table(ways: &[Vec<Outcome>], epochs: usize) -> Result<Table, ExperimentError>
             "Every run may cost as much as {epochs} epochs of the widest network (24-24-24): three \
              forward passes for each sample trained on, and all that growing takes. What is not done \
              when it is spent does not count. Asking the hardware model costs nothing. All ways have \
-             the same rate, 0.02, AdamW and batches of 128."
+             the same rate, 0.02, AdamW and batches of 128; {:.0} % of the training set are held.",
+            100.0 * super::bench::HELD
         ),
         walk::described(),
         search::described(),

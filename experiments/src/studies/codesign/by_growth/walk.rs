@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use burgeon_core::criterion::{Firefly, Refinement};
+use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::TileFilling;
 use burgeon_hardware::BestDesignCycles;
+use burgeon_nn::SpectrumConfig;
 use burgeon_nn::surgery::{CopiedMoments, OptimizerRules};
 use burgeon_train::{
     Advance, Grower, GrowerConfig, Outcome, RateSchedule, SearchSamples, Trigger, WidthLimits,
@@ -29,11 +30,8 @@ const BRANCH: usize = 3;
 /// One step may add this share of the cycles.
 const STEP_SHARE: f64 = 0.4;
 
-/// New neurons that compete at each layer, beside the splits of all neurons.
-const NEW_NEURONS: usize = 8;
-
-/// The learning rate at which candidates are optimised: as in `methods`.
-const CANDIDATE_RATE: f64 = 0.01;
+/// Rows on which each site's spectra rest.
+const ROWS: usize = 8192;
 
 /// Samples that a growth step looks at.
 const CAPTURED: usize = 1024;
@@ -48,8 +46,7 @@ pub(super) fn constants() -> serde_json::Value {
         "epochs between growths": PHASE,
         "epochs of a copy": BRANCH,
         "step share": STEP_SHARE,
-        "new neurons": NEW_NEURONS,
-        "rate of candidates": CANDIDATE_RATE,
+        "rows of spectra": ROWS,
         "captured": CAPTURED,
     })
 }
@@ -59,7 +56,7 @@ pub(super) fn described() -> String {
     format!(
         "Growth starts from {}-{}-{} and trains {PHASE} epochs; then a copy trains {BRANCH} more, \
          while its rate falls, which is a point of the front, and the network grows, by at most \
-         {:.0} % of its cycles: the set of firefly's candidates with the most predicted decrease \
+         {:.0} % of its cycles: the set of S2D's splits with the most predicted decrease \
          under the price of the best design for the widths that come of it. A walk that can grow no \
          more is followed by another from other weights, until the cost is spent.",
         START[0],
@@ -85,16 +82,12 @@ fn config(bench: &Bench<'_>, seed: u64) -> Result<GrowerConfig, ExperimentError>
     let [_, side, _] = bench.set.train.shape;
     let price = BestDesignCycles::new(bench.space.accelerators())?;
     let filling = TileFilling::new(Arc::new(WidthSpace::new(side, bench.set.classes)?));
-    let refinement = Refinement::PAPER.with_learning_rate(CANDIDATE_RATE)?;
-    let firefly = Firefly::new()
-        .with_new_neurons(NEW_NEURONS)?
-        .with_refinement(refinement);
     let widths = ["first.conv", "second.conv", "third.conv"];
     let widths = widths.iter().fold(WidthLimits::default(), |limits, layer| {
         limits.capped(*layer, WIDEST)
     });
     let rules = OptimizerRules::default().with_copied_moments(CopiedMoments::ZeroForCopies);
-    Ok(GrowerConfig::new(firefly, filling)
+    Ok(GrowerConfig::new(SteepestDescent, filling)
         .with_batch_size(BATCH)
         // Units run side by side, and the networks draw nothing.
         .with_device_seeding(false)
@@ -106,6 +99,7 @@ fn config(bench: &Bench<'_>, seed: u64) -> Result<GrowerConfig, ExperimentError>
         .with_widths(widths)
         .with_capture_samples(CAPTURED)
         .with_search_samples(SearchSamples::Captured)
+        .with_spectrum(SpectrumConfig::default().with_rows(ROWS))
         .with_trigger(Trigger::Every { epochs: PHASE })
         .with_end_of_growth(true)
         .with_max_epochs(MOST_EPOCHS))

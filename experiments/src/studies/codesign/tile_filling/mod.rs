@@ -109,7 +109,7 @@ const FIRST_RATE_SEED: usize = 100;
 /// Seeds, and what a run costs in epochs at [`UNIFORM`] width.
 fn sizes(settings: &StudySettings, chooses_rates: bool) -> (usize, usize) {
     let (seeds, rate_seeds, epochs) = match settings.scale {
-        Scale::Quick => (10, 2, 24),
+        Scale::Quick => (5, 2, 24),
         Scale::Full => (40, 10, 60),
     };
     let seeds = if chooses_rates { rate_seeds } else { seeds };

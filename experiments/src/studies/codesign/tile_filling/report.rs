@@ -99,8 +99,8 @@ pub(super) fn compared(ways: &[Vec<Measured>], epochs: usize) -> Table {
         "Every run ends with the epoch whose end is nearest to the cost of {epochs} epochs at uniform \
          width: three forward passes for each sample trained on, and all that growing takes; the \
          search for widths that the second row starts from is not counted. AdamW, batches of 128, one \
-         schedule over the whole cost (constant until 60 %, then half a cosine to 0). Each way's rate \
-         is the best of three by mean loss on held samples of other seeds (`tile-filling-rates`). \
+         schedule over the whole cost (constant until 60 %, then half a cosine to 0). How \
+         rates compare, on held samples of other seeds, is what `tile-filling-rates` shows. \
          Cycles are a model's."
     ));
     Table {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burgeon_core::cost::Macs;
-use burgeon_core::criterion::{Firefly, RandomNeuron, Refinement};
-use burgeon_core::select::{Knapsack, PerLayer, TileFilling};
+use burgeon_core::criterion::SteepestDescent;
+use burgeon_core::select::{Knapsack, TileFilling};
 use burgeon_core::{CostModel, Selector};
 use burgeon_data::{ImageSet, optdigits};
 use burgeon_hardware::engine::{ConvolutionEngine, Ports, Tiling};
@@ -13,7 +13,7 @@ use burgeon_hardware::{ConvLayer, EngineCycles, NetworkCycles};
 use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::surgery::{CopiedMoments, OptimizerRules};
-use burgeon_nn::{CrossEntropy, WidthCost, trace};
+use burgeon_nn::{CrossEntropy, SpectrumConfig, WidthCost, trace};
 use burgeon_train::{
     GrowerConfig, GrowerState, RateSchedule, SearchSamples, Trigger, Verdict, WidthLimits,
 };
@@ -47,11 +47,8 @@ const GROWTHS: (usize, f64) = (2, 0.3);
 /// One step may add this share of the cycles.
 const STEP_SHARE: f64 = 0.75;
 
-/// New neurons that compete at each layer, beside the splits of all neurons.
-const NEW_NEURONS: usize = 16;
-
-/// The learning rate at which candidates are optimised: as in `methods`.
-const CANDIDATE_RATE: f64 = 0.01;
+/// Rows on which each site's spectra rest.
+const ROWS: usize = 8192;
 
 const BATCH: usize = 128;
 
@@ -100,8 +97,7 @@ pub(super) fn constants() -> serde_json::Value {
         "start": START,
         "growths": GROWTHS,
         "step share": STEP_SHARE,
-        "new neurons": NEW_NEURONS,
-        "rate of candidates": CANDIDATE_RATE,
+        "rows of spectra": ROWS,
         "batch": BATCH,
         "held": HELD,
         "captured": CAPTURED,
@@ -115,8 +111,8 @@ pub(super) fn described() -> String {
         "The engine multiplies {outputs} output by {inputs} input channels at a time on tiles of \
          {rows}×{columns}, ports of {} words each; a network may take {BUDGET} cycles. Growth: from \
          {}-{}-{}, {} steps spread over the first {:.0} % of the cost, each of which may add {:.0} % \
-         of the cycles; candidates are firefly's, splits of all neurons and {NEW_NEURONS} new ones a \
-         layer, the same for every way of choosing.",
+         of the cycles. Candidates are S2D's, whose gains add up, and the same for every way of \
+         choosing.",
         PORTS[0],
         START[0],
         START[1],
@@ -145,6 +141,7 @@ pub(super) fn measured(
         epochs,
         rate,
         seed,
+        keeps: kind != Kind::ScratchFound,
     };
     let uniform = job.initial(&UNIFORM)?;
     job.epoch = 3 * job.forward(&uniform)? * sets.train().len() as u64;
@@ -173,6 +170,8 @@ struct Job<'a> {
     epochs: usize,
     rate: f64,
     seed: u64,
+    /// Whether the unit's one run has a checkpoint.
+    keeps: bool,
 }
 
 /// A network after its run.
@@ -202,7 +201,8 @@ impl Job<'_> {
         let config = self.config(&model, choice)?;
         let task = task(self.sets);
         let started = Instant::now();
-        let (model, state) = grow(self.context, config, task, model, optimizer(), false)?;
+        let keeps = self.keeps;
+        let (model, state) = grow(self.context, config, task, model, optimizer(), keeps)?;
         Ok(Ran {
             model,
             state,
@@ -219,7 +219,7 @@ impl Job<'_> {
         // A run ends with the epoch in which its cost is spent: half an epoch less lets all ways
         // end at the same cost on average.
         let cost = self.epoch * (2 * self.epochs as u64 - 1) / 2;
-        let config = GrowerConfig::new(RandomNeuron::zero_fan_out(), PerLayer::DOUBLE)
+        let config = GrowerConfig::new(SteepestDescent, Knapsack)
             .with_batch_size(BATCH)
             // Units run side by side, and the networks draw nothing.
             .with_device_seeding(false)
@@ -232,23 +232,20 @@ impl Job<'_> {
             return Ok(config.with_max_growths(0));
         };
         let price = EngineCycles::new(Arc::new(engine()?));
-        let refinement = Refinement::PAPER.with_learning_rate(CANDIDATE_RATE)?;
-        let firefly = Firefly::new()
-            .with_new_neurons(NEW_NEURONS)?
-            .with_refinement(refinement);
         let graph = trace(model, self.sets.held())?.graph().clone();
         let selector: Arc<dyn Selector> = match choice {
             Choice::Tiles => Arc::new(TileFilling::new(Arc::new(WidthCost::new(
                 graph,
                 price.clone(),
             )))),
-            Choice::Neurons | Choice::Rounded => Arc::new(Knapsack),
+            Choice::Neurons | Choice::Rounded => config.selector.clone(),
         };
         let mut config = config
             .with_cost_budget(price, BUDGET)
             .with_step_share(STEP_SHARE)
             .with_capture_samples(CAPTURED)
             .with_search_samples(SearchSamples::Captured)
+            .with_spectrum(SpectrumConfig::default().with_rows(ROWS))
             .with_trigger(Trigger::Spread {
                 growths: GROWTHS.0,
                 until: GROWTHS.1,
@@ -256,7 +253,6 @@ impl Job<'_> {
         if choice == Choice::Rounded {
             config = config.with_widths(WidthLimits::default().multiples_of(TILE));
         }
-        config.criterion = Arc::new(firefly);
         config.selector = selector;
         Ok(config)
     }
