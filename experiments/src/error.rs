@@ -7,6 +7,7 @@ use burgeon_coexplore::CoexploreError;
 use burgeon_continual::ContinualError;
 use burgeon_core::CoreError;
 use burgeon_data::DataError;
+use burgeon_hardware::HardwareError;
 use burgeon_nn::NnError;
 use burgeon_npi::NpiError;
 use burgeon_ops::UnknownActivation;
@@ -21,6 +22,9 @@ pub enum ExperimentError {
     /// A co-exploration could not be made.
     #[error(transparent)]
     Coexplore(#[from] CoexploreError),
+    /// An accelerator cannot be, or cannot run a network.
+    #[error(transparent)]
+    Hardware(#[from] HardwareError),
     /// A name that stands for no activation.
     #[error(transparent)]
     Activation(#[from] UnknownActivation),

@@ -89,6 +89,21 @@ fn result(study: &str, unit: &str) -> Value {
             "accuracies": [0.75, 0.76, 0.77, 0.78, 0.79, 0.8, 0.81 + ahead],
             "hypervolumes": [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95], "test": 0.86,
         }),
+        "co-exploration-growth" => {
+            let point = |cycles: f64, accuracy: f64| {
+                json!({
+                    "widths": [8, 8, 16], "cycles": cycles, "held_accuracy": accuracy + ahead,
+                    "test_accuracy": accuracy, "spent": (1e9 * accuracy) as u64,
+                })
+            };
+            json!({ "budget": 1e9 as u64, "points": [point(1000.0, 0.94), point(2000.0, 0.96)] })
+        }
+        filling if filling.starts_with("tile-filling") => json!({
+            "widths": [8, 16, 16], "parameters": 5000, "macs": 60_544, "cycles": 1778.0,
+            "utilisation": 0.5, "test_accuracy": 0.97 + ahead, "test_loss": 0.1,
+            "held_accuracy": 0.97, "held_loss": 0.1, "cost": 24.0, "growing_cost": 0.5,
+            "epochs": 30, "seconds": 3.0, "refused": 0,
+        }),
         "npi" if unit.starts_with("calls") => {
             json!([{ "task": "quicksort", "recursive": true, "calls": [1, 32] }])
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use burgeon_core::{CostModel, LayerShape};
 
+use crate::accelerator::Accelerator;
 use crate::engine::Engine;
+use crate::error::HardwareError;
 use crate::layer::ConvLayer;
 use crate::pipeline::Pipeline;
 
@@ -52,6 +54,56 @@ impl CostModel for EngineCycles {
     fn cost(&self, layers: &[LayerShape]) -> u64 {
         let costs = layers.iter().map(|layer| self.layer_cost(layer));
         costs.fold(0, u64::saturating_add)
+    }
+}
+
+/// Cycles of a network on whichever of some designs is best for it: hardware is found anew for each
+/// network that is priced, by trying all. What no design can run costs the largest number there is.
+#[derive(Debug, Clone)]
+pub struct BestDesignCycles {
+    designs: Arc<[Accelerator]>,
+}
+
+impl BestDesignCycles {
+    /// On one of `designs`, those of a [`DesignSpace`](crate::DesignSpace) that fit a board, say.
+    ///
+    /// # Errors
+    /// [`HardwareError::Parameter`] for no design.
+    pub fn new(designs: Vec<Accelerator>) -> Result<Self, HardwareError> {
+        match designs.is_empty() {
+            true => HardwareError::parameter("designs", "none", "at least one"),
+            false => Ok(Self {
+                designs: designs.into(),
+            }),
+        }
+    }
+
+    /// The designs, the first of equals being the best.
+    pub fn designs(&self) -> &[Accelerator] {
+        &self.designs
+    }
+}
+
+impl CostModel for BestDesignCycles {
+    fn name(&self) -> &'static str {
+        "best-design-cycles"
+    }
+
+    fn unit(&self) -> &'static str {
+        "cycles"
+    }
+
+    fn layer_cost(&self, layer: &LayerShape) -> u64 {
+        self.cost(std::slice::from_ref(layer))
+    }
+
+    fn cost(&self, layers: &[LayerShape]) -> u64 {
+        let total = |design: &Accelerator| -> f64 {
+            layers.iter().map(|layer| cycles(design, layer)).sum()
+        };
+        let least = self.designs.iter().map(total).fold(f64::INFINITY, f64::min);
+        // A cast stops at the largest number.
+        least.ceil() as u64
     }
 }
 

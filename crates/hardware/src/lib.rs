@@ -6,7 +6,8 @@
 //! tells the [`Cycles`] that a layer takes, with what bounds them. A [`DesignSpace`] lists engines,
 //! of which [`best`](DesignSpace::best) is found by trying all; a [`Pool`] of boards runs the
 //! network as a [`Pipeline`], cut so that its slowest stage is as fast as can be. On top are
-//! cost models for selectors: [`EngineCycles`], [`PipelinePeriod`], [`EngineEnergy`].
+//! cost models for selectors: [`EngineCycles`], [`BestDesignCycles`], [`PipelinePeriod`],
+//! [`EngineEnergy`].
 //!
 //! ```
 //! use burgeon_hardware::{Board, ConvLayer, DesignSpace};
@@ -42,7 +43,7 @@ mod space;
 
 pub use accelerator::Accelerator;
 pub use board::{BOARDS, Board, Resources};
-pub use cost::{EngineCycles, PipelinePeriod};
+pub use cost::{BestDesignCycles, EngineCycles, PipelinePeriod};
 pub use cycles::{Bottleneck, Cycles};
 pub use energy::EngineEnergy;
 pub use engine::Engine;

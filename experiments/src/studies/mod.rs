@@ -1,5 +1,6 @@
 //! The studies.
 
+mod codesign;
 mod coexploration;
 mod continual;
 mod digits;
@@ -40,6 +41,9 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(spectrum_cost::SpectrumCost),
         Box::new(continual::Continual),
         Box::new(coexploration::CoExploration),
+        Box::new(codesign::GrowthExploration),
+        Box::new(codesign::FilledTiles::COMPARED),
+        Box::new(codesign::FilledTiles::RATES),
         Box::new(npi::Interpreters),
         Box::new(npi_growth::GrownInterpreters),
         Box::new(firefly_toy::FireflyToy),

@@ -1,0 +1,9 @@
+//! Networks that grow under an accelerator: widths that fill its tiles, and accelerators that are
+//! found anew after each growth.
+
+mod by_growth;
+mod net;
+mod tile_filling;
+
+pub(super) use by_growth::GrowthExploration;
+pub(super) use tile_filling::FilledTiles;
