@@ -38,7 +38,9 @@ fn table(path: &Path, skip: usize, rows: usize) {
     text += "digit\n";
     let images = digits.pixels.chunks(64).zip(&digits.labels);
     for (pixels, label) in images.skip(skip).take(rows) {
-        pixels.iter().for_each(|pixel| write!(text, "{pixel},").expect("text"));
+        pixels
+            .iter()
+            .for_each(|pixel| write!(text, "{pixel},").expect("text"));
         writeln!(text, "{label}").expect("text");
     }
     std::fs::write(path, text).expect("written");
@@ -53,7 +55,11 @@ fn images(folder: &Path, name: &str, rows: usize) -> String {
         words.flat_map(u32::to_be_bytes).collect::<Vec<u8>>()
     };
     let mut pixels = header(0x0803, &[rows, 8, 8]);
-    pixels.extend(digits.pixels[..64 * rows].iter().map(|pixel| (pixel * 255.0) as u8));
+    pixels.extend(
+        digits.pixels[..64 * rows]
+            .iter()
+            .map(|pixel| (pixel * 255.0) as u8),
+    );
     let mut labels = header(0x0801, &[rows]);
     labels.extend(digits.labels[..rows].iter().map(|label| *label as u8));
     let file = format!("{name}-images-idx3-ubyte");
@@ -86,8 +92,18 @@ fn agree(test: &str, folder: &Path, data: &str) {
     assert_eq!(predictions.lines().count(), ROWS);
     std::fs::write(folder.join("predictions.jsonl"), predictions).expect("written");
     for (format, out, program, modules) in [
-        ("onnx", "net.onnx", "net.onnx", &["numpy", "onnx", "onnxruntime"][..]),
-        ("pytorch", "net.safetensors", "net.py", &["numpy", "torch", "safetensors"]),
+        (
+            "onnx",
+            "net.onnx",
+            "net.onnx",
+            &["numpy", "onnx", "onnxruntime"][..],
+        ),
+        (
+            "pytorch",
+            "net.safetensors",
+            "net.py",
+            &["numpy", "torch", "safetensors"],
+        ),
     ] {
         let export = ["export", "run", "--format", format, "--out", out];
         let said = succeeds(folder, &export);
@@ -98,11 +114,17 @@ fn agree(test: &str, folder: &Path, data: &str) {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exported.py");
             let arguments = [format, program, data, "predictions.jsonl"];
             let mut command = Command::new(python);
-            let output = command.current_dir(folder).arg(script).args(arguments).output();
+            let output = command
+                .current_dir(folder)
+                .arg(script)
+                .args(arguments)
+                .output();
             let output = output.expect("it was found before");
             let error = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{format}: {error}");
-            let apart = String::from_utf8_lossy(&output.stdout).trim().parse::<f64>();
+            let apart = String::from_utf8_lossy(&output.stdout)
+                .trim()
+                .parse::<f64>();
             let apart = apart.expect("a number");
             assert!(apart <= 1e-5, "{format} differs by {apart}");
             println!("{format}: {apart:.1e}");
@@ -119,20 +141,51 @@ fn an_mlp_is_taken_away_and_grown_further_elsewhere() {
     table(&folder.join("digits.csv"), 0, 600);
     table(&folder.join("more.csv"), 600, 400);
     table(&folder.join("new.csv"), 1000, ROWS);
-    let fit = ["grow", "digits.csv", "--budget", "3k-params", "--epochs", "9"];
+    let fit = [
+        "grow",
+        "digits.csv",
+        "--budget",
+        "3k-params",
+        "--epochs",
+        "9",
+    ];
     succeeds(folder, &fit);
-    agree("an_mlp_is_taken_away_and_grown_further_elsewhere", folder, "new.csv");
+    agree(
+        "an_mlp_is_taken_away_and_grown_further_elsewhere",
+        folder,
+        "new.csv",
+    );
 
-    let own = ["export", "run", "--format", "safetensors", "--out", "own.safetensors"];
+    let own = [
+        "export",
+        "run",
+        "--format",
+        "safetensors",
+        "--out",
+        "own.safetensors",
+    ];
     succeeds(folder, &own);
     let further = |from: &'static str, budget: &'static str, out: &'static str| {
-        ["grow", "more.csv", "--from", from, "--budget", budget, "--epochs", "9", "--out", out]
+        [
+            "grow", "more.csv", "--from", from, "--budget", budget, "--epochs", "9", "--out", out,
+        ]
     };
-    fails(folder, &further("own.safetensors", "9k-params", "b"), "--format pytorch");
-    fails(folder, &further("net.safetensors", "1k-params", "b"), "raise it");
+    fails(
+        folder,
+        &further("own.safetensors", "9k-params", "b"),
+        "--format pytorch",
+    );
+    fails(
+        folder,
+        &further("net.safetensors", "1k-params", "b"),
+        "raise it",
+    );
     let said = succeeds(folder, &further("net.safetensors", "9k-params", "further"));
     // Other rows are standardised a little otherwise, so not all it knew is there.
-    let known = said.split("its held accuracy ").nth(1).and_then(|rest| rest.split(' ').next());
+    let known = said
+        .split("its held accuracy ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
     let known: f64 = known.and_then(|share| share.parse().ok()).expect("a share");
     assert!(known > 60.0, "{said}");
     let summary = std::fs::read_to_string(folder.join("further/summary.json")).expect("written");
@@ -140,16 +193,39 @@ fn an_mlp_is_taken_away_and_grown_further_elsewhere() {
     let sizes = summary["sizes"].as_array().expect("sizes");
     let parameters = |size: &serde_json::Value| size["parameters"].as_u64().expect("a number");
     let start = parameters(&summary["start"]);
-    assert!(sizes.iter().any(|size| parameters(size) > start), "{summary}");
-    assert!(sizes.iter().all(|size| parameters(size) <= 9000), "{summary}");
+    assert!(
+        sizes.iter().any(|size| parameters(size) > start),
+        "{summary}"
+    );
+    assert!(
+        sizes.iter().all(|size| parameters(size) <= 9000),
+        "{summary}"
+    );
     succeeds(folder, &["evaluate", "further", "new.csv"]);
-    fails(folder, &["export", "none", "--format", "onnx", "--out", "x.onnx"], "predictor.json");
-    fails(folder, &["export", "run", "--format", "onnx", "--out", "x.json"], "another extension");
+    fails(
+        folder,
+        &["export", "none", "--format", "onnx", "--out", "x.onnx"],
+        "predictor.json",
+    );
+    fails(
+        folder,
+        &["export", "run", "--format", "onnx", "--out", "x.json"],
+        "another extension",
+    );
 
     // The same folder is not gone on with from another network.
     let other = Command::new(env!("CARGO_BIN_EXE_burgeon"))
         .current_dir(folder)
-        .args(["grow", "more.csv", "--budget", "9k-params", "--epochs", "9", "--out", "further"])
+        .args([
+            "grow",
+            "more.csv",
+            "--budget",
+            "9k-params",
+            "--epochs",
+            "9",
+            "--out",
+            "further",
+        ])
         .output()
         .expect("the program starts");
     assert!(String::from_utf8_lossy(&other.stderr).contains("begun from another network"));
@@ -161,10 +237,22 @@ fn a_cnn_is_taken_away_and_grown_further() {
     let folder = held.path();
     let data = &images(folder, "digits", 500);
     let new = images(folder, "new", ROWS);
-    succeeds(folder, &["grow", data, "--budget", "100k-macs", "--epochs", "6"]);
+    succeeds(
+        folder,
+        &["grow", data, "--budget", "100k-macs", "--epochs", "6"],
+    );
     agree("a_cnn_is_taken_away_and_grown_further", folder, &new);
 
-    let further = ["grow", data, "--from", "net.safetensors", "--budget", "200k-macs", "--epochs", "6"];
+    let further = [
+        "grow",
+        data,
+        "--from",
+        "net.safetensors",
+        "--budget",
+        "200k-macs",
+        "--epochs",
+        "6",
+    ];
     succeeds(folder, &[&further[..], &["--out", "further"]].concat());
     let wrong = [&further[..], &["--out", "wrong", "--model", "mlp"]].concat();
     fails(folder, &wrong, "another kind of network");
@@ -178,8 +266,19 @@ fn a_cnn_is_taken_away_and_grown_further() {
     fails(folder, &less, "`1.running_var` is missing");
     let view = |data, shape| TensorView::new(Dtype::F32, shape, data).expect("sound");
     let two = [0_u8; 4 * 4];
-    let other = [("0.weight", view(&two, vec![2, 2])), ("1.weight", view(&two, vec![2, 2]))];
-    safetensors::serialize_to_file(other, None, &folder.join("other.safetensors")).expect("written");
-    let other = ["grow", data, "--from", "other.safetensors", "--out", "other"];
+    let other = [
+        ("0.weight", view(&two, vec![2, 2])),
+        ("1.weight", view(&two, vec![2, 2])),
+    ];
+    safetensors::serialize_to_file(other, None, &folder.join("other.safetensors"))
+        .expect("written");
+    let other = [
+        "grow",
+        data,
+        "--from",
+        "other.safetensors",
+        "--out",
+        "other",
+    ];
     fails(folder, &other, "gives 2 numbers, where the data need 10");
 }

@@ -29,7 +29,7 @@ mod onnx;
 mod pytorch;
 
 pub use error::ExchangeError;
-pub use onnx::{OnnxExporter, OnnxModel, proto};
+pub use onnx::{OnnxExporter, OnnxModel};
 pub use pytorch::layouts::{from_state_dict, to_state_dict};
 pub use pytorch::sequential::{PlainNetwork, Sequential, SequentialLayer};
 pub use pytorch::state_dict::StateDict;

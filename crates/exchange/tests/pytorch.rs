@@ -7,6 +7,7 @@ use std::path::Path;
 use burgeon::backend::flex::FLEX;
 use burgeon::core::SplitBackend;
 use burgeon::nn::growable::parameter_count;
+use burgeon::ops::FastMaxPool2dConfig;
 use burgeon::prelude::*;
 use burgeon::train::Outcome;
 use burgeon_exchange::{
@@ -17,10 +18,11 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use common::{SAMPLES, TOLERANCE, difference, digits, floats, python, script, unsettled, write_raw};
+use common::{
+    SAMPLES, TOLERANCE, difference, digits, floats, python, script, unsettled, write_raw,
+};
 
 /// A folder of what `torch_networks.py` makes.
 fn made(test: &str) -> Option<tempfile::TempDir> {
@@ -70,12 +72,19 @@ fn a_residual_network_of_pytorch_agrees_and_takes_a_growth_step() {
     let mut grower =
         Grower::new(config, FLEX, task, model, AdamConfig::new().init()).expect("it grows");
     assert!(matches!(grower.run(), Ok(Outcome::Stopped(_))));
-    assert!(parameter_count(grower.model()) > before, "{:?}", grower.state().journal);
+    assert!(
+        parameter_count(grower.model()) > before,
+        "{:?}",
+        grower.state().journal
+    );
 
     // What has grown goes back, and comes in again at its new widths.
     let grown = grower.model().valid();
     let path = folder.join("grown.safetensors");
-    resnet_to_torchvision(&grown).expect("known layers").save(&path).expect("written");
+    resnet_to_torchvision(&grown)
+        .expect("known layers")
+        .save(&path)
+        .expect("written");
     let state = StateDict::read(&path).expect("written");
     let again = resnet_from_torchvision(&state, &device).expect("its own names");
     let images = digits([3, 64, 64], &device);
@@ -93,7 +102,9 @@ impl Mlp {
     fn forward(&self, input: Tensor<4>) -> Tensor<2> {
         let (last, hidden) = self.layers.split_last().expect("layers");
         let features = input.flatten(1, 3);
-        let hidden = hidden.iter().fold(features, |x, layer| relu(layer.forward(x)));
+        let hidden = hidden
+            .iter()
+            .fold(features, |x, layer| relu(layer.forward(x)));
         last.forward(hidden)
     }
 }
@@ -109,9 +120,11 @@ impl Cnn {
         let [first, second] = &self.convolutions[..] else {
             panic!("two convolutions");
         };
-        let maps = max_pool2d(relu(first.forward(input)), [2, 2], [2, 2], [0, 0], [1, 1], false);
+        let pool = FastMaxPool2dConfig::new([2, 2]).init();
+        let maps = pool.forward(relu(first.forward(input)));
         let maps = relu(second.forward(maps));
-        self.output.forward(maps.mean_dim(3).mean_dim(2).flatten::<2>(1, 3))
+        self.output
+            .forward(maps.mean_dim(3).mean_dim(2).flatten::<2>(1, 3))
     }
 }
 
@@ -131,7 +144,10 @@ fn plain_networks_of_pytorch_agree() {
     };
     assert_eq!(widths, &[64, 12, 7, 10]);
     let mlp = Mlp {
-        layers: widths.windows(2).map(|pair| linear(pair[0], pair[1])).collect(),
+        layers: widths
+            .windows(2)
+            .map(|pair| linear(pair[0], pair[1]))
+            .collect(),
     };
     let rename = |path: &str| layers[number(path).unwrap_or(0)].clone();
     let mlp = plain.restore(&mlp, &state, rename).expect("its widths");
@@ -166,7 +182,9 @@ fn plain_networks_of_pytorch_agree() {
     assert!(found <= TOLERANCE, "{found}");
 
     let state = StateDict::read(&folder.join("lstm.pt")).expect("PyTorch wrote it");
-    let error = PlainNetwork::of(&state).expect_err("no plain network").to_string();
+    let error = PlainNetwork::of(&state)
+        .expect_err("no plain network")
+        .to_string();
     assert!(error.contains("known are linear layers only"), "{error}");
 }
 
@@ -205,10 +223,17 @@ fn what_does_not_fit_is_named() {
     assert_eq!((expected, found), (&vec![8, 8, 3, 3], &vec![8, 7, 3, 3]));
     let mut state = resnet(&device);
     state.insert("fc.weight", zeros(&[4, 15]));
-    assert!(refused(&state).to_string().contains("[4, 15], expected [4, 16]"));
+    assert!(
+        refused(&state)
+            .to_string()
+            .contains("[4, 15], expected [4, 16]")
+    );
     let mut state = resnet(&device);
     state.insert("layer1.0.se.weight", zeros(&[2, 2]));
-    assert!(matches!(refused(&state), ExchangeError::UnknownTensors { .. }));
+    assert!(matches!(
+        refused(&state),
+        ExchangeError::UnknownTensors { .. }
+    ));
     let mut state = resnet(&device);
     state.insert("conv1.weight", TensorData::zeros::<i64, _>([2, 3, 7, 7]));
     assert!(matches!(refused(&state), ExchangeError::WrongType { .. }));
@@ -218,7 +243,11 @@ fn what_does_not_fit_is_named() {
     let mut state = resnet(&device);
     state.insert("conv1.weight", zeros(&[2, 3, 5, 5]));
     assert!(refused(&state).to_string().contains("5×5"));
-    assert!(refused(&StateDict::new()).to_string().contains("`conv1.weight` is missing"));
+    assert!(
+        refused(&StateDict::new())
+            .to_string()
+            .contains("`conv1.weight` is missing")
+    );
 }
 
 #[test]
@@ -233,7 +262,10 @@ fn files_that_are_none_are_refused() {
     };
     refused(b"", "neither safetensors nor a file of PyTorch");
     refused(b"a,b\n1,2\n", "neither safetensors nor a file of PyTorch");
-    refused(b"PK\x03\x04 and no more", "neither safetensors nor a file of PyTorch");
+    refused(
+        b"PK\x03\x04 and no more",
+        "neither safetensors nor a file of PyTorch",
+    );
     refused(b"\x02\0\0\0\0\0\0\0{}", "it holds no tensor");
     refused(b"\xff\0\0\0\0\0\0\0{\"a\"", "damaged safetensors");
     let error = StateDict::read(folder.path()).expect_err("a folder");
@@ -244,6 +276,8 @@ fn files_that_are_none_are_refused() {
     bytes.extend_from_slice(header);
     bytes.extend_from_slice(&[0; 4]);
     std::fs::write(&own, bytes).expect("written");
-    let error = StateDict::read(&own).expect_err("Burn's layout").to_string();
+    let error = StateDict::read(&own)
+        .expect_err("Burn's layout")
+        .to_string();
     assert!(error.contains("--format pytorch"), "{error}");
 }

@@ -144,14 +144,25 @@ fn device() -> burn::tensor::Device {
 }
 
 fn program(layers: &Sequential, weights: &str, description: &Exported<'_>) -> String {
-    let shape: Vec<String> = description.input_shape.iter().map(usize::to_string).collect();
+    let shape: Vec<String> = description
+        .input_shape
+        .iter()
+        .map(usize::to_string)
+        .collect();
     let described = Path::new(weights).with_extension("json");
     let described = described.display();
     layers.python(
         weights,
         &[
-            format!("Inputs: float32, [n, {}], standardised as {described} says.", shape.join(", ")),
-            format!("Outputs: [n, {}], {}.", description.schema.target.outputs(), description.output),
+            format!(
+                "Inputs: float32, [n, {}], standardised as {described} says.",
+                shape.join(", ")
+            ),
+            format!(
+                "Outputs: [n, {}], {}.",
+                description.schema.target.outputs(),
+                description.output
+            ),
         ],
     )
 }

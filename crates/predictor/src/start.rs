@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use burgeon::nn::hash::{hex, of_data};
-use burgeon_exchange::{ExchangeError, PlainNetwork, StateDict};
+use burgeon_exchange::{PlainNetwork, StateDict};
 use burn::tensor::{DType, TensorData};
 
 use crate::architecture::{Architecture, Kind};
-use crate::error::{PredictorError, io};
+use crate::error::{PredictorError, file, io};
 use crate::schema::Schema;
 
 /// A plain network in a state dict.
@@ -63,15 +63,14 @@ impl Start {
     ) -> Result<A, PredictorError> {
         let outputs = schema.target.outputs();
         if self.network.outputs() != outputs {
-            return Err(ExchangeError::file(
+            return Err(file(
                 self.path(),
                 format!(
                     "the network gives {} numbers, where the data need {outputs}: one for each \
                      class, or one number",
                     self.network.outputs()
                 ),
-            )
-            .into());
+            ));
         }
         let rename = |path: &str| A::name_in(&self.network, path);
         Ok(self.network.restore(model, &self.state, rename)?)

@@ -86,20 +86,17 @@ impl<'a> Builder<'a> {
         layer.clone_into(&mut self.place);
     }
 
-    /// The name of a value; `None` for what nothing gives.
-    pub fn name(&self, tensor: TensorId) -> Option<&str> {
-        self.names.get(&tensor).map(String::as_str)
-    }
-
     /// The name of an operand; weights enter the graph when they are first read.
     pub fn operand(&mut self, tensor: &TensorIr) -> Result<Name, Refusal> {
         if let Some(name) = self.names.get(&tensor.id) {
             return Ok(name.clone());
         }
         let Some(Known { path, data }) = self.known.get(&tensor.id) else {
-            return Err("it reads a tensor that is no float parameter of the model and no \
+            return Err(
+                "it reads a tensor that is no float parameter of the model and no \
                         constant: keep such data in the model, or make them of the input"
-                .to_owned());
+                    .to_owned(),
+            );
         };
         let (path, data) = (path.clone(), data.clone());
         let name = self.initializer(&path, &data, tensor.dtype)?;
@@ -347,7 +344,9 @@ pub fn data_type(dtype: DType) -> Result<DataType, Refusal> {
         DType::U8 => DataType::Uint8,
         DType::Bool(_) => DataType::Bool,
         DType::QFloat(_) => {
-            return Err("quantised tensors have no type in ONNX here: cast the model to f32".into());
+            return Err(
+                "quantised tensors have no type in ONNX here: cast the model to f32".into(),
+            );
         }
     })
 }

@@ -6,7 +6,7 @@
 
 mod builder;
 mod lower;
-pub mod proto;
+mod proto;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,8 +20,8 @@ use prost::Message;
 use crate::error::ExchangeError;
 use builder::{Builder, data_type};
 use proto::{
-    DimensionProto, ModelProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    DimensionProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
+    TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
 /// The version of ONNX's operators.
@@ -46,7 +46,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 /// let onnx = OnnxExporter::new().export(&model, &example)?;
 /// let folder = tempfile::tempdir()?;
 /// onnx.save(&folder.path().join("resnet.onnx"))?;
-/// assert_eq!(onnx.model().graph.as_ref().map(|graph| graph.input.len()), Some(1));
+/// assert_eq!(onnx.inputs(), [("input".to_owned(), "batch, 3, 32, 32".to_owned())]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -194,9 +194,22 @@ impl OnnxExporter {
 }
 
 impl OnnxModel {
-    /// The messages of the file.
-    pub fn model(&self) -> &ModelProto {
-        &self.0
+    /// The names and shapes of the inputs: what follows the number of samples is called `batch`.
+    pub fn inputs(&self) -> Vec<(String, String)> {
+        let graph = self.0.graph.iter();
+        graph.flat_map(|graph| &graph.input).map(shown).collect()
+    }
+
+    /// The name and shape of the answer.
+    pub fn outputs(&self) -> Vec<(String, String)> {
+        let graph = self.0.graph.iter();
+        graph.flat_map(|graph| &graph.output).map(shown).collect()
+    }
+
+    /// The operators, in the order in which they are computed.
+    pub fn operators(&self) -> Vec<&str> {
+        let nodes = self.0.graph.iter().flat_map(|graph| &graph.node);
+        nodes.map(proto::NodeProto::op_type).collect()
     }
 
     /// The bytes of the file.
@@ -211,6 +224,22 @@ impl OnnxModel {
     pub fn save(&self, path: &Path) -> Result<(), ExchangeError> {
         Ok(write_atomically(path, &self.to_bytes())?)
     }
+}
+
+fn shown(info: &ValueInfoProto) -> (String, String) {
+    let tensor = info
+        .r#type
+        .as_ref()
+        .and_then(|own| own.tensor_type.as_ref());
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+    let lengths = shape.iter().flat_map(|shape| &shape.dim);
+    let lengths: Vec<String> = lengths
+        .map(|length| match (&length.dim_param, length.dim_value) {
+            (Some(name), _) => name.clone(),
+            (None, value) => value.unwrap_or_default().to_string(),
+        })
+        .collect();
+    (info.name().to_owned(), lengths.join(", "))
 }
 
 fn line((key, value): &(String, String)) -> StringStringEntryProto {

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::TensorData;
 
 use super::layouts::{from_state_dict, to_state_dict};
-use super::state_dict::{StateDict, layer_of};
+use super::state_dict::StateDict;
 use crate::error::ExchangeError;
 
 /// A layer of a [`Sequential`]; those with parameters name the layer of the Burn model that they
@@ -193,7 +193,8 @@ impl PlainNetwork {
         }
         let names = |kind: &str| {
             let own = kinds.iter().filter(|(_, own)| *own == kind);
-            own.map(|(layer, _)| (*layer).to_owned()).collect::<Vec<_>>()
+            own.map(|(layer, _)| (*layer).to_owned())
+                .collect::<Vec<_>>()
         };
         let (linear, rest) = match kinds.split_last() {
             Some(((last, "linear"), rest)) => (*last, rest),
@@ -259,7 +260,10 @@ impl PlainNetwork {
                     Ok(state.floats(name, &[*channels])?.iter::<f32>().collect())
                 };
                 let (bias_values, means) = (values(&bias)?, values(&mean)?);
-                let means = means.iter().zip(bias_values).map(|(mean, bias)| mean - bias);
+                let means = means
+                    .iter()
+                    .zip(bias_values)
+                    .map(|(mean, bias)| mean - bias);
                 let means = TensorData::new(means.collect::<Vec<f32>>(), [*channels]);
                 state.remove(&bias);
                 state.insert(mean, means);
@@ -334,7 +338,9 @@ fn cnn(
 /// What is said of a file that holds another network.
 fn neither(state: &StateDict, kinds: &[(&str, &str)]) -> ExchangeError {
     let shown = kinds.iter().take(6);
-    let shown: Vec<String> = shown.map(|(layer, kind)| format!("`{layer}` ({kind})")).collect();
+    let shown: Vec<String> = shown
+        .map(|(layer, kind)| format!("`{layer}` ({kind})"))
+        .collect();
     let more = if kinds.len() > 6 { ", …" } else { "" };
     ExchangeError::file(
         state.path(),
@@ -345,20 +351,4 @@ fn neither(state: &StateDict, kinds: &[(&str, &str)]) -> ExchangeError {
             shown.join(", ")
         ),
     )
-}
-
-/// The layers of a file's names, for messages and tests.
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn layers_stand_in_the_order_of_their_numbers() {
-        let mut state = StateDict::new();
-        for layer in [10, 2, 0] {
-            state.insert(format!("{layer}.weight"), TensorData::new(vec![0.0_f32; 4], [2, 2]));
-        }
-        assert_eq!(state.layers(), ["0", "2", "10"]);
-        assert_eq!(layer_of("a.b.weight"), ("a.b", "weight"));
-    }
 }

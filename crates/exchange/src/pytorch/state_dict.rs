@@ -131,7 +131,9 @@ impl StateDict {
     /// As [`floats`](Self::floats); the axes of which nothing is known are given as 0.
     pub fn axes<const D: usize>(&self, name: &str) -> Result<[usize; D], ExchangeError> {
         let shape = self.float_tensor(name)?.shape().to_vec();
-        shape.try_into().map_err(|_| self.wrong_shape(name, &[0; D]))
+        shape
+            .try_into()
+            .map_err(|_| self.wrong_shape(name, &[0; D]))
     }
 
     /// Adds a tensor, or puts it in the place of the one of this name.
@@ -170,11 +172,15 @@ impl StateDict {
     pub fn save(&self, path: &Path) -> Result<(), ExchangeError> {
         let mut views = Vec::with_capacity(self.tensors.len());
         for (name, data) in &self.tensors {
-            let refused = |problem: String| ExchangeError::file(path, format!("`{name}`: {problem}"));
+            let refused =
+                |problem: String| ExchangeError::file(path, format!("`{name}`: {problem}"));
             let dtype = safetensors_type(data.dtype())
                 .ok_or_else(|| refused(format!("safetensors hold no {:?}", data.dtype())))?;
             let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes());
-            views.push((name.as_str(), view.map_err(|error| refused(error.to_string()))?));
+            views.push((
+                name.as_str(),
+                view.map_err(|error| refused(error.to_string()))?,
+            ));
         }
         let metadata = HashMap::from([(FORMAT.to_owned(), "pt".to_owned())]);
         let bytes = safetensors::serialize(views, Some(metadata));
@@ -201,7 +207,7 @@ impl StateDict {
 }
 
 /// The layer and the tensor's own name.
-pub(crate) fn layer_of(name: &str) -> (&str, &str) {
+fn layer_of(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or(("", name))
 }
 
@@ -274,7 +280,11 @@ fn from_safetensors(path: &Path, bytes: &[u8]) -> Result<Vec<(String, TensorData
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let metadata = header.metadata().as_ref();
-    if metadata.and_then(|lines| lines.get(FORMAT)).map(String::as_str) == Some(crate::OWN_FORMAT) {
+    if metadata
+        .and_then(|lines| lines.get(FORMAT))
+        .map(String::as_str)
+        == Some(crate::OWN_FORMAT)
+    {
         return Err(ExchangeError::file(
             path,
             "its weights lie as Burn has them, not as PyTorch does: export the network with \
@@ -321,4 +331,35 @@ fn burn_type(dtype: Dtype) -> Option<DType> {
     }
     let found = TYPES.iter().find(|(_, theirs)| *theirs == dtype);
     found.map(|(own, _)| *own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_stand_in_the_order_of_their_numbers() {
+        let mut state = StateDict::new();
+        for layer in [10, 2, 0] {
+            let data = TensorData::new(vec![0.0_f32; 4], [2, 2]);
+            state.insert(format!("{layer}.weight"), data);
+        }
+        assert_eq!(state.layers(), ["0", "2", "10"]);
+    }
+
+    #[test]
+    fn wrappers_and_what_lies_beside_a_state_dict_go() {
+        let unwrapped = |names: &[&str]| {
+            let data = || TensorData::new(vec![0.0_f32], [1]);
+            let tensors = names.iter().map(|name| ((*name).to_owned(), data()));
+            let tensors = unwrapped(tensors.collect()).into_iter();
+            tensors.map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let checkpoint = ["state_dict.module.fc.bias", "optimizer.state.0.step", "ema"];
+        assert_eq!(unwrapped(&checkpoint), ["fc.bias"]);
+        assert_eq!(unwrapped(&["model.a.bias", "optimizer.x"]), ["a.bias"]);
+        // `model` is a part of this one.
+        let part = ["head.bias", "model.bias"];
+        assert_eq!(unwrapped(&part), part);
+    }
 }

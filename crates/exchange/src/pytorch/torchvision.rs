@@ -39,7 +39,10 @@ pub fn resnet_to_torchvision(model: &ResNet) -> Result<StateDict, ExchangeError>
 /// # Errors
 /// The first tensor that is missing or of another shape than the others ask for; a network of
 /// bottleneck blocks, or with another stem.
-pub fn resnet_from_torchvision(state: &StateDict, device: &Device) -> Result<ResNet, ExchangeError> {
+pub fn resnet_from_torchvision(
+    state: &StateDict,
+    device: &Device,
+) -> Result<ResNet, ExchangeError> {
     if state.get("layer1.0.conv3.weight").is_some() {
         return Err(ExchangeError::file(
             state.path(),
@@ -68,7 +71,10 @@ pub fn resnet_from_torchvision(state: &StateDict, device: &Device) -> Result<Res
     loop {
         let stage = counts.len() + 1;
         let mut count = 0;
-        while state.get(&format!("layer{stage}.{count}.conv1.weight")).is_some() {
+        while state
+            .get(&format!("layer{stage}.{count}.conv1.weight"))
+            .is_some()
+        {
             let layer = |name: &str| format!("layer{stage}.{count}.{name}.weight");
             let [own, ..] = state.axes::<4>(&layer("conv1"))?;
             let [outputs, ..] = state.axes::<4>(&layer("conv2"))?;

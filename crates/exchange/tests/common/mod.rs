@@ -41,7 +41,9 @@ pub fn python(test: &str, modules: &[&str]) -> Option<PathBuf> {
 
 /// Runs a script of `tests/` and gives what it printed.
 pub fn script(python: &Path, name: &str, arguments: &[&Path]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(name);
     let output = Command::new(python).arg(path).args(arguments).output();
     let output = output.expect("it was found before");
     let error = String::from_utf8_lossy(&output.stderr);
@@ -56,7 +58,8 @@ pub fn digits([channels, height, width]: [usize; 3], device: &Device) -> Tensor<
     for image in digits.pixels.chunks(64).take(SAMPLES) {
         for _ in 0..channels {
             for row in 0..height {
-                let pixels = (0..width).map(|column| image[row * 8 / height * 8 + column * 8 / width]);
+                let pixels =
+                    (0..width).map(|column| image[row * 8 / height * 8 + column * 8 / width]);
                 values.extend(pixels);
             }
         }
@@ -78,7 +81,9 @@ pub fn unsettled<M: Module>(model: &M, seed: u64) -> M {
             _ => continue,
         };
         let count = weight.data.num_elements();
-        let values: Vec<f32> = (0..count).map(|_| generator.random_range(range.clone())).collect();
+        let values: Vec<f32> = (0..count)
+            .map(|_| generator.random_range(range.clone()))
+            .collect();
         let data = TensorData::new(values, weight.data.shape().clone());
         weight.data = data.convert_dtype(weight.data.dtype());
     }
@@ -89,7 +94,9 @@ pub fn unsettled<M: Module>(model: &M, seed: u64) -> M {
 pub fn floats(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).expect("written");
     let words = bytes.chunks_exact(4);
-    words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
+    words
+        .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+        .collect()
 }
 
 /// Writes the numbers of `data` as they lie.

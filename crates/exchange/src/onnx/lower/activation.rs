@@ -12,7 +12,12 @@ pub(super) fn lower(b: &mut Builder, op: &A) -> Result<bool, Refusal> {
         A::Sigmoid(o) => operator(b, "Sigmoid", &[&o.input], &o.out)?,
         A::LeakyRelu(o) => {
             let input = b.operand(&o.lhs)?;
-            b.node("LeakyRelu", vec![input], vec![float("alpha", o.rhs)], &o.out);
+            b.node(
+                "LeakyRelu",
+                vec![input],
+                vec![float("alpha", o.rhs)],
+                &o.out,
+            );
         }
         // x Φ(x) = x (1 + erf(x / √2)) / 2; the operator itself came with opset 20.
         A::Gelu(o) => {

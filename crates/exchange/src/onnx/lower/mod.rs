@@ -28,7 +28,8 @@ pub fn lower(builder: &mut Builder, operation: &OperationIr) -> Result<(), Refus
         OperationIr::Float(_, op) => numeric::lower_float(builder, op)?,
         OperationIr::Int(IntOperationIr::IntoFloat(op))
         | OperationIr::Bool(BoolOperationIr::IntoFloat(op) | BoolOperationIr::IntoInt(op)) => {
-            shape::cast(builder, op)?
+            shape::cast(builder, op)?;
+            true
         }
         OperationIr::Bool(op) => numeric::lower_bool(builder, op)?,
         OperationIr::Activation(op) => activation::lower(builder, op)?,

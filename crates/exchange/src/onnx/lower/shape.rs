@@ -71,11 +71,11 @@ pub(super) fn lower(b: &mut Builder, op: &O) -> Result<bool, Refusal> {
 }
 
 /// Another type.
-pub(super) fn cast(b: &mut Builder, o: &CastOpIr) -> Result<bool, Refusal> {
+pub(super) fn cast(b: &mut Builder, o: &CastOpIr) -> Result<(), Refusal> {
     let input = b.operand(&o.input)?;
     let to = int("to", i32::from(data_type(o.out.dtype)?).into());
     b.node("Cast", vec![input], vec![to], &o.out);
-    Ok(true)
+    Ok(())
 }
 
 fn reshape(b: &mut Builder, o: &ShapeOpIr) -> Result<(), Refusal> {
