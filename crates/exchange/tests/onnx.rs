@@ -103,7 +103,11 @@ fn with_grown<M: Growable<Input = Tensor<4>, Output = Tensor<2>>>(
         Candidate::new_neuron(site, fan_in, fan_out, Side::FanOut)
     };
     let plan = Plan::new("all", landscape.sites().iter().map(new).collect());
-    assert!(plan.len() >= 5, "{name} has {} sites", plan.len());
+    assert!(
+        plan.growths.len() >= 5,
+        "{name} has {} sites",
+        plan.growths.len()
+    );
     let (grown, _) = apply_plan(&training, trace.graph(), &plan, 0.1).expect("it grows");
     let grown = grown.valid();
     let name = format!("{name}-grown");

@@ -20,9 +20,7 @@ use burn::optim::AdamConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use common::{
-    SAMPLES, TOLERANCE, difference, digits, floats, python, script, unsettled, write_raw,
-};
+use common::{TOLERANCE, difference, digits, floats, labels, python, script, unsettled, write_raw};
 
 /// A folder of what `torch_networks.py` makes.
 fn made(test: &str) -> Option<tempfile::TempDir> {
@@ -62,10 +60,10 @@ fn a_residual_network_of_pytorch_agrees_and_takes_a_growth_step() {
     let state = StateDict::read(&folder.join("resnet18.pt")).expect("PyTorch wrote it");
     let model = resnet_from_torchvision(&state, &device.clone().autodiff()).expect("known names");
     let before = parameter_count(&model);
-    let labels: Vec<usize> = (0..SAMPLES).map(|row| row % 10).collect();
+    let labels = labels();
     let samples = Samples::classification(images, &labels, 10, &device).expect("sound");
     let (train, held) = samples.split_off(0.2, 1).expect("there are enough");
-    let config = GrowerConfig::new(SteepestDescent, Fraction::new(0.1).expect("a share"))
+    let config = GrowerConfig::default()
         .with_trigger(Trigger::Every { epochs: 1 })
         .with_max_epochs(2);
     let task = Task::new(CrossEntropy, train, held);

@@ -68,6 +68,11 @@ pub fn digits([channels, height, width]: [usize; 3], device: &Device) -> Tensor<
     Tensor::from_data(data, device)
 }
 
+/// The classes of [`digits`].
+pub fn labels() -> Vec<usize> {
+    optdigits::load().expect("embedded").test.labels[..SAMPLES].to_vec()
+}
+
 /// `model` as if it were trained: biases, norms and running statistics are not at their first
 /// values, by which mistakes would not be seen.
 pub fn unsettled<M: Module>(model: &M, seed: u64) -> M {

@@ -47,6 +47,25 @@ pub(super) fn lower(b: &mut Builder, op: &O) -> Result<bool, Refusal> {
             let axis = int("axis", o.dim as i64);
             b.node("GatherElements", inputs, vec![axis], &o.out);
         }
+        O::RepeatDim(o) => {
+            let (from, to) = (b.sizes(&o.tensor)[o.dim], b.sizes(&o.out));
+            let input = b.operand(&o.tensor)?;
+            if from == Size::fixed(1) {
+                let shape = b.shape(&to)?;
+                b.node("Expand", vec![input, shape], Vec::new(), &o.out);
+            } else if to[o.dim].per_sample == o.times * from.per_sample {
+                let mut times = vec![1; to.len()];
+                times[o.dim] = o.times as i64;
+                let times = b.integers("times", &times)?;
+                b.node("Tile", vec![input, times], Vec::new(), &o.out);
+            } else {
+                return Err(
+                    "it repeats as often as there are samples: expand an axis of length 1 \
+                            instead"
+                        .to_owned(),
+                );
+            }
+        }
         O::Cat(o) => {
             let inputs = o.tensors.iter().map(|tensor| b.operand(tensor));
             let inputs = inputs.collect::<Result<_, _>>()?;
