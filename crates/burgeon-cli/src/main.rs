@@ -37,6 +37,8 @@ enum Command {
     Predict(own::predict::Options),
     /// How well a network that was grown predicts
     Evaluate(own::evaluate::Options),
+    /// Take a network that was grown away: ONNX, safetensors, PyTorch
+    Export(own::export::Options),
     /// What a weights file holds: parameters by path, with shapes, types and sizes
     Summary(summary::Options),
     /// Both ends of the spectrum of every neuron's splitting matrix, from captured data
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Grow(options) => own::grow::run(&options),
         Command::Predict(options) => own::predict::run(&options),
         Command::Evaluate(options) => own::evaluate::run(&options),
+        Command::Export(options) => own::export::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Spectrum(options) => spectrum::run(&options),
         Command::Cost(options) => cost::run(&options),

@@ -1,4 +1,4 @@
-//! A person's own data on the command line: `burgeon grow`, `predict` and `evaluate`.
+//! A person's own data on the command line: `burgeon grow`, `predict`, `evaluate` and `export`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use clap::Args;
 use crate::error::CliError;
 
 pub mod evaluate;
+pub mod export;
 pub mod grow;
 pub mod predict;
 

@@ -57,5 +57,5 @@ pub use samples::{Samples, Targets};
 pub use source::Source;
 pub use spectra::{SpectrumConfig, capture_spectra, capture_with_passes};
 pub use stack::{Block, Stack, Stacks};
-pub use trace::{Trace, retrace, trace};
+pub use trace::{Recorded, Trace, retrace, trace};
 pub use width_cost::WidthCost;

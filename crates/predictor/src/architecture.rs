@@ -2,6 +2,7 @@
 
 use burgeon::ops::{FastMaxPool2d, FastMaxPool2dConfig};
 use burgeon::prelude::Growable;
+use burgeon_exchange::{PlainNetwork, Sequential, SequentialLayer};
 use burgeon_zoo::ConvNorm;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -20,13 +21,35 @@ pub enum Kind {
     Cnn,
 }
 
-/// A network whose hidden layers are all of one width at first.
+/// A network of hidden layers and an output.
 pub(crate) trait Architecture: Growable<Output = Tensor<2>> {
-    /// A network of `layers` hidden layers of `width`, from inputs of `shape` to `outputs`.
-    fn new(shape: &[usize], outputs: usize, layers: usize, width: usize, device: &Device) -> Self;
+    /// A network whose hidden layers are of `widths`, from inputs of `shape` to `outputs`.
+    fn new(shape: &[usize], outputs: usize, widths: &[usize], device: &Device) -> Self;
 
     /// Inputs `[n, …]` on `device`.
     fn inputs(values: Vec<f32>, shape: &[usize], device: &Device) -> Self::Input;
+
+    /// What it computes, as PyTorch would have it.
+    fn sequential(&self, shape: &[usize]) -> Sequential;
+
+    /// What a file of such a network calls the layer of a path.
+    fn name_in(plain: &PlainNetwork, path: &str) -> String;
+}
+
+/// The number behind the first dot of a path.
+fn number(path: &str) -> usize {
+    let number = path.split('.').nth(1).map(str::parse);
+    number.and_then(Result::ok).unwrap_or_default()
+}
+
+/// A linear layer.
+fn linear(path: &str, layer: &Linear) -> SequentialLayer {
+    let [inputs, outputs] = layer.weight.dims();
+    SequentialLayer::Linear {
+        path: path.to_owned(),
+        inputs,
+        outputs,
+    }
 }
 
 /// See [`Kind::Mlp`].
@@ -48,14 +71,16 @@ impl Growable for Mlp {
 }
 
 impl Architecture for Mlp {
-    fn new(shape: &[usize], outputs: usize, layers: usize, width: usize, device: &Device) -> Self {
-        let inputs = shape.iter().product();
-        let from = |layer: usize| if layer == 0 { inputs } else { width };
+    fn new(shape: &[usize], outputs: usize, widths: &[usize], device: &Device) -> Self {
+        let mut from = shape.iter().product();
+        let mut layer = |width: usize| {
+            let layer = LinearConfig::new(from, width).init(device);
+            from = width;
+            layer
+        };
         Self {
-            hidden: (0..layers)
-                .map(|layer| LinearConfig::new(from(layer), width).init(device))
-                .collect(),
-            output: LinearConfig::new(from(layers), outputs).init(device),
+            hidden: widths.iter().map(|width| layer(*width)).collect(),
+            output: layer(outputs),
         }
     }
 
@@ -63,6 +88,30 @@ impl Architecture for Mlp {
         let size: usize = shape.iter().product();
         let rows = values.len() / size.max(1);
         Tensor::from_data(TensorData::new(values, [rows, size]), device)
+    }
+
+    fn sequential(&self, shape: &[usize]) -> Sequential {
+        let mut layers = Vec::new();
+        if shape.len() > 1 {
+            layers.push(SequentialLayer::Flatten);
+        }
+        for (index, layer) in self.hidden.iter().enumerate() {
+            layers.push(linear(&format!("hidden.{index}"), layer));
+            layers.push(SequentialLayer::Relu);
+        }
+        layers.push(linear("output", &self.output));
+        Sequential::new(layers)
+    }
+
+    fn name_in(plain: &PlainNetwork, path: &str) -> String {
+        let PlainNetwork::Mlp { layers, .. } = plain else {
+            return path.to_owned();
+        };
+        let found = match path {
+            "output" => layers.last(),
+            hidden => layers.get(number(hidden)),
+        };
+        found.cloned().unwrap_or_default()
     }
 }
 
@@ -74,6 +123,13 @@ pub(crate) struct Cnn {
     pool: FastMaxPool2d,
 }
 
+impl Cnn {
+    /// Whether the maps behind a convolution, so many positions high or wide, are halved.
+    fn pools_behind(&self, convolution: usize, size: usize) -> bool {
+        convolution + 1 < self.convolutions.len() && size >= 4
+    }
+}
+
 impl Growable for Cnn {
     type Input = Tensor<4>;
     type Output = Tensor<2>;
@@ -83,7 +139,7 @@ impl Growable for Cnn {
         for (index, convolution) in self.convolutions.iter().enumerate() {
             maps = relu(convolution.forward(maps));
             let [.., height, width] = maps.dims();
-            if index + 1 < self.convolutions.len() && height.min(width) >= 4 {
+            if self.pools_behind(index, height.min(width)) {
                 maps = self.pool.forward(maps);
             }
         }
@@ -93,14 +149,17 @@ impl Growable for Cnn {
 }
 
 impl Architecture for Cnn {
-    fn new(shape: &[usize], outputs: usize, layers: usize, width: usize, device: &Device) -> Self {
+    fn new(shape: &[usize], outputs: usize, widths: &[usize], device: &Device) -> Self {
         let channels = shape.first().copied().unwrap_or(1);
-        let from = |layer: usize| if layer == 0 { channels } else { width };
+        let mut from = channels;
+        let convolutions = widths.iter().map(|&width| {
+            let layer = ConvNorm::new([from, width], 3, 1, false, device);
+            from = width;
+            layer
+        });
         Self {
-            convolutions: (0..layers)
-                .map(|layer| ConvNorm::new([from(layer), width], 3, 1, false, device))
-                .collect(),
-            output: LinearConfig::new(from(layers), outputs).init(device),
+            convolutions: convolutions.collect(),
+            output: LinearConfig::new(from, outputs).init(device),
             pool: FastMaxPool2dConfig::new([2, 2]).init(),
         }
     }
@@ -110,5 +169,49 @@ impl Architecture for Cnn {
         let rows = values.len() / (channels * height * width).max(1);
         let data = TensorData::new(values, [rows, channels, height, width]);
         Tensor::from_data(data, device)
+    }
+
+    fn sequential(&self, shape: &[usize]) -> Sequential {
+        let mut size = shape.iter().skip(1).copied().min().unwrap_or(1);
+        let mut layers = Vec::new();
+        for (index, layer) in self.convolutions.iter().enumerate() {
+            let [outputs, inputs, kernel, _] = layer.conv.weight.dims();
+            layers.push(SequentialLayer::Convolution {
+                path: format!("convolutions.{index}.conv"),
+                inputs,
+                outputs,
+                kernel,
+            });
+            layers.push(SequentialLayer::BatchNorm {
+                path: format!("convolutions.{index}.norm"),
+                channels: outputs,
+            });
+            layers.push(SequentialLayer::Relu);
+            if self.pools_behind(index, size) {
+                layers.push(SequentialLayer::MaxPool);
+                size /= 2;
+            }
+        }
+        layers.push(SequentialLayer::GlobalMean);
+        layers.push(SequentialLayer::Flatten);
+        layers.push(linear("output", &self.output));
+        Sequential::new(layers)
+    }
+
+    fn name_in(plain: &PlainNetwork, path: &str) -> String {
+        let PlainNetwork::Cnn {
+            convolutions,
+            output,
+            ..
+        } = plain
+        else {
+            return path.to_owned();
+        };
+        if path == "output" {
+            return output.clone();
+        }
+        let found = convolutions.get(number(path));
+        let which = usize::from(path.ends_with("norm"));
+        found.map(|pair| pair[which].clone()).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use burgeon::data::DataError;
 use burgeon::prelude::NnError;
+use burgeon_exchange::ExchangeError;
 
 /// What can go wrong between a file of data and a prediction.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum PredictorError {
     /// The network refuses, or its training failed.
     #[error(transparent)]
     Network(#[from] NnError),
+    /// A network cannot be taken away, or the file that growing is to start from is not one.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// The data are not what the network was made for, or nothing that can be learned.
     #[error("{0}")]
     Schema(String),

@@ -23,9 +23,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::architecture::{Architecture, Cnn, Kind, Mlp};
 use crate::card::card;
 use crate::error::{PredictorError, file, io};
-use crate::run::{Description, Folder, Size, Summary, write, write_json};
+use crate::run::{Description, Folder, Size, StartFigures, Summary, write, write_json};
 use crate::schema::{Goal, InputSchema, Schema, TargetSchema, Targets, rows};
 use crate::settings::{FitSettings, SizeBudget};
+use crate::start::Start;
 
 /// AdamW's, as in the default recipe's table.
 const WEIGHT_DECAY: f32 = 0.1;
@@ -89,7 +90,18 @@ pub fn fit(
             "a number has no accuracy: leave the target accuracy out".into(),
         ));
     }
-    let kind = match (settings.kind, &schema.inputs) {
+    let start = settings.start.as_deref().map(Start::read).transpose()?;
+    let wanted = match (&start, settings.kind) {
+        (Some(start), Some(kind)) if start.kind() != kind => {
+            return Err(PredictorError::Settings(format!(
+                "{} holds another kind of network: leave the kind out",
+                start.path().display()
+            )));
+        }
+        (Some(start), _) => Some(start.kind()),
+        (None, kind) => kind,
+    };
+    let kind = match (wanted, &schema.inputs) {
         (None, InputSchema::Images { .. }) => Kind::Cnn,
         (None, InputSchema::Columns(_)) => Kind::Mlp,
         (Some(Kind::Cnn), InputSchema::Columns(_)) => {
@@ -105,6 +117,7 @@ pub fn fit(
         schema,
         train,
         held,
+        start,
     };
     match kind {
         Kind::Mlp => prepared.grow::<Mlp>(kind, out, watch),
@@ -155,6 +168,7 @@ struct Prepared<'a> {
     schema: Schema,
     train: Vec<usize>,
     held: Vec<usize>,
+    start: Option<Start>,
 }
 
 impl Prepared<'_> {
@@ -192,12 +206,22 @@ impl Prepared<'_> {
             None => (all.subset(&self.train)?, all.subset(&self.held)?),
         };
         let (train_rows, held_rows) = (train.len(), held.len());
-        let width = self.start_width::<A>(&train)?;
-        let layers = self.settings.layers;
-        let folder = Folder::make(out)?;
-        let description = Description::new(self.schema.clone(), kind, layers, width);
+        let widths = match &self.start {
+            Some(start) => start.hidden().to_vec(),
+            None => vec![self.start_width::<A>(&train)?; self.settings.layers],
+        };
         device.seed(self.settings.seed);
-        let model: A = self.network(width, &device.clone().autodiff());
+        let mut model: A = self.network(&widths, &device.clone().autodiff());
+        let mut description = Description::new(self.schema.clone(), kind, widths.len(), widths[0]);
+        let mut start_figures = None;
+        if let Some(start) = &self.start {
+            model = start.restore(&model, &self.schema)?;
+            self.check_budget(&model, &train)?;
+            start_figures = Some(self.figures(&model, &held)?);
+            description.start = Some(start.hash().to_owned());
+        }
+        let folder = Folder::make(out)?;
+        folder.check_start(description.start.as_deref())?;
         let epochs = self.settings.epochs(train_rows);
         let mut config = GrowerConfig::default()
             .with_seed(self.settings.seed)
@@ -255,6 +279,7 @@ impl Prepared<'_> {
             train_rows,
             held_rows,
             settings: self.settings.clone(),
+            start: start_figures,
             sizes,
             best,
             training_macs: grower.state().training_macs,
@@ -268,9 +293,56 @@ impl Prepared<'_> {
         Ok(Fit::Done(summary))
     }
 
-    fn network<A: Architecture>(&self, width: usize, device: &Device) -> A {
+    fn network<A: Architecture>(&self, widths: &[usize], device: &Device) -> A {
         let (shape, outputs) = (self.schema.inputs.shape(), self.schema.target.outputs());
-        A::new(&shape, outputs, self.settings.layers, width, device)
+        A::new(&shape, outputs, widths, device)
+    }
+
+    /// What `model` costs in the unit of the budget.
+    fn size<A: Architecture>(
+        &self,
+        model: &A,
+        example: &Samples<A::Input>,
+    ) -> Result<u64, PredictorError> {
+        Ok(match self.settings.budget {
+            SizeBudget::Parameters(_) => parameter_count(model),
+            SizeBudget::Macs(_) => Macs.cost(&graph_layers(trace(model, example)?.graph())),
+        })
+    }
+
+    /// Refuses a network to start from that is above the budget.
+    fn check_budget<A: Architecture>(
+        &self,
+        model: &A,
+        train: &Samples<A::Input>,
+    ) -> Result<(), PredictorError> {
+        let size = self.size(model, &train.subset(&[0])?)?;
+        let (SizeBudget::Parameters(most) | SizeBudget::Macs(most)) = self.settings.budget;
+        match size > most {
+            true => Err(PredictorError::Settings(format!(
+                "the budget of {} is below the {size} of the network to start from: raise it",
+                self.settings.budget
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// How good a network is before it is trained.
+    fn figures<A: Architecture>(
+        &self,
+        model: &A,
+        held: &Samples<A::Input>,
+    ) -> Result<StartFigures, PredictorError> {
+        let batch_size = self.settings.batch_size;
+        let found = match self.schema.target {
+            TargetSchema::Classes { .. } => evaluate(model, &CrossEntropy, held, batch_size)?,
+            TargetSchema::Number { .. } => evaluate(model, &MeanSquaredError, held, batch_size)?,
+        };
+        Ok(StartFigures {
+            parameters: parameter_count(model),
+            held_loss: found.loss,
+            held_accuracy: found.accuracy,
+        })
     }
 
     /// The width to start from: after all growths it fills the budget as far as it can.
@@ -281,11 +353,9 @@ impl Prepared<'_> {
         let device = FLEX.device();
         let example = train.subset(&[0])?;
         let size = |width: usize| -> Result<u64, PredictorError> {
-            let model: A = self.network(width, &device);
-            Ok(match self.settings.budget {
-                SizeBudget::Parameters(_) => parameter_count(&model),
-                SizeBudget::Macs(_) => Macs.cost(&graph_layers(trace(&model, &example)?.graph())),
-            })
+            let widths = vec![width; self.settings.layers];
+            let model: A = self.network(&widths, &device);
+            self.size(&model, &example)
         };
         let (SizeBudget::Parameters(most) | SizeBudget::Macs(most)) = self.settings.budget;
         let least = size(1)?;

@@ -39,16 +39,19 @@
 mod architecture;
 mod card;
 mod error;
+mod export;
 mod fit;
 mod predict;
 mod run;
 mod schema;
 mod settings;
+mod start;
 
 pub use architecture::Kind;
 pub use error::PredictorError;
+pub use export::Format;
 pub use fit::{Fit, FitData, Watch, fit};
 pub use predict::{Prediction, Predictor, Score};
-pub use run::{Size, Summary};
+pub use run::{Size, StartFigures, Summary};
 pub use schema::{ColumnEncoding, Goal, InputSchema, Schema, TargetSchema};
 pub use settings::{FitSettings, SizeBudget};

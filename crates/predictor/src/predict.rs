@@ -61,11 +61,11 @@ pub enum Score {
 #[derive(Debug)]
 pub struct Predictor {
     schema: Schema,
-    network: Network,
+    pub(crate) network: Network,
 }
 
 #[derive(Debug)]
-enum Network {
+pub(crate) enum Network {
     Mlp(Mlp),
     Cnn(Cnn),
 }
@@ -181,8 +181,8 @@ fn answers<A: Architecture>(network: &A, values: &[f32], shape: &[usize]) -> Ten
 fn restored<A: Architecture>(description: &Description, path: &Path) -> Result<A, NnError> {
     let (schema, device) = (&description.schema, FLEX.device());
     let (shape, outputs) = (schema.inputs.shape(), schema.target.outputs());
-    let (layers, width) = (description.layers, description.start_width);
-    let network = A::new(&shape, outputs, layers, width, &device);
+    let widths = vec![description.start_width; description.layers];
+    let network = A::new(&shape, outputs, &widths, &device);
     let size = shape.iter().product();
     let example = A::inputs(vec![0.0; size], &shape, &device);
     load_weights(&network, path, &example)

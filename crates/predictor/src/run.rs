@@ -24,6 +24,9 @@ pub(crate) struct Description {
     pub layers: usize,
     /// Of the network that growing started from.
     pub start_width: usize,
+    /// A hash of the file that it was read from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
 }
 
 impl Description {
@@ -34,6 +37,7 @@ impl Description {
             kind,
             layers,
             start_width,
+            start: None,
         }
     }
 
@@ -73,6 +77,17 @@ pub struct Size {
     pub weights: String,
 }
 
+/// A network that was brought in, before any training here.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StartFigures {
+    /// Trained parameters.
+    pub parameters: u64,
+    /// Loss on the held samples.
+    pub held_loss: f64,
+    /// Accuracy on the held samples, where classes are predicted.
+    pub held_accuracy: Option<f64>,
+}
+
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -84,6 +99,9 @@ pub struct Summary {
     pub held_rows: usize,
     /// What the fit was told.
     pub settings: FitSettings,
+    /// The network that growing started from, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartFigures>,
     /// Every size that was passed, the smallest first; any of them can be taken.
     pub sizes: Vec<Size>,
     /// The parameters of the best one on the held samples, whose weights are the run's.
@@ -120,6 +138,23 @@ impl Folder {
 
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Checks that what is in the folder was not begun from another network than that of this
+    /// hash.
+    pub fn check_start(&self, start: Option<&str>) -> Result<(), PredictorError> {
+        if !self.description().is_file() || !self.checkpoint().exists() {
+            return Ok(());
+        }
+        let begun: Description = read_json(&self.description())?;
+        match begun.start.as_deref() == start {
+            true => Ok(()),
+            false => Err(file(
+                &self.0,
+                "the run in it was begun from another network: give the same file to start from, \
+                 or another folder",
+            )),
+        }
     }
 
     pub fn description(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! What a fit is told.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,10 @@ pub struct FitSettings {
     pub held_share: f64,
     /// Fixes the split, the first weights and every random choice.
     pub seed: u64,
+    /// A trained network to start from, a state dict of PyTorch; what kind it is, how many layers
+    /// it has and how wide they are is read from the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
 }
 
 impl Default for FitSettings {
@@ -94,6 +99,7 @@ impl Default for FitSettings {
             batch_size: 64,
             held_share: 0.2,
             seed: 0,
+            start: None,
         }
     }
 }

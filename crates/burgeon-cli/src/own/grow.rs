@@ -34,8 +34,12 @@ pub struct Options {
     #[arg(long, value_enum)]
     model: Option<Model>,
     /// Hidden layers
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, conflicts_with = "from")]
     layers: usize,
+    /// A trained network to grow further: a state dict of PyTorch, .pt or .safetensors; its kind,
+    /// layers and widths are read from it
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// How large the network may become, as 50k-params or 5M-macs
     #[arg(long, default_value = "20k-params", value_parser = budget)]
     budget: SizeBudget,
@@ -94,6 +98,7 @@ pub fn run(options: &Options) -> Result<(), CliError> {
         batch_size: options.batch,
         held_share: options.held_share,
         seed: options.seed,
+        start: options.from.clone(),
     };
     let name = options.file.display().to_string();
     let data = FitData {
@@ -148,6 +153,22 @@ pub fn run(options: &Options) -> Result<(), CliError> {
             ]
         })
         .collect();
+    let mut notes = Vec::new();
+    if let (Some(start), Some(from)) = (&summary.start, &options.from) {
+        let accuracy = start.held_accuracy.map(percent);
+        notes.push(format!(
+            "Started from {} with {} parameters; before training its held loss was {:.4}{}.",
+            from.display(),
+            start.parameters,
+            start.held_loss,
+            accuracy.map_or_else(String::new, |share| format!(", its held accuracy {share}"))
+        ));
+    }
+    notes.push(format!(
+        "Each at its best epoch on the held rows; ended: {}. `burgeon predict {out} FILE` takes \
+         the chosen one, `--parameters N` another. More: {out}/MODEL_CARD.md.",
+        summary.ended
+    ));
     let table = Table {
         title: &format!(
             "Sizes that growing passed: {} rows trained on, {} held out",
@@ -163,11 +184,7 @@ pub fn run(options: &Options) -> Result<(), CliError> {
         ]
         .map(str::to_owned),
         rows: &rows,
-        notes: &[format!(
-            "Each at its best epoch on the held rows; ended: {}. `burgeon predict {out} FILE` takes \
-             the chosen one, `--parameters N` another. More: {out}/MODEL_CARD.md.",
-            summary.ended
-        )],
+        notes: &notes,
     };
     table.print()?;
     Ok(())

@@ -6,6 +6,7 @@ mod hold;
 mod lower;
 mod overgrown;
 mod record;
+mod recorded;
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +20,7 @@ pub(crate) use check::traced;
 pub use check::{retrace, trace};
 pub(crate) use overgrown::Deeper;
 use record::Leaf;
+pub use recorded::Recorded;
 
 use crate::copies::separate;
 use crate::error::NnError;
