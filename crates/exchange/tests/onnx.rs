@@ -84,7 +84,7 @@ fn with_grown<M: Growable<Input = Tensor<4>, Output = Tensor<2>>>(
     model: &M,
     shape: [usize; 3],
 ) {
-    let device = FLEX_DEVICE();
+    let device = flex();
     let model = unsettled(model, 3);
     let input = digits(shape, &device);
     let predict = |model: &M, input| model.predict(input);
@@ -114,8 +114,7 @@ fn with_grown<M: Growable<Input = Tensor<4>, Output = Tensor<2>>>(
     written(folder, &name, &grown, input, predict).unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
-#[allow(non_snake_case, reason = "a constant that is made")]
-fn FLEX_DEVICE() -> Device {
+fn flex() -> Device {
     use burgeon::core::SplitBackend;
     FLEX.device()
 }
@@ -127,7 +126,7 @@ fn onnxruntime_answers_as_every_network_of_the_zoo_does() {
     let Some(python) = python(test, &["numpy", "onnx", "onnxruntime"]) else {
         return;
     };
-    let device = &FLEX_DEVICE();
+    let device = &flex();
     let held = tempfile::tempdir().expect("a folder");
     let folder = held.path();
     let (ends, small) = ([3, 4], Stem::SmallImages);
@@ -186,7 +185,7 @@ fn onnxruntime_answers_as_the_test_networks_do() {
     let mut wrong = Vec::new();
     macro_rules! each {
         ($($function:ident: $model:ident,)+) => {$({
-            let device = FLEX_DEVICE();
+            let device = flex();
             let model = zoo::made::<zoo::$model>(&device, 2);
             let input = zoo::$model::input(7, &device, DType::F32, 11);
             let name = stringify!($function);
@@ -209,7 +208,7 @@ fn onnxruntime_answers_as_the_test_networks_do() {
 
 #[test]
 fn what_is_written_says_what_it_is() {
-    let device = FLEX_DEVICE();
+    let device = flex();
     let model = ResNet::resnet_20(2, [1, 4], Activation::Relu, &device).expect("sound");
     let exporter = OnnxExporter::new()
         .with_inputs(["pixels"])
