@@ -64,7 +64,7 @@ pub struct FitData<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fit {
     /// All was trained, or the time was over.
-    Done(Summary),
+    Done(Box<Summary>),
     /// It was interrupted; begun again, it goes on.
     Interrupted,
 }
@@ -290,7 +290,7 @@ impl Prepared<'_> {
             &folder.card(),
             card(&self.schema, kind, &summary).as_bytes(),
         )?;
-        Ok(Fit::Done(summary))
+        Ok(Fit::Done(Box::new(summary)))
     }
 
     fn network<A: Architecture>(&self, widths: &[usize], device: &Device) -> A {

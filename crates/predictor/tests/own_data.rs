@@ -28,7 +28,7 @@ fn data(records: &Records) -> FitData<'_> {
 
 fn done(data: &FitData<'_>, settings: &FitSettings, out: &Path) -> Summary {
     match fit(data, settings, out, &Watch::default()) {
-        Ok(Fit::Done(summary)) => summary,
+        Ok(Fit::Done(summary)) => *summary,
         other => panic!("{other:?}"),
     }
 }

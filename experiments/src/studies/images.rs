@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::growth::{grow, initialise, train};
+use super::widths_text;
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Series};
 use crate::statistics::Mean;
@@ -382,22 +383,11 @@ pub(super) fn result_columns() -> Vec<String> {
 
 /// A table's row on runs of one kind.
 pub(super) fn result_row(label: &str, runs: &[NetworkResult]) -> Vec<String> {
-    let mut widths: Vec<String> = runs
-        .iter()
-        .map(|run| {
-            run.widths
-                .iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join("-")
-        })
-        .collect();
-    widths.dedup();
     let losses: Vec<f64> = runs.iter().map(|run| run.test_loss).collect();
     let epochs: Vec<f64> = runs.iter().map(|run| run.epochs as f64).collect();
     vec![
         label.to_owned(),
-        widths.join(", "),
+        widths_text(runs.iter().map(|run| &run.widths[..])),
         parameters(runs).text(0),
         accuracy(runs).text(2),
         Mean::of(&losses).text(4),

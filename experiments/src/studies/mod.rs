@@ -22,6 +22,8 @@ mod s3d_toy;
 mod spectrum_cost;
 mod toy;
 
+use std::cmp::Reverse;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -104,6 +106,31 @@ fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, Experimen
             "the result of `{unit}` is of another kind: {error}"
         ))
     })
+}
+
+/// Most different widths that a cell of a table shows.
+const MOST_WIDTHS: usize = 5;
+
+/// The widths at which runs ended, the most frequent first.
+fn widths_text<'a>(runs: impl Iterator<Item = &'a [usize]>) -> String {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for run in runs {
+        let widths: Vec<String> = run.iter().map(usize::to_string).collect();
+        let widths = widths.join("-");
+        match found.iter_mut().find(|(known, _)| *known == widths) {
+            Some((_, count)) => *count += 1,
+            None => found.push((widths, 1)),
+        }
+    }
+    found.sort_by_key(|(_, count)| Reverse(*count));
+    let all: Vec<String> = found.into_iter().map(|(widths, _)| widths).collect();
+    match &all[..] {
+        [] => "–".into(),
+        [first, others @ ..] if all.len() > MOST_WIDTHS => {
+            format!("{first} and {} others", others.len())
+        }
+        all => all.join(", "),
+    }
 }
 
 fn encode(value: &impl serde::Serialize) -> Result<Value, ExperimentError> {

@@ -1,10 +1,8 @@
 //! Tables and figures of ways of growing.
 
-use std::cmp::Reverse;
-
 use serde_json::Value;
 
-use super::super::{results_of, seed_count};
+use super::super::{results_of, seed_count, widths_text};
 use super::arm::{ARMS, Arm};
 use super::bench::Bench;
 use super::kind;
@@ -54,26 +52,6 @@ impl Row {
     fn above(&self, other: &Self) -> PairedDifference {
         PairedDifference::new(&self.accuracies(), &other.accuracies())
     }
-
-    /// How many runs ended at each of the widths, the most frequent first.
-    fn widths(&self) -> String {
-        let mut found: Vec<(String, usize)> = Vec::new();
-        for run in &self.runs {
-            let widths: Vec<String> = run.widths.iter().map(usize::to_string).collect();
-            let widths = widths.join("-");
-            match found.iter_mut().find(|(known, _)| *known == widths) {
-                Some((_, count)) => *count += 1,
-                None => found.push((widths, 1)),
-            }
-        }
-        found.sort_by_key(|(_, count)| Reverse(*count));
-        match &found[..] {
-            [(widths, _)] => widths.clone(),
-            [(first, _), (second, _)] => format!("{first}, {second}"),
-            [] => "–".into(),
-            [(first, _), ..] => format!("{first} and {} others", found.len() - 1),
-        }
-    }
 }
 
 pub(super) fn table(bench: &Bench, settings: &StudySettings, rows: &[Row]) -> Table {
@@ -105,7 +83,7 @@ pub(super) fn table(bench: &Bench, settings: &StudySettings, rows: &[Row]) -> Ta
         vec![
             row.arm.label.to_owned(),
             row.arm.rate(bench).to_string(),
-            row.widths(),
+            widths_text(row.runs.iter().map(|run| &run.widths[..])),
             Mean::of(&row.accuracies()).text_with_error(2),
             row.mean(|run| run.test_loss).text_with_error(4),
             format!("{:.0}", row.mean(|run| run.parameters as f64).value),

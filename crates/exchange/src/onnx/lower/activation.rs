@@ -4,7 +4,7 @@ use burn::backend::ir::{ActivationOperationIr as A, ScalarIr};
 
 use super::super::builder::{Builder, Refusal, float, int};
 use super::super::proto::AttributeProto;
-use super::numeric::operator;
+use super::operators::operator;
 
 pub(super) fn lower(b: &mut Builder, op: &A) -> Result<bool, Refusal> {
     match op {

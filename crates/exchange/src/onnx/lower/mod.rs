@@ -3,6 +3,7 @@
 mod activation;
 mod layers;
 mod numeric;
+mod operators;
 mod shape;
 
 use burn::backend::ir::{BoolOperationIr, IntOperationIr, OperationIr};
@@ -28,7 +29,7 @@ pub fn lower(builder: &mut Builder, operation: &OperationIr) -> Result<(), Refus
         OperationIr::Float(_, op) => numeric::lower_float(builder, op)?,
         OperationIr::Int(IntOperationIr::IntoFloat(op))
         | OperationIr::Bool(BoolOperationIr::IntoFloat(op) | BoolOperationIr::IntoInt(op)) => {
-            shape::cast(builder, op)?;
+            operators::cast(builder, op)?;
             true
         }
         OperationIr::Bool(op) => numeric::lower_bool(builder, op)?,

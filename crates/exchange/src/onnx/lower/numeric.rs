@@ -2,10 +2,11 @@
 
 use burn::backend::ir::{
     BoolOperationIr as B, FloatOperationIr as F, NumericOperationIr as N, PadModeIr, ReduceDimOpIr,
-    ScalarIr, ScalarOpIr, TensorIr,
+    ScalarIr, TensorIr,
 };
 
-use super::super::builder::{Builder, Refusal, data_type, int, tensor, text};
+use super::super::builder::{Builder, Refusal, data_type, int, text};
+use super::operators::{cast, filled, operator, with_scalar};
 
 pub(super) fn lower(b: &mut Builder, op: &N) -> Result<bool, Refusal> {
     match op {
@@ -91,7 +92,7 @@ pub(super) fn lower_float(b: &mut Builder, op: &F) -> Result<bool, Refusal> {
             return Ok(true);
         }
         F::IntoInt(o) => {
-            super::shape::cast(b, o)?;
+            cast(b, o)?;
             return Ok(true);
         }
         F::Exp(o) => ("Exp", &o.input, &o.out),
@@ -119,35 +120,6 @@ pub(super) fn lower_bool(b: &mut Builder, op: &B) -> Result<bool, Refusal> {
         B::IntoFloat(_) | B::IntoInt(_) => return Ok(false),
     }
     Ok(true)
-}
-
-/// An operator on the operands as they are.
-pub(super) fn operator(
-    b: &mut Builder,
-    name: &str,
-    operands: &[&TensorIr],
-    out: &TensorIr,
-) -> Result<(), Refusal> {
-    let inputs = operands.iter().map(|tensor| b.operand(tensor));
-    let inputs = inputs.collect::<Result<_, _>>()?;
-    b.node(name, inputs, Vec::new(), out);
-    Ok(())
-}
-
-pub(super) fn with_scalar(b: &mut Builder, name: &str, o: &ScalarOpIr) -> Result<(), Refusal> {
-    let scalar = b.scalar("number", o.rhs, o.lhs.dtype)?;
-    let input = b.operand(&o.lhs)?;
-    b.node(name, vec![input, scalar], Vec::new(), &o.out);
-    Ok(())
-}
-
-/// A tensor of one number everywhere.
-pub(super) fn filled(b: &mut Builder, value: ScalarIr, out: &TensorIr) -> Result<(), Refusal> {
-    let sizes = b.sizes(out);
-    let shape = b.shape(&sizes)?;
-    let value = tensor("value", value, out.dtype)?;
-    b.node("ConstantOfShape", vec![shape], vec![value], out);
-    Ok(())
 }
 
 fn reduction(

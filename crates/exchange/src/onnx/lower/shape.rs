@@ -1,11 +1,11 @@
 //! Operations that move numbers: shapes, slices, indices, masks, types.
 
 use burgeon_graph::Size;
-use burn::backend::ir::{BaseOperationIr as O, CastOpIr, ScalarIr, ShapeOpIr, SliceOpIr};
+use burn::backend::ir::{BaseOperationIr as O, ScalarIr, ShapeOpIr, SliceOpIr};
 use burn::tensor::TensorData;
 
-use super::super::builder::{Builder, Known, Name, Refusal, data_type, int, ints};
-use super::numeric::{filled, operator, with_scalar};
+use super::super::builder::{Builder, Known, Name, Refusal, int, ints};
+use super::operators::{cast, filled, operator, with_scalar};
 
 pub(super) fn lower(b: &mut Builder, op: &O) -> Result<bool, Refusal> {
     match op {
@@ -87,14 +87,6 @@ pub(super) fn lower(b: &mut Builder, op: &O) -> Result<bool, Refusal> {
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-/// Another type.
-pub(super) fn cast(b: &mut Builder, o: &CastOpIr) -> Result<(), Refusal> {
-    let input = b.operand(&o.input)?;
-    let to = int("to", i32::from(data_type(o.out.dtype)?).into());
-    b.node("Cast", vec![input], vec![to], &o.out);
-    Ok(())
 }
 
 fn reshape(b: &mut Builder, o: &ShapeOpIr) -> Result<(), Refusal> {
