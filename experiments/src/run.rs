@@ -111,8 +111,8 @@ pub fn run_units(
 ///
 /// # Errors
 /// [`ExperimentError::Settings`] for a name that is no unit of the study,
-/// [`ExperimentError::BusyUnit`] if another process runs it; those of the unit, and of
-/// [`kept_result`].
+/// [`ExperimentError::BusyUnit`] if another process runs it; those of the unit, and those
+/// of [`kept_results`] for its own file.
 pub fn run_unit(
     study: &dyn Study,
     settings: &StudySettings,

@@ -38,8 +38,8 @@ pub enum Advance {
     Ended(Outcome),
 }
 
-/// Trains and grows a model: a [`Trainer`], a [`GrowthStep`] and a schedule. [`GrowerState`] is
-/// all there is to save besides weights and optimizer.
+/// Trains and grows a model: a [`Trainer`](crate::Trainer), a [`GrowthStep`](crate::GrowthStep)
+/// and a schedule. [`GrowerState`] is all there is to save besides weights and optimizer.
 ///
 /// A seed fixes a run bit for bit on one machine and backend: order of samples,
 /// captured samples and random choices come from it, and it seeds the device at
