@@ -53,8 +53,19 @@ impl Candidate {
             fan_out,
             scaled,
             statistics: Vec::new(),
+            like: None,
         };
         Self::new(site, Growth::NewNeuron(neuron))
+    }
+
+    /// The same new neuron, with scales and slopes like neuron `neuron`'s
+    /// ([`NewNeuron::like`]); any other growth as it is.
+    #[must_use]
+    pub fn like(mut self, neuron: usize) -> Self {
+        if let Growth::NewNeuron(new) = &mut self.growth {
+            new.like = Some(neuron);
+        }
+        self
     }
 
     /// The candidate that puts a block at `place`.

@@ -38,6 +38,7 @@ fn any_new_neuron() -> impl Strategy<Value = Growth> {
             fan_out,
             scaled,
             statistics,
+            like: None,
         })
     })
 }

@@ -18,8 +18,8 @@ pub enum Side {
 /// unchanged at ε = 0 (for the fan-in: where the activation is 0 at 0).
 ///
 /// What else belongs to its channel (scales of a normalisation, slopes) starts as that of a neuron
-/// there is: of neuron 0 for the first new one of a site, of neuron 1 for the next, and round. So
-/// do running statistics of batch normalisations, unless they are given.
+/// there is, [`like`](Self::like). So do running statistics of batch normalisations, unless they
+/// are given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewNeuron {
     /// The site.
@@ -36,6 +36,10 @@ pub struct NewNeuron {
     /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statistics: Vec<f64>,
+    /// The neuron whose scales and slopes it starts with. `None`: neuron 0 for the first new one of
+    /// a site, neuron 1 for the next, and round, so that it depends on the plan's other growths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<usize>,
 }
 
 impl NewNeuron {

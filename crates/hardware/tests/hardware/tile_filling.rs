@@ -33,6 +33,7 @@ fn new_neuron(site: usize, gain: f64) -> Candidate {
         fan_out: Vec::new(),
         scaled: Side::FanOut,
         statistics: Vec::new(),
+        like: None,
     });
     Candidate {
         growth,

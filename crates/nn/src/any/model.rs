@@ -23,19 +23,23 @@ use crate::stack::Stacks;
 /// use burn::tensor::Tensor;
 ///
 /// #[derive(Module, Debug)]
-/// struct Net(Linear);
+/// struct Net {
+///     output: Linear,
+/// }
 ///
 /// impl Growable for Net {
 ///     type Input = Tensor<2>;
 ///     type Output = Tensor<2>;
 ///
 ///     fn predict(&self, input: Tensor<2>) -> Tensor<2> {
-///         self.0.forward(input)
+///         self.output.forward(input)
 ///     }
 /// }
 ///
 /// # fn main() -> Result<(), burgeon_nn::NnError> {
-/// let net = Net(LinearConfig::new(3, 2).init(&FLEX.device()));
+/// let net = Net {
+///     output: LinearConfig::new(3, 2).init(&FLEX.device()),
+/// };
 /// let any = AnyModel::new(net)?;
 /// let rows = AnyInput::new(Tensor::<2>::ones([5, 3], &FLEX.device()));
 /// assert_eq!(any.predict(rows).into_rows().dims(), [5, 2]);

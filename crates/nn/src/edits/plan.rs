@@ -78,7 +78,17 @@ impl<'p> SiteEdit<'p> {
     ) -> Result<(), NnError> {
         let fan_out = graph.fan_out(site).iter().map(|part| part.size).sum();
         // What is not its own weights it takes from the neurons there are, one after the other.
-        let like = (self.sources.len() - site.width()) % site.width();
+        let like = match new.like {
+            Some(like) if like < site.width() => like,
+            Some(like) => {
+                return Err(NnError::Plan(format!(
+                    "site `{}`: a new neuron is to be like neuron {like} of {}",
+                    site.name(),
+                    site.width()
+                )));
+            }
+            None => (self.sources.len() - site.width()) % site.width(),
+        };
         self.sources.push(Source::new_like(like));
         let channel = self.sources.len() - 1;
         self.new += 1;

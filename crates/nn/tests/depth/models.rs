@@ -338,6 +338,7 @@ impl<M: Drawn> Study<M> {
                 fan_out: draw(site.fan_out),
                 scaled: Side::FanOut,
                 statistics: Vec::new(),
+                like: None,
             }));
         }
         growths

@@ -90,6 +90,7 @@ pub fn new_neuron(graph: &Graph, site: &burgeon_graph::Site, seed: u64) -> NewNe
         fan_out: unit_vector(fan_out, seed ^ 0xfa2),
         scaled: Side::FanOut,
         statistics: Vec::new(),
+        like: None,
     }
 }
 

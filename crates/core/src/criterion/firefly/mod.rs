@@ -167,11 +167,13 @@ impl Firefly {
                 longest: self.bound * norms.fan_in,
             });
         }
-        for _ in 0..self.new_neurons {
+        for number in 0..self.new_neurons {
             let fan_in = direction(site.dim, norms.fan_in);
             let fan_out = direction(site.fan_out, START.min(self.bound) * norms.fan_out);
+            let candidate = Candidate::new_neuron(site, fan_in, fan_out, Side::FanOut);
             drawn.push(Moving {
-                candidate: Candidate::new_neuron(site, fan_in, fan_out, Side::FanOut),
+                // Or it would be made with other scales than it was tried with.
+                candidate: candidate.like(number % site.neurons.max(1)),
                 longest: self.bound * norms.fan_out,
             });
         }

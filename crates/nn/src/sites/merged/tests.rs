@@ -283,6 +283,7 @@ fn plans_with_other_growths_than_splits_are_left_to_widening() {
         fan_out: Vec::new(),
         scaled: Side::FanOut,
         statistics: Vec::new(),
+        like: None,
     });
     let removal = Growth::Removal(Removal {
         site: name(),

@@ -88,6 +88,7 @@ fn copies_of_neurons_are_those_neurons<M: Operable>() {
                 fan_out,
                 scaled: Side::FanOut,
                 statistics: Vec::new(),
+                like: None,
             }));
             added.push((site, channel, by));
         }
@@ -191,6 +192,7 @@ fn growths_go_together<M: Operable>() {
                 fan_out,
                 scaled: Side::FanOut,
                 statistics: Vec::new(),
+                like: None,
             });
         }
         let plan = plan_of(growths.iter().cloned());

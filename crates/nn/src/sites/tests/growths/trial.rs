@@ -24,6 +24,7 @@ pub(super) fn new_neuron(graph: &Graph, site: &Site, seed: u64) -> NewNeuron {
         fan_out: drawn(size(&graph.fan_out(site)), seed ^ 0xfa2),
         scaled: Side::FanOut,
         statistics: Vec::new(),
+        like: None,
     }
 }
 
