@@ -1,5 +1,7 @@
 //! Training steps in bfloat16 with parameters in f32.
 
+use std::sync::{Mutex, PoisonError};
+
 use burgeon_ops::precision::{narrowed, widened};
 use burgeon_ops::{
     DepthwiseConv2d, DepthwiseConv2dConfig, FastBatchNorm, FastBatchNormConfig, FastConv2d,
@@ -9,6 +11,9 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{DType, Device, Distribution, Tensor, activation};
+
+/// Held by a test that draws: a device has one generator for the whole process.
+static DRAWING: Mutex<()> = Mutex::new(());
 
 #[derive(Module, Debug)]
 struct Net {
@@ -56,6 +61,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[test]
 fn gradients_are_near_those_of_a_step_in_f32_and_parameters_stay_in_it() {
+    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::flex().autodiff();
     device.seed(1);
     let net = Net::new(&device);
@@ -105,6 +111,7 @@ fn gradients_are_near_those_of_a_step_in_f32_and_parameters_stay_in_it() {
 
 #[test]
 fn what_is_frozen_stays_so() {
+    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::flex().autodiff();
     let mut net = Net::new(&device);
     net.head = net.head.freeze();

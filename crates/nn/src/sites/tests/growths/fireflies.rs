@@ -75,8 +75,8 @@ fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Candidates are ranked as the loss tells when each is alone, within a bound so small that they do
-/// not meet; those that are chosen start where
-/// the network is, and those that are not leave nothing behind.
+/// not meet; those that are chosen start where the network is, and those that are not leave nothing
+/// behind.
 pub(super) fn fireflies_are_ranked_and_leave_no_trace<M: Operable>() {
     let trial = Trial::<M>::new();
     let landscape = TrialLandscape::new(&trial);
