@@ -158,8 +158,8 @@ def main():
     for label, runs in own.items():
         keys = dict(accuracy="test_accuracy", loss="test_loss", growing="growing_seconds", seconds="seconds")
         found = [{key: run[name] for key, name in keys.items()} for run in runs]
-        for run, kept in zip(found, runs):
-            run["widths"] = "-".join(map(str, kept["widths"]))
+        for own_run, kept in zip(found, runs):
+            own_run["widths"] = "-".join(map(str, kept["widths"]))
         if found:
             row(f"burgeon, {label}", found)
     for label in WAYS:
