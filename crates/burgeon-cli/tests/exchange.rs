@@ -1,12 +1,15 @@
 //! Networks taken away by `burgeon export`, and brought in by `burgeon grow --from`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use burgeon::data::optdigits;
+use python::python;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+#[path = "../../exchange/tests/networks/python.rs"]
+mod python;
 
 /// Rows that are compared.
 const ROWS: usize = 100;
@@ -67,23 +70,6 @@ fn images(folder: &Path, name: &str, rows: usize) -> String {
     let beside = format!("{name}-labels-idx1-ubyte");
     std::fs::write(folder.join(beside), labels).expect("written");
     file
-}
-
-/// The Python that has `modules`, as in the tests of `burgeon-exchange`.
-fn python(test: &str, modules: &[&str]) -> Option<PathBuf> {
-    let python = std::env::var_os("BURGEON_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
-    let imports = format!("import {}", modules.join(", "));
-    let found = Command::new(&python).args(["-c", &imports]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED {test}: {} has no {}; set BURGEON_PYTHON to one that has",
-        python.display(),
-        modules.join(", ")
-    );
-    None
 }
 
 /// Exports the run in both ways, and compares with `burgeon predict`.

@@ -22,6 +22,11 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+#[path = "../../exchange/tests/networks/python.rs"]
+mod python;
+
+use python::python;
+
 fn task(name: &str) -> &'static dyn Task {
     tasks::named(name).expect("there")
 }
@@ -275,12 +280,9 @@ fn the_lstm_is_that_of_burn() {
 /// A second interpreter, written in another language, runs the exported weights step by step alike.
 #[test]
 fn numpy_runs_the_weights_with_the_same_traces() {
-    let python = std::env::var("BURGEON_PYTHON").unwrap_or_else(|_| "python3".into());
-    let found = Command::new(&python).args(["-c", "import numpy"]).output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {python} with NumPy is not here (BURGEON_PYTHON names another)");
+    let Some(python) = python("numpy_runs_the_weights_with_the_same_traces", &["numpy"]) else {
         return;
-    }
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let weights = folder.path().join("w.safetensors");
     save(quicksort(), &weights).expect("writable");

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{command, fails, succeeds};
+use crate::python::python;
 use serde_json::Value;
 
 const TOY: [&str; 4] = ["toy", "--seeds", "2", "--out"];
@@ -147,17 +148,10 @@ with LocalCluster() as cluster:
     client = cluster.client()
     sys.exit(0 if client.wait_for_jobs([client.submit(job)]) else 1)
 ";
-    let Some(python) = std::env::var_os("BURGEON_PYTHON") else {
-        println!("skipped: BURGEON_PYTHON names no Python");
+    let test = "units_come_to_the_same_bits_through_hyperqueue";
+    let Some(python) = python(test, &["hyperqueue"]) else {
         return;
     };
-    let has = Command::new(&python)
-        .args(["-c", "import hyperqueue"])
-        .status();
-    if !has.is_ok_and(|status| status.success()) {
-        println!("skipped: the Python of BURGEON_PYTHON has no hyperqueue");
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     let lines = units(path, "queue", &[]);

@@ -4,4 +4,6 @@ mod cluster;
 mod command_line;
 mod common;
 mod docs;
+#[path = "../../../crates/exchange/tests/networks/python.rs"]
+mod python;
 mod results_folder;

@@ -65,6 +65,7 @@ fn bad_neurons(good: &NewNeuron) -> Vec<Plan> {
     vec![
         changed(&|new| new.site = "nowhere".into()),
         changed(&|new| new.fan_in.push(1.0)),
+        changed(&|new| new.like = Some(usize::MAX)),
         changed(&|new| new.fan_in[0] = f64::NAN),
         changed(&|new| new.fan_out.push(1.0)),
         changed(&|new| new.fan_out[0] = f64::NEG_INFINITY),

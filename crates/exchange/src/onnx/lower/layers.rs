@@ -26,8 +26,7 @@ pub(super) fn lower(b: &mut Builder, op: &M) -> Result<bool, Refusal> {
                 dilation: &options.dilation,
                 padding: &options.padding,
             };
-            let mut attributes = window.attributes();
-            attributes.push(int("group", options.groups as i64));
+            let attributes = window.grouped(options.groups);
             b.node("Conv", inputs, attributes, &o.out);
         }
         M::Conv2d(o) => {
@@ -38,8 +37,7 @@ pub(super) fn lower(b: &mut Builder, op: &M) -> Result<bool, Refusal> {
                 dilation: &options.dilation,
                 padding: &options.padding,
             };
-            let mut attributes = window.attributes();
-            attributes.push(int("group", options.groups as i64));
+            let attributes = window.grouped(options.groups);
             b.node("Conv", inputs, attributes, &o.out);
         }
         M::ConvTranspose2d(o) => {
@@ -50,9 +48,8 @@ pub(super) fn lower(b: &mut Builder, op: &M) -> Result<bool, Refusal> {
                 dilation: &options.dilation,
                 padding: &options.padding.map(both),
             };
-            let mut attributes = window.attributes();
+            let mut attributes = window.grouped(options.groups);
             attributes.push(ints("output_padding", options.padding_out));
-            attributes.push(int("group", options.groups as i64));
             b.node("ConvTranspose", inputs, attributes, &o.out);
         }
         M::BatchNorm(o) => {
@@ -168,6 +165,12 @@ impl Window<'_> {
             ints("dilations", self.dilation.iter().copied()),
             ints("pads", before.chain(after)),
         ]
+    }
+
+    fn grouped(&self, groups: usize) -> Vec<AttributeProto> {
+        let mut attributes = self.attributes();
+        attributes.push(int("group", groups as i64));
+        attributes
     }
 
     fn pooled(

@@ -1,7 +1,5 @@
 //! Networks that PyTorch made come in, answer as they did there, and grow on.
 
-mod common;
-
 use std::path::Path;
 
 use burgeon::backend::flex::FLEX;
@@ -20,7 +18,8 @@ use burn::optim::AdamConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use common::{TOLERANCE, difference, digits, floats, labels, python, script, unsettled, write_raw};
+use crate::common::{TOLERANCE, difference, digits, floats, labels, script, unsettled, write_raw};
+use crate::python::python;
 
 /// A folder of what `torch_networks.py` makes.
 fn made(test: &str) -> Option<tempfile::TempDir> {

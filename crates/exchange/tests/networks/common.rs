@@ -1,9 +1,6 @@
-//! What several tests need: Python, real samples, networks that are not at their first weights.
+//! What several tests need: real samples, networks that are not at their first weights.
 
-#![allow(dead_code, reason = "each test has its own use of it")]
-
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use burgeon::data::optdigits;
@@ -20,29 +17,10 @@ pub const SAMPLES: usize = 100;
 /// How far they may differ.
 pub const TOLERANCE: f64 = 1e-5;
 
-/// The Python that has `modules`: `BURGEON_PYTHON`, or else `python3`. Without one the test says
-/// that it is skipped.
-pub fn python(test: &str, modules: &[&str]) -> Option<PathBuf> {
-    let python = std::env::var_os("BURGEON_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
-    let imports = format!("import {}", modules.join(", "));
-    let found = Command::new(&python).args(["-c", &imports]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    // Past the test harness, which keeps the output of tests that pass to itself.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED {test}: {} has no {}; set BURGEON_PYTHON to one that has",
-        python.display(),
-        modules.join(", ")
-    );
-    None
-}
-
-/// Runs a script of `tests/` and gives what it printed.
+/// Runs a script that lies beside this file and gives what it printed.
 pub fn script(python: &Path, name: &str, arguments: &[&Path]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
+        .join("tests/networks")
         .join(name);
     let output = Command::new(python).arg(path).args(arguments).output();
     let output = output.expect("it was found before");

@@ -1,10 +1,6 @@
 //! Networks as ONNX: what onnxruntime answers is what Burn answers, for every network of the zoo,
 //! for grown ones, and for the test networks of `burgeon-nn`.
 
-mod common;
-#[path = "../../nn/tests/zoo/mod.rs"]
-mod zoo;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,8 +17,9 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde_json::json;
 
-use common::{SAMPLES, TOLERANCE, digits, python, script, unsettled, write_raw};
-use zoo::Example;
+use crate::common::{SAMPLES, TOLERANCE, digits, script, unsettled, write_raw};
+use crate::python::python;
+use crate::zoo::{self, Example};
 
 /// Writes `model` with its answer to `input`.
 fn written<M: Module, I: Input, O: Output>(
