@@ -58,7 +58,6 @@ pub fn kept_results(
     folder: &Path,
 ) -> Result<BTreeMap<usize, Value>, ExperimentError> {
     let units = study.units(settings)?;
-    let recipe = study.recipe(settings);
     let folder = unit_folder(folder);
     let mut results = BTreeMap::new();
     if !folder.exists() {
@@ -69,6 +68,7 @@ pub fn kept_results(
         let name = path.file_name().and_then(|name| name.to_str());
         let unit = name.and_then(|name| name.strip_suffix(".json"));
         if let Some((unit, index)) = unit.and_then(|unit| Some((unit, units.index(unit)?))) {
+            let recipe = study.unit_recipe(settings, unit)?;
             results.insert(index, read(study, unit, &recipe, &path)?);
         }
     }

@@ -4,10 +4,12 @@
 //! [`run_units`] runs and keeps; its report is tables and figures as data, which
 //! `cargo xtask reproduce` renders.
 
+mod comparison;
 pub mod error;
 pub mod golden;
 mod kept;
 mod layers;
+mod nets;
 mod recipe;
 pub mod report;
 mod run;
@@ -19,6 +21,6 @@ mod units;
 pub use error::ExperimentError;
 pub use kept::kept_results;
 pub use recipe::differences;
-pub use run::{run_unit, run_units};
+pub use run::{fits, run_unit, run_units};
 pub use study::{Scale, Study, StudySettings};
 pub use units::Units;

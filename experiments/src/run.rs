@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::ExperimentError;
 use crate::kept::{kept_result, kept_results, unit_file, unit_folder, write};
-use crate::study::{Study, StudyObserver, StudySettings, UnitContext, UnitEvent};
+use crate::study::{Scale, Study, StudyObserver, StudySettings, UnitContext, UnitEvent};
 
 /// Runs the units of `study` that are not yet in `folder`, on `workers` threads (one, where
 /// time is measured), and returns all results in order. Each result is kept as soon as it is there.
@@ -31,8 +31,8 @@ pub fn run_units(
     interrupt: &Arc<AtomicBool>,
     observer: &mut dyn StudyObserver,
 ) -> Result<Vec<(String, Value)>, ExperimentError> {
+    fits(study, settings)?;
     let units = study.units(settings)?;
-    let recipe = study.recipe(settings);
     let unit_folder = unit_folder(folder);
     fs::create_dir_all(&unit_folder).map_err(ExperimentError::io(&unit_folder))?;
     let mut results = kept_results(study, settings, folder)?;
@@ -52,7 +52,6 @@ pub fn run_units(
         for _ in 0..workers {
             let sender = sender.clone();
             let (units, kept, unit_folder) = (&units, &kept, &unit_folder);
-            let recipe = &recipe;
             let (next, failed) = (&next, &failed);
             scope.spawn(move || {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -68,7 +67,6 @@ pub fn run_units(
                     let alone = Alone {
                         study,
                         settings,
-                        recipe,
                         backend,
                         unit_folder,
                         interrupt,
@@ -122,6 +120,7 @@ pub fn run_unit(
     interrupt: &Arc<AtomicBool>,
     observer: &mut (dyn StudyObserver + Send),
 ) -> Result<Value, ExperimentError> {
+    fits(study, settings)?;
     let units = study.units(settings)?;
     let Some(name) = units.index(unit).and_then(|index| units.get(index)) else {
         let first = units.get(0).unwrap_or_default();
@@ -138,7 +137,6 @@ pub fn run_unit(
     let alone = Alone {
         study,
         settings,
-        recipe: &study.recipe(settings),
         backend,
         unit_folder: &unit_folder,
         interrupt,
@@ -156,11 +154,34 @@ pub fn run_unit(
     })
 }
 
+/// Checks that `study` can be run with `settings`.
+///
+/// # Errors
+/// [`ExperimentError::Settings`] for a scale that it does not have, or for changes of what no file
+/// says.
+pub fn fits(study: &dyn Study, settings: &StudySettings) -> Result<(), ExperimentError> {
+    let name = study.name();
+    let scales = study.scales();
+    if !scales.contains(&settings.scale) {
+        let scales: Vec<&str> = scales.into_iter().map(Scale::name).collect();
+        return Err(ExperimentError::Settings(format!(
+            "{name} has no scale `{}`: use {}",
+            settings.scale.name(),
+            scales.join(" or ")
+        )));
+    }
+    if !settings.changes.is_empty() && !study.takes_changes() {
+        return Err(ExperimentError::Settings(format!(
+            "--set: the settings of {name} are not in a file, so that they cannot be changed"
+        )));
+    }
+    Ok(())
+}
+
 /// Where a unit is run and kept.
 struct Alone<'a> {
     study: &'a dyn Study,
     settings: &'a StudySettings,
-    recipe: &'a Value,
     backend: &'a Arc<dyn SplitBackend>,
     unit_folder: &'a Path,
     interrupt: &'a Arc<AtomicBool>,
@@ -170,7 +191,8 @@ impl Alone<'_> {
     /// Runs `unit`, unless its result is kept, while no other process does.
     fn run(&self, unit: &str, progress: mpsc::Sender<UnitEvent>) -> Result<Value, ExperimentError> {
         let lock = UnitLock::take(self.unit_folder, unit)?;
-        let kept = kept_result(self.study, unit, self.recipe, self.unit_folder)?;
+        let recipe = self.study.unit_recipe(self.settings, unit)?;
+        let kept = kept_result(self.study, unit, &recipe, self.unit_folder)?;
         if let Some(value) = kept {
             return Ok(value);
         }
@@ -183,7 +205,7 @@ impl Alone<'_> {
             unit: unit.to_owned(),
         };
         let value = self.study.run(unit, &context)?;
-        write(&unit_file(self.unit_folder, unit), self.recipe, &value)?;
+        write(&unit_file(self.unit_folder, unit), &recipe, &value)?;
         if context.checkpoint.exists() {
             remove_checkpoint(&context.checkpoint)?;
         }

@@ -20,8 +20,24 @@ use crate::units::Units;
 pub enum Scale {
     /// Minutes on two cores.
     Quick,
-    /// The sizes of the papers, where they are known.
-    Full,
+    /// At most an hour on two cores.
+    Cpu,
+    /// The papers' sizes, where they are known.
+    Paper,
+}
+
+impl Scale {
+    /// All of them, the smallest first.
+    pub const ALL: [Self; 3] = [Self::Quick, Self::Cpu, Self::Paper];
+
+    /// Its name on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Cpu => "cpu",
+            Self::Paper => "paper",
+        }
+    }
 }
 
 /// The settings of a run that its units depend on.
@@ -38,6 +54,23 @@ pub struct StudySettings {
     /// Whether networks train in mixed precision.
     #[serde(default)]
     pub mixed_precision: bool,
+    /// Changes `section.key=value` of what a study's file says.
+    #[serde(default)]
+    pub changes: Vec<String>,
+}
+
+impl StudySettings {
+    /// Everything as it is unless told, at `scale`.
+    pub fn at(scale: Scale) -> Self {
+        Self {
+            scale,
+            seeds: None,
+            device: burgeon::backend::DEFAULT.to_owned(),
+            data: PathBuf::from("data"),
+            mixed_precision: false,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// What a unit may use.
@@ -69,13 +102,23 @@ pub enum UnitEvent {
 /// An experiment.
 pub trait Study: Debug + Send + Sync {
     /// Its name on the command line.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One line on what it shows.
-    fn description(&self) -> &'static str;
+    fn description(&self) -> &str;
 
     /// Whether it is run when no name is given.
     fn is_default(&self) -> bool;
+
+    /// The scales at which it can be run.
+    fn scales(&self) -> Vec<Scale> {
+        vec![Scale::Quick, Scale::Paper]
+    }
+
+    /// Whether its settings are a file's, which [`StudySettings::changes`] can change.
+    fn takes_changes(&self) -> bool {
+        false
+    }
 
     /// Whether its units measure time, so that one at a time is to run.
     fn measures_time(&self) -> bool {
@@ -88,9 +131,21 @@ pub trait Study: Debug + Send + Sync {
     /// [`ExperimentError::Settings`] for more seeds than can be counted.
     fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError>;
 
-    /// All that a unit's result depends on besides the settings, by name. It is kept with every
-    /// result, and results of another recipe are not reported with new ones.
-    fn recipe(&self, settings: &StudySettings) -> Value;
+    /// All that results depend on besides the settings, by name. It is kept with every result, and
+    /// results of another recipe are not reported with new ones.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Settings`] for settings that the study cannot be run with.
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError>;
+
+    /// Of the recipe, what the result of this unit depends on: all of it unless told.
+    ///
+    /// # Errors
+    /// As [`recipe`](Self::recipe), and for a unit of another study.
+    fn unit_recipe(&self, settings: &StudySettings, unit: &str) -> Result<Value, ExperimentError> {
+        let _ = unit;
+        self.recipe(settings)
+    }
 
     /// Whether `result` is what [`run`](Self::run) gives for this unit.
     ///

@@ -117,3 +117,30 @@ fn more_axes_than_go_through_are_refused_by_name() {
     assert!(matches!(error, NnError::Model(_)), "{error}");
     assert!(error.to_string().contains("`weight` has 9 axes"), "{error}");
 }
+
+/// One that is handed on as it is comes back as it is: code for any model may call code for any model.
+#[test]
+fn it_is_its_own_type_too() {
+    let any = AnyModel::new(Net::new()).expect("few axes");
+    let again = AnyModel::new(any.clone()).expect("few axes");
+    assert!(again.downcast_ref::<AnyModel>().is_some());
+    let back: AnyModel = again.downcast().expect("its own type");
+    assert_eq!(told(&back), told(&any));
+    let other = back.downcast::<OneLayer>().expect_err("another type");
+    assert!(other.downcast::<Net>().is_ok());
+}
+
+/// A model of another type.
+#[derive(Module, Debug)]
+struct OneLayer {
+    only: Linear,
+}
+
+impl Growable for OneLayer {
+    type Input = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn predict(&self, input: Tensor<2>) -> Tensor<2> {
+        self.only.forward(input)
+    }
+}

@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::growth::initialise;
-use super::images::{Recipe, SampleSets, constants, sample_sets, spread_note, trained};
-use super::nets::ConvNet;
+use super::images::{SampleSets, constants, sample_sets, spread_note, trained};
 use super::{decode, encode, seed_count};
 use crate::error::ExperimentError;
+use crate::nets::ConvNet;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
 use crate::statistics::Mean;
 use crate::study::{Scale, Study, StudySettings, UnitContext};
@@ -69,32 +69,27 @@ struct Split {
     loss_trained: f64,
 }
 
-fn recipe(settings: &StudySettings) -> Recipe {
-    Recipe {
-        start: Vec::new(),
-        budget: u64::MAX,
-        fraction: FRACTION,
-        phase_epochs: match settings.scale {
-            Scale::Quick => 1,
-            Scale::Full => 10,
-        },
-        max_growths: 0,
-        final_epochs: 1,
-        rate: 3e-3,
-        batch: BATCH,
-        capture: 1024,
-        held: 0.1,
-    }
-}
+/// The learning rate.
+const RATE: f64 = 3e-3;
 
-fn rate(recipe: &Recipe) -> Result<RateSchedule, ExperimentError> {
-    Ok(RateSchedule::constant(recipe.rate)?)
+/// Samples that sites are captured on.
+const CAPTURE: usize = 1024;
+
+/// Share of the training set that is held.
+const HELD: f64 = 0.1;
+
+/// Epochs of training before the growth.
+fn epochs(settings: &StudySettings) -> usize {
+    match settings.scale {
+        Scale::Quick => 1,
+        Scale::Cpu | Scale::Paper => 10,
+    }
 }
 
 fn seeds(settings: &StudySettings) -> usize {
     settings.seeds.unwrap_or(match settings.scale {
         Scale::Quick => 2,
-        Scale::Full => 5,
+        Scale::Cpu | Scale::Paper => 5,
     })
 }
 
@@ -102,7 +97,7 @@ fn seeds(settings: &StudySettings) -> usize {
 fn samples(settings: &StudySettings) -> usize {
     match settings.scale {
         Scale::Quick => 12_000,
-        Scale::Full => usize::MAX,
+        Scale::Cpu | Scale::Paper => usize::MAX,
     }
 }
 
@@ -111,7 +106,6 @@ impl FastVsExact {
     fn split(
         context: &UnitContext,
         sets: &SampleSets,
-        recipe: &Recipe,
         model: &ConvNet,
         captured: &Samples<Tensor<4>>,
         method: Method,
@@ -154,8 +148,8 @@ impl FastVsExact {
         let (plan, loss_after) = (made.record.plan, made.record.held_loss_after);
         // A refused growth leaves the network as it is.
         let grown = made.grown.map_or_else(|| model.clone(), |(grown, _)| grown);
-        let length = (1, rate(recipe)?);
-        let grown = trained(context, sets, recipe, 1, length, grown)?.0;
+        let length = (1, RateSchedule::constant(RATE)?);
+        let grown = trained(context, sets, BATCH, 1, length, grown)?.0;
         let split = Split {
             method,
             seconds,
@@ -177,11 +171,11 @@ fn agreement(plan: &Plan, exact: &Plan) -> f64 {
 }
 
 impl Study for FastVsExact {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "fast-vs-exact"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "exact against fast splitting: time and loss after growth of a small convolutional net \
          on Fashion-MNIST (needs `cargo xtask data fetch fashion-mnist`)"
     }
@@ -199,14 +193,17 @@ impl Study for FastVsExact {
         Units::new(&widths, 0, seeds(settings))
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
-        json!({
-            "conv": recipe(settings),
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({
+            "epochs": epochs(settings),
+            "rate": RATE,
+            "captured samples": CAPTURE,
+            "held": HELD,
             "all": constants(),
             "widths": WIDTHS,
             "training samples": samples(settings),
             "passes of the descent": PASSES,
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
@@ -223,21 +220,19 @@ impl Study for FastVsExact {
             ExperimentError::Settings(format!("`{unit}` is no unit of this study"))
         })?;
         let set = load(DataSet::FashionMnist, &context.settings.data)?;
-        let recipe = recipe(&context.settings);
-        let sets = sample_sets(&set, recipe.held, seed, context)?
+        let sets = sample_sets(&set, HELD, seed, context)?
             .with_train_samples(samples(&context.settings), seed);
         let backend = context.backend.clone();
         let model = initialise(backend.as_ref(), seed, |device| {
             ConvNet::new(28, widths, set.classes, device)
         })?;
-        let length = (recipe.phase_epochs, rate(&recipe)?);
-        let model = trained(context, &sets, &recipe, seed, length, model)?.0;
-        let captured = sets.train().sample(recipe.capture, seed);
+        let length = (epochs(&context.settings), RateSchedule::constant(RATE)?);
+        let model = trained(context, &sets, BATCH, seed, length, model)?.0;
+        let captured = sets.train().sample(CAPTURE, seed);
         let mut splits = Vec::new();
         let mut exact: Option<Plan> = None;
         for method in METHODS {
-            let (mut split, plan) =
-                Self::split(context, &sets, &recipe, &model, &captured, method)?;
+            let (mut split, plan) = Self::split(context, &sets, &model, &captured, method)?;
             split.agreement = exact.as_ref().map_or(1.0, |exact| agreement(&plan, exact));
             exact.get_or_insert(plan);
             splits.push(split);
@@ -259,7 +254,6 @@ impl Study for FastVsExact {
             .iter()
             .map(|(unit, value)| decode(unit, value))
             .collect::<Result<_, _>>()?;
-        let recipe = recipe(settings);
         let scale = format!(
             "{}, {} training samples at most, spectra on {}",
             seed_count(seeds(settings)),
@@ -267,7 +261,7 @@ impl Study for FastVsExact {
                 usize::MAX => "54000".to_owned(),
                 samples => samples.to_string(),
             },
-            recipe.capture
+            CAPTURE
         );
         let mut rows = Vec::new();
         let mut series: Vec<Series> = METHODS

@@ -93,11 +93,11 @@ fn few(way: Firefly) -> Result<Firefly, ExperimentError> {
 }
 
 impl Study for FireflyToy {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "firefly-toy"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "RBF regression (synthetic): firefly's splits and new neurons beside S2D and random growth, \
          and its ranking against each candidate's own effect"
     }
@@ -112,13 +112,13 @@ impl Study for FireflyToy {
         Units::new(&methods, FIRST_SEED, sizes(settings).seeds)
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
-        json!({
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({
             "net": recipe(&sizes(settings)),
             "ranked at width": RANKED_WIDTH,
             "steps of candidates": STEPS,
             "rate of candidates": RATE,
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

@@ -1,5 +1,6 @@
 //! What the growing studies share.
 
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +21,7 @@ use crate::study::{UnitContext, UnitEvent};
 static INITIALISING: Mutex<()> = Mutex::new(());
 
 /// Makes a model whose initial weights follow from `seed`, on the training device.
-pub(super) fn initialise<M: Growable>(
+pub(crate) fn initialise<M: Growable>(
     backend: &dyn SplitBackend,
     seed: u64,
     make: impl FnOnce(&Device) -> Result<M, NnError>,
@@ -61,7 +62,7 @@ impl Observer for ProgressReporter {
 }
 
 /// Trains a model for so many epochs, without growth.
-pub(super) fn train<M: Growable>(
+pub(crate) fn train<M: Growable>(
     context: &UnitContext,
     config: TrainConfig,
     task: &Task<M::Input>,
@@ -80,15 +81,15 @@ pub(super) fn train<M: Growable>(
     Ok((model, records))
 }
 
-/// Grows a model to its end. A run that `keeps` itself has a checkpoint, from which it goes on,
-/// and a journal.
-pub(super) fn grow<M: Growable>(
+/// Grows a model to its end. A run that is `kept` in a file has a checkpoint there, from which it goes
+/// on, and a journal beside it.
+pub(crate) fn grow<M: Growable>(
     context: &UnitContext,
     config: GrowerConfig,
     task: Task<M::Input>,
     model: M,
     optimizer: ModuleOptimizer,
-    keeps: bool,
+    kept: Option<&Path>,
 ) -> Result<(M, GrowerState), ExperimentError> {
     let config = config.with_mixed_precision(context.settings.mixed_precision);
     let mut grower = Grower::shared(config, context.backend.clone(), task, model, optimizer)?
@@ -97,12 +98,10 @@ pub(super) fn grow<M: Growable>(
             unit: context.unit.clone(),
             progress: context.progress.clone(),
         });
-    if keeps {
+    if let Some(checkpoint) = kept {
         grower = grower
-            .observe(Journal::new(
-                context.checkpoint.with_extension("journal.jsonl"),
-            ))
-            .checkpoint_at(&context.checkpoint)?;
+            .observe(Journal::new(checkpoint.with_extension("journal.jsonl")))
+            .checkpoint_at(checkpoint)?;
     }
     match grower.run()? {
         Outcome::Stopped(_) => {

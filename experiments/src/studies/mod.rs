@@ -3,44 +3,40 @@
 mod codesign;
 mod coexploration;
 mod continual;
-mod digits;
-mod energy;
 mod family;
-mod fashion;
 mod fast_vs_exact;
 mod firefly_toy;
-mod growth;
+pub(crate) mod growth;
 mod images;
-mod methods;
-mod nets;
-mod notes;
 mod npi;
 mod npi_growth;
 mod rbf;
-mod s3d_classify;
 mod s3d_toy;
 mod spectrum_cost;
 mod toy;
 
 use std::cmp::Reverse;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::comparison;
 use crate::error::ExperimentError;
 use crate::study::Study;
 
 /// All studies, in the order in which they are run.
-pub fn all() -> Vec<Box<dyn Study>> {
-    vec![
+///
+/// # Errors
+/// [`ExperimentError::Settings`] for a file of a comparison that is none.
+pub fn all() -> Result<Vec<Box<dyn Study>>, ExperimentError> {
+    let mut studies: Vec<Box<dyn Study>> = vec![
         Box::new(toy::Toy),
-        Box::new(digits::Digits),
-        Box::new(fashion::Fashion),
-        Box::new(fast_vs_exact::FastVsExact),
-        Box::new(energy::EnergyAware),
         Box::new(s3d_toy::SignedToy),
-        Box::new(s3d_classify::SignedClassify),
+        Box::new(firefly_toy::FireflyToy),
+        Box::new(fast_vs_exact::FastVsExact),
         Box::new(spectrum_cost::SpectrumCost),
+        Box::new(family::SizesOfOneRun),
         Box::new(continual::Continual),
         Box::new(coexploration::CoExploration),
         Box::new(codesign::GrowthExploration),
@@ -48,24 +44,20 @@ pub fn all() -> Vec<Box<dyn Study>> {
         Box::new(codesign::FilledTiles::RATES),
         Box::new(npi::Interpreters),
         Box::new(npi_growth::GrownInterpreters),
-        Box::new(firefly_toy::FireflyToy),
-        Box::new(family::SizesOfOneRun),
-        Box::new(methods::Methods::DIGITS),
-        Box::new(methods::Methods::CONV),
-        Box::new(methods::Methods::FASHION),
-        Box::new(methods::Rates::DIGITS),
-        Box::new(methods::Rates::CONV),
-        Box::new(methods::Rates::FASHION),
-        Box::new(methods::Changes),
-    ]
+    ];
+    studies.extend(comparison::all()?);
+    Ok(studies)
 }
 
-/// The study of that name.
+/// The study of that name, or the comparison in a file of one's own, which ends in `.toml`.
 ///
 /// # Errors
-/// [`ExperimentError::UnknownExperiment`], naming those there are.
+/// [`ExperimentError::UnknownExperiment`], naming those there are, and those of the file.
 pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
-    let mut studies = all();
+    if name.ends_with(".toml") {
+        return comparison::at(Path::new(name));
+    }
+    let mut studies = all()?;
     match studies.iter().position(|study| study.name() == name) {
         Some(index) => Ok(studies.swap_remove(index)),
         None => Err(ExperimentError::UnknownExperiment {
@@ -80,7 +72,7 @@ pub fn named(name: &str) -> Result<Box<dyn Study>, ExperimentError> {
 }
 
 /// `1 seed`, `5 seeds`.
-fn seed_count(seeds: usize) -> String {
+pub(crate) fn seed_count(seeds: usize) -> String {
     match seeds {
         1 => "1 seed".into(),
         seeds => format!("{seeds} seeds"),
@@ -88,7 +80,7 @@ fn seed_count(seeds: usize) -> String {
 }
 
 /// The results of one method's units, in order.
-fn results_of<T: DeserializeOwned>(
+pub(crate) fn results_of<T: DeserializeOwned>(
     results: &[(String, Value)],
     method: &str,
 ) -> Result<Vec<T>, ExperimentError> {
@@ -100,7 +92,7 @@ fn results_of<T: DeserializeOwned>(
 }
 
 /// Reads a unit's result.
-fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, ExperimentError> {
+pub(crate) fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, ExperimentError> {
     T::deserialize(value).map_err(|error| {
         ExperimentError::Settings(format!(
             "the result of `{unit}` is of another kind: {error}"
@@ -112,7 +104,7 @@ fn decode<T: DeserializeOwned>(unit: &str, value: &Value) -> Result<T, Experimen
 const MOST_WIDTHS: usize = 5;
 
 /// The widths at which runs ended, the most frequent first.
-fn widths_text<'a>(runs: impl Iterator<Item = &'a [usize]>) -> String {
+pub(crate) fn widths_text<'a>(runs: impl Iterator<Item = &'a [usize]>) -> String {
     let mut found: Vec<(String, usize)> = Vec::new();
     for run in runs {
         let widths: Vec<String> = run.iter().map(usize::to_string).collect();
@@ -133,13 +125,13 @@ fn widths_text<'a>(runs: impl Iterator<Item = &'a [usize]>) -> String {
     }
 }
 
-fn encode(value: &impl serde::Serialize) -> Result<Value, ExperimentError> {
+pub(crate) fn encode(value: &impl serde::Serialize) -> Result<Value, ExperimentError> {
     serde_json::to_value(value)
         .map_err(|error| ExperimentError::Settings(format!("a result cannot be kept: {error}")))
 }
 
 /// Splits a unit's key `method-seed`.
-fn method_and_seed(unit: &str) -> Result<(&str, u64), ExperimentError> {
+pub(crate) fn method_and_seed(unit: &str) -> Result<(&str, u64), ExperimentError> {
     unit.rsplit_once('-')
         .and_then(|(method, seed)| Some((method, seed.parse().ok()?)))
         .ok_or_else(|| ExperimentError::Settings(format!("`{unit}` is no unit of this study")))

@@ -69,7 +69,7 @@ pub(super) struct Sizes {
 pub(super) fn sizes(settings: &StudySettings) -> Sizes {
     let (seeds, widths, epochs) = match settings.scale {
         Scale::Quick => (20, 8, 400),
-        Scale::Full => (50, TARGET_NEURONS, 2000),
+        Scale::Cpu | Scale::Paper => (50, TARGET_NEURONS, 2000),
     };
     Sizes {
         seeds: settings.seeds.unwrap_or(seeds),
@@ -196,7 +196,7 @@ fn grown_by(
         .with_end_of_growth(true);
     let model = initialise(context.backend.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
     let optimizer = AdamConfig::new().init();
-    grow(context, config, task(samples), model, optimizer, false)
+    grow(context, config, task(samples), model, optimizer, None)
 }
 
 /// The losses at the end of training at width 1, 2, …, each trained for as many epochs as

@@ -59,11 +59,11 @@ struct Stable {
 }
 
 impl Study for SignedToy {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "s3d-toy"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "RBF regression (synthetic): signed splitting goes on where plain splitting is stable"
     }
 
@@ -75,8 +75,8 @@ impl Study for SignedToy {
         Units::new(&METHODS.map(|(method, _)| method), 0, sizes(settings).seeds)
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
-        json!({ "net": recipe(&sizes(settings)), "bound": BOUND })
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({ "net": recipe(&sizes(settings)), "bound": BOUND }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

@@ -87,11 +87,11 @@ fn curvature(
 }
 
 impl Study for SpectrumCost {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "spectrum-cost"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "cost of all spectra against fan-in and number of neurons, synthetic rows: matrix-free \
          against dense"
     }
@@ -113,15 +113,15 @@ impl Study for SpectrumCost {
         })
     }
 
-    fn recipe(&self, _settings: &StudySettings) -> Value {
-        json!({
+    fn recipe(&self, _settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({
             "rows": ROWS,
             "fan-in": FAN_IN,
             "neurons": NEURONS,
             "largest dense": DENSE_NUMBERS,
             "tolerance": TOLERANCE,
             "repeats": REPEATS,
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

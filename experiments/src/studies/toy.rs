@@ -56,11 +56,11 @@ struct SplitMeasured {
 }
 
 impl Study for Toy {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "toy"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "RBF regression in one dimension (synthetic, S2D paper): loss against width, \
          predicted against measured decrease"
     }
@@ -77,8 +77,8 @@ impl Study for Toy {
         Units::new(paired, FIRST_SEED, more)?.and(others, FIRST_SEED, seeds)
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
-        json!({ "net": recipe(&sizes(settings)) })
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({ "net": recipe(&sizes(settings)) }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

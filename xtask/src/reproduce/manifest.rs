@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::SystemTime;
 
-use burgeon_experiments::{Study, StudySettings};
+use burgeon_experiments::{ExperimentError, Study, StudySettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,13 +49,20 @@ pub struct Manifest {
 
 impl Manifest {
     /// The manifest of a run that starts now.
-    pub fn new(settings: StudySettings, studies: &[Box<dyn Study>], workers: usize) -> Self {
+    ///
+    /// # Errors
+    /// Those of a study that cannot be run with the settings.
+    pub fn new(
+        settings: StudySettings,
+        studies: &[Box<dyn Study>],
+        workers: usize,
+    ) -> Result<Self, ExperimentError> {
         let recipes = studies
             .iter()
-            .map(|study| (study.name().to_owned(), study.recipe(&settings)))
-            .collect();
+            .map(|study| Ok((study.name().to_owned(), study.recipe(&settings)?)))
+            .collect::<Result<_, ExperimentError>>()?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
+        Ok(Self {
             finished: false,
             studies: studies
                 .iter()
@@ -74,7 +81,7 @@ impl Manifest {
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             git_revision: git_revision(),
             earlier_revisions: Vec::new(),
-        }
+        })
     }
 
     /// The revision, or that it is not known.

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use burgeon::backend;
 use burgeon_experiments::report::Report;
-use burgeon_experiments::{Study, kept_results, run_units, studies};
+use burgeon_experiments::{Scale, Study, fits, kept_results, run_units, studies};
 use burgeon_terminal::{Table, line};
 use clap::Args;
 
@@ -60,12 +60,13 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     let backend = backend::open(options.settings.device())?;
     let settings = options.settings.settings()?;
     for study in &selected {
+        fits(study.as_ref(), &settings)?;
         study.units(&settings)?;
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.unwrap_or(threads).clamp(1, MOST_WORKERS);
     let results = Results::open(&options.out)?;
-    let manifest = Manifest::new(settings.clone(), &selected, workers);
+    let manifest = Manifest::new(settings.clone(), &selected, workers)?;
     let Some(mut manifest) = results.prepare(manifest, options.resume, options.fresh)? else {
         let out = options.out.display();
         line(format_args!(
@@ -109,7 +110,7 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
         let seconds = (study.name().to_owned(), elapsed.as_secs_f64());
         manifest.seconds.push(seconds);
         results.write_manifest(&manifest)?;
-        reports.push((study.name(), report));
+        reports.push((study.name().to_owned(), report));
     }
     write_summary(&options.out, &reports, &manifest)?;
     manifest.finished = true;
@@ -126,7 +127,7 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
 
 fn selected(options: &Options) -> Result<Vec<Box<dyn Study>>, XtaskError> {
     if options.only.is_empty() {
-        let all = studies::all();
+        let all = studies::all()?;
         return Ok(all.into_iter().filter(|study| study.is_default()).collect());
     }
     let named = options.only.iter().map(|name| studies::named(name));
@@ -134,17 +135,23 @@ fn selected(options: &Options) -> Result<Vec<Box<dyn Study>>, XtaskError> {
 }
 
 fn list() -> Result<(), XtaskError> {
-    let rows: Vec<Vec<String>> = studies::all()
+    let rows: Vec<Vec<String>> = studies::all()?
         .iter()
         .map(|study| {
+            let scales: Vec<&str> = study.scales().into_iter().map(Scale::name).collect();
             let default = if study.is_default() { "yes" } else { "" };
-            let cells = [study.name(), default, study.description()];
+            let cells = [
+                study.name(),
+                default,
+                &scales.join(" "),
+                study.description(),
+            ];
             cells.map(str::to_owned).into()
         })
         .collect();
     let table = Table {
         title: "Experiments",
-        columns: &["name", "by default", "what it shows"].map(str::to_owned),
+        columns: &["name", "by default", "scales", "what it shows"].map(str::to_owned),
         rows: &rows,
         notes: &[],
     };
@@ -154,7 +161,7 @@ fn list() -> Result<(), XtaskError> {
 /// One Markdown page with all tables and figures.
 fn write_summary(
     out: &Path,
-    reports: &[(&str, Report)],
+    reports: &[(String, Report)],
     manifest: &Manifest,
 ) -> Result<(), XtaskError> {
     let mut page = format!(

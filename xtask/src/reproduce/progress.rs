@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on a terminal, a line at each tenth elsewhere.
 pub struct Progress {
-    name: &'static str,
+    name: String,
     bar: Option<ProgressBar>,
     printed: usize,
     spoken: Instant,
@@ -17,10 +17,10 @@ pub struct Progress {
 
 impl Progress {
     /// Of the study `name`.
-    pub fn new(name: &'static str) -> Self {
+    pub fn new(name: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let template = "{prefix:>8} [{elapsed_precise}] {bar:32} {pos}/{len} units  {msg}";
-            let bar = ProgressBar::new(0).with_prefix(name);
+            let bar = ProgressBar::new(0).with_prefix(name.to_owned());
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
@@ -28,7 +28,7 @@ impl Progress {
             bar
         });
         Self {
-            name,
+            name: name.to_owned(),
             bar,
             printed: 0,
             spoken: Instant::now(),

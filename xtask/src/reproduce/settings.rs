@@ -18,6 +18,9 @@ pub struct SettingsArguments {
     /// Device to compute on: flex, ndarray, cuda:N, wgpu:N or cpu (see `burgeon doctor`)
     #[arg(long, default_value = backend::DEFAULT)]
     device: String,
+    /// Change what an experiment's file says, such as grow.growths=8 (may be given several times)
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    changes: Vec<String>,
     /// Train in mixed precision: products in bfloat16, where the device has them
     #[arg(long)]
     mixed_precision: bool,
@@ -27,8 +30,10 @@ pub struct SettingsArguments {
 enum ScaleArgument {
     /// Minutes on two cores
     Quick,
+    /// At most an hour on two cores
+    Cpu,
     /// The papers' sizes, where they are known
-    Full,
+    Paper,
 }
 
 impl SettingsArguments {
@@ -45,12 +50,14 @@ impl SettingsArguments {
         Ok(StudySettings {
             scale: match self.scale {
                 ScaleArgument::Quick => Scale::Quick,
-                ScaleArgument::Full => Scale::Full,
+                ScaleArgument::Cpu => Scale::Cpu,
+                ScaleArgument::Paper => Scale::Paper,
             },
             seeds: self.seeds,
             device: self.device.clone(),
             data: data_directory(),
             mixed_precision: self.mixed_precision,
+            changes: self.changes.clone(),
         })
     }
 
@@ -63,6 +70,9 @@ impl SettingsArguments {
             arguments.extend(["--seeds".to_owned(), seeds.to_string()]);
         }
         arguments.extend(["--device".to_owned(), self.device.clone()]);
+        for change in &self.changes {
+            arguments.extend(["--set".to_owned(), change.clone()]);
+        }
         if self.mixed_precision {
             arguments.push("--mixed-precision".to_owned());
         }

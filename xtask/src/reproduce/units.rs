@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burgeon::backend;
-use burgeon_experiments::{kept_results, run_unit, studies};
+use burgeon_experiments::{fits, kept_results, run_unit, studies};
 use burgeon_terminal::{line, note};
 use clap::Args;
 
@@ -48,10 +48,11 @@ pub fn list(options: &UnitsOptions) -> Result<(), XtaskError> {
     let settings = options.settings.settings()?;
     // A device that is not there is told before a thousand jobs are.
     backend::open(options.settings.device())?;
+    fits(study.as_ref(), &settings)?;
     let units = study.units(&settings)?;
     let selected = [study];
     let results = Results::open(&options.out)?;
-    let asked = Manifest::new(settings.clone(), &selected, 1);
+    let asked = Manifest::new(settings.clone(), &selected, 1)?;
     let [study] = selected;
     let goes_on = results.holds_a_run();
     let Some(manifest) = results.prepare(asked, goes_on, false)? else {
@@ -65,7 +66,7 @@ pub fn list(options: &UnitsOptions) -> Result<(), XtaskError> {
     let kept = kept_results(study.as_ref(), &settings, &results.of(study.name()))?;
     let program = std::env::current_exe().map_err(io("the program itself"))?;
     let program = program.to_string_lossy().into_owned();
-    let mut command = vec![program, "unit".to_owned(), study.name().to_owned()];
+    let mut command = vec![program, "unit".to_owned(), options.study.clone()];
     let place = command.len();
     command.extend(options.settings.arguments());
     command.extend([

@@ -33,9 +33,10 @@ fn lists_say_what_there_is() {
         "toy",
         "digits",
         "fashion",
-        "s3d-classify",
+        "s3d-toy",
         "fast-vs-exact",
-        "energy",
+        "energy-digits",
+        "methods-rates",
     ] {
         assert!(list.contains(name), "{list}");
     }

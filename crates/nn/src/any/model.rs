@@ -70,22 +70,28 @@ impl AnyModel {
         Ok(Self(Box::new(model)))
     }
 
-    /// The model, if it is an `M`.
+    /// The model, if it is an `M`, or itself, if that is what `M` is.
     pub fn downcast_ref<M: Growable>(&self) -> Option<&M> {
-        self.0.as_any().downcast_ref()
+        let own = (self as &dyn Any).downcast_ref();
+        own.or_else(|| self.0.as_any().downcast_ref())
     }
 
-    /// The model, if it is an `M`, else itself.
+    /// The model, if it is an `M`, or itself, if that is what `M` is.
     ///
     /// # Errors
     /// Itself.
     pub fn downcast<M: Growable>(self) -> Result<M, Self> {
-        if !self.0.as_any().is::<M>() {
-            return Err(self);
+        let mut own = Some(self);
+        let asked = (&mut own as &mut dyn Any).downcast_mut::<Option<M>>();
+        if let Some(model) = asked.and_then(Option::take) {
+            return Ok(model);
         }
-        match self.0.into_any().downcast() {
-            Ok(model) => Ok(*model),
-            Err(_) => unreachable!("its type was just asked for"),
+        match own {
+            Some(own) if !own.0.as_any().is::<M>() => Err(own),
+            own => match own.map(|own| own.0.into_any().downcast()) {
+                Some(Ok(model)) => Ok(*model),
+                _ => unreachable!("its type was just asked for"),
+            },
         }
     }
 }

@@ -78,7 +78,7 @@ struct Sizes {
 fn sizes(settings: &StudySettings) -> Sizes {
     let (seeds, judged) = match settings.scale {
         Scale::Quick => (20, 1000),
-        Scale::Full => (100, 4000),
+        Scale::Cpu | Scale::Paper => (100, 4000),
     };
     let points = [10, 20, 50, 100, 200, 500, 1000, 2000, 4000];
     Sizes {
@@ -111,11 +111,11 @@ struct Outcome {
 }
 
 impl Study for CoExploration {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "co-exploration"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "architecture and hardware searched together, against a table of all NAS-Bench-201 cells \
          on an FPGA model"
     }
@@ -132,16 +132,16 @@ impl Study for CoExploration {
         )
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
         let weights: Vec<(&str, f64)> = METHODS.map(|(method, beta, _)| (method, beta)).to_vec();
-        json!({
+        Ok(json!({
             "milliseconds": MILLISECONDS,
             "fast steps": FAST,
             "controller": CONTROLLER,
             "evolution": EVOLUTION,
             "weights": weights,
             "sizes": Sizes { seeds: 0, ..sizes(settings) },
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

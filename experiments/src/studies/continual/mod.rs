@@ -23,16 +23,16 @@ pub(super) struct Continual;
 fn seeds(settings: &StudySettings) -> usize {
     settings.seeds.unwrap_or(match settings.scale {
         Scale::Quick => 3,
-        Scale::Full => 5,
+        Scale::Cpu | Scale::Paper => 5,
     })
 }
 
 impl Study for Continual {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "continual"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "tasks in sequence (split MNIST, split CIFAR-10, permuted Fashion-MNIST) by growth, against \
          fine-tuning, EWC, separate nets and all tasks at once (needs `cargo xtask data fetch` for \
          mnist, cifar-10 and fashion-mnist)"
@@ -46,12 +46,12 @@ impl Study for Continual {
         Units::new(&Scenario::ALL.map(Scenario::name), 0, seeds(settings))
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
         let recipes = Scenario::ALL.map(|scenario| {
             let recipe = scenario.recipe(settings.scale);
             (scenario.name().to_owned(), json!(recipe))
         });
-        Value::Object(recipes.into_iter().collect())
+        Ok(Value::Object(recipes.into_iter().collect()))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

@@ -95,7 +95,7 @@ impl Scenario {
     }
 
     pub fn recipe(self, scale: Scale) -> Recipe {
-        let full = scale == Scale::Full;
+        let full = scale != Scale::Quick;
         let common = Recipe {
             of_class: if full { usize::MAX } else { 500 },
             test_of_class: if full { usize::MAX } else { 500 },

@@ -65,11 +65,11 @@ impl Way {
 pub(super) struct SizesOfOneRun;
 
 impl Study for SizesOfOneRun {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "family"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "optdigits, MLP: all sizes from one run that grows, from one that is pruned, and each \
          trained by itself, at equal cost altogether"
     }
@@ -81,20 +81,20 @@ impl Study for SizesOfOneRun {
     fn units(&self, settings: &StudySettings) -> Result<Units, ExperimentError> {
         let seeds = settings.seeds.unwrap_or(match settings.scale {
             Scale::Quick => 20,
-            Scale::Full => 40,
+            Scale::Cpu | Scale::Paper => 40,
         });
         Units::new(&Way::ALL.map(Way::name), FIRST_SEED, seeds)
     }
 
-    fn recipe(&self, _settings: &StudySettings) -> Value {
-        json!({
+    fn recipe(&self, _settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({
             "sizes": SIZES,
             "cost": COST,
             "rate": RATE,
             "held": HELD,
             "networks": images::constants(),
             "run": run::constants(),
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

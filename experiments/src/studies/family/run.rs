@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::growth::initialise;
 use super::super::images::{SampleSets, optimizer};
-use super::super::nets::Mlp;
 use super::{COST, RATE, SIZES, Way};
 use crate::error::ExperimentError;
+use crate::nets::Mlp;
 use crate::study::UnitContext;
 
 const BATCH: usize = 128;

@@ -23,11 +23,11 @@ const CALLS: &str = "calls";
 pub(super) struct Interpreters;
 
 impl Study for Interpreters {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "npi"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Networks that learn addition and three sorts from traces, with and without recursion, and \
          the proofs of the recursive ones"
     }
@@ -44,7 +44,7 @@ impl Study for Interpreters {
             })
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
         let setups = SETUPS.iter().map(|setup| {
             json!({
                 "method": setup.method,
@@ -53,11 +53,11 @@ impl Study for Interpreters {
                 "seeds": seeds(settings, setup),
             })
         });
-        json!({
+        Ok(json!({
             "setups": setups.collect::<Vec<_>>(),
             "training": unit::training_recipe(),
             "problems": unit::PROBLEMS,
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
@@ -95,6 +95,6 @@ impl Study for Interpreters {
 fn seeds(settings: &StudySettings, setup: &Setup) -> usize {
     settings.seeds.unwrap_or(match settings.scale {
         Scale::Quick => setup.quick_seeds,
-        Scale::Full => 10,
+        Scale::Cpu | Scale::Paper => 10,
     })
 }

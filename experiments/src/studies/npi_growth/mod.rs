@@ -29,11 +29,11 @@ struct Outcome {
 }
 
 impl Study for GrownInterpreters {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "npi-growth"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Programmer-interpreters that start small and grow until they are proved, against networks \
          of fixed widths at equal training cost"
     }
@@ -46,8 +46,8 @@ impl Study for GrownInterpreters {
         Units::new(&TASKS, 0, seeds(settings))
     }
 
-    fn recipe(&self, _: &StudySettings) -> Value {
-        json!({ "growth": grown::recipe(), "widths": sweep::WIDTHS })
+    fn recipe(&self, _: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({ "growth": grown::recipe(), "widths": sweep::WIDTHS }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {
@@ -81,7 +81,7 @@ impl Study for GrownInterpreters {
 fn seeds(settings: &StudySettings) -> usize {
     settings.seeds.unwrap_or(match settings.scale {
         Scale::Quick => 3,
-        Scale::Full => 10,
+        Scale::Cpu | Scale::Paper => 10,
     })
 }
 

@@ -59,17 +59,17 @@ struct Outcome {
 fn sizes(settings: &StudySettings) -> (usize, usize) {
     let (seeds, epochs) = match settings.scale {
         Scale::Quick => (5, 15),
-        Scale::Full => (20, 200),
+        Scale::Cpu | Scale::Paper => (20, 200),
     };
     (settings.seeds.unwrap_or(seeds), epochs)
 }
 
 impl Study for GrowthExploration {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "co-exploration-growth"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "optdigits: one growing network, for which the best hardware is found anew after each \
          growth, against searches of architecture and hardware, at equal training cost"
     }
@@ -82,8 +82,8 @@ impl Study for GrowthExploration {
         Units::new(&WAYS.map(|(name, ..)| name), 0, sizes(settings).0)
     }
 
-    fn recipe(&self, settings: &StudySettings) -> Value {
-        json!({
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
+        Ok(json!({
             "epochs of the widest": sizes(settings).1,
             "widths": space::WIDTHS,
             "cycles": space::CYCLES,
@@ -96,7 +96,7 @@ impl Study for GrowthExploration {
             "growth": walk::constants(),
             "searches": search::constants(),
             "networks": images::constants(),
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

@@ -110,7 +110,7 @@ const FIRST_RATE_SEED: usize = 100;
 fn sizes(settings: &StudySettings, chooses_rates: bool) -> (usize, usize) {
     let (seeds, rate_seeds, epochs) = match settings.scale {
         Scale::Quick => (5, 2, 24),
-        Scale::Full => (40, 10, 60),
+        Scale::Cpu | Scale::Paper => (40, 10, 60),
     };
     let seeds = if chooses_rates { rate_seeds } else { seeds };
     (settings.seeds.unwrap_or(seeds), epochs)
@@ -122,14 +122,14 @@ fn kind(way: &Way, rate: f64) -> String {
 }
 
 impl Study for FilledTiles {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         match self.chooses_rates {
             false => "tile-filling",
             true => "tile-filling-rates",
         }
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         match self.chooses_rates {
             false => {
                 "optdigits, convolutional net on an accelerator: growth that fills tiles, neurons \
@@ -156,14 +156,14 @@ impl Study for FilledTiles {
     }
 
     // Rates are in the units' names.
-    fn recipe(&self, settings: &StudySettings) -> Value {
+    fn recipe(&self, settings: &StudySettings) -> Result<Value, ExperimentError> {
         let (_, epochs) = sizes(settings, self.chooses_rates);
-        json!({
+        Ok(json!({
             "epochs": epochs,
             "uniform": UNIFORM,
             "run": run::constants(),
             "networks": images::constants(),
-        })
+        }))
     }
 
     fn check(&self, unit: &str, result: &Value) -> Result<(), ExperimentError> {

@@ -201,8 +201,8 @@ impl Job<'_> {
         let config = self.config(&model, choice)?;
         let task = task(self.sets);
         let started = Instant::now();
-        let keeps = self.keeps;
-        let (model, state) = grow(self.context, config, task, model, optimizer(), keeps)?;
+        let kept = self.keeps.then_some(self.context.checkpoint.as_path());
+        let (model, state) = grow(self.context, config, task, model, optimizer(), kept)?;
         Ok(Ran {
             model,
             state,

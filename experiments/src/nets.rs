@@ -1,4 +1,4 @@
-//! The networks of the image studies.
+//! Small networks of our own that studies train.
 
 use burgeon_nn::{Growable, NnError};
 use burgeon_ops::{
@@ -10,9 +10,11 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
+use crate::layers::{ConvNorm, DepthwiseNorm};
+
 /// Two hidden layers.
 #[derive(Module, Debug)]
-pub(super) struct Mlp {
+pub(crate) struct Mlp {
     hidden1: Linear,
     hidden2: Linear,
     output: Linear,
@@ -56,7 +58,7 @@ impl Growable for Mlp {
 /// Two 3×3 convolutions with BatchNorm, max pooling after each, a linear head on
 /// what is left of the map.
 #[derive(Module, Debug)]
-pub(super) struct ConvNet {
+pub(crate) struct ConvNet {
     conv1: FastConv2d,
     norm1: FastBatchNorm,
     conv2: FastConv2d,
@@ -108,7 +110,7 @@ impl Growable for ConvNet {
 /// Two 3×3 convolutions without normalisation, max pooling after each, a linear head on what is left
 /// of the map.
 #[derive(Module, Debug)]
-pub(super) struct PlainConvNet {
+pub(crate) struct PlainConvNet {
     conv1: FastConv2d,
     conv2: FastConv2d,
     pool: FastMaxPool2d,
@@ -148,6 +150,67 @@ impl Growable for PlainConvNet {
         let maps = self.conv2.forward(self.pool.forward(maps));
         let maps = self.pool.forward(silu(maps));
         self.output.forward(maps.flatten::<2>(1, 3))
+    }
+}
+
+/// A stem and three blocks of a depthwise and a pointwise convolution, mean pooling, a linear head.
+#[derive(Module, Debug)]
+pub(crate) struct SmallMobileNet {
+    stem: ConvNorm,
+    depthwise: Vec<DepthwiseNorm>,
+    pointwise: Vec<ConvNorm>,
+    output: Linear,
+}
+
+impl SmallMobileNet {
+    /// How many widths, and strides, it has.
+    pub const WIDTHS: usize = 4;
+
+    /// Of stem and blocks, from `[channels, classes]`.
+    pub fn new(
+        widths: &[usize],
+        strides: &[usize],
+        [channels, classes]: [usize; 2],
+        device: &Device,
+    ) -> Result<Self, NnError> {
+        let numbers = [widths.len(), strides.len()];
+        let ([stem, .., last], true) = (widths, numbers == [Self::WIDTHS; 2]) else {
+            return Err(NnError::Settings(format!(
+                "the small MobileNet has four widths and four strides, not {} and {}",
+                widths.len(),
+                strides.len()
+            )));
+        };
+        let blocks = widths.windows(2).zip(&strides[1..]);
+        let (depthwise, pointwise) = blocks
+            .map(|(pair, stride)| {
+                (
+                    DepthwiseNorm::new(pair[0], 3, *stride, device),
+                    ConvNorm::new([pair[0], pair[1]], 1, 1, device),
+                )
+            })
+            .unzip();
+        Ok(Self {
+            stem: ConvNorm::new([channels, *stem], 3, strides[0], device),
+            depthwise,
+            pointwise,
+            output: LinearConfig::new(*last, classes).init(device),
+        })
+    }
+}
+
+impl Growable for SmallMobileNet {
+    type Input = Tensor<4>;
+    type Output = Tensor<2>;
+
+    fn predict(&self, input: Tensor<4>) -> Tensor<2> {
+        let mut maps = silu(self.stem.forward(input));
+        for (depthwise, pointwise) in self.depthwise.iter().zip(&self.pointwise) {
+            maps = silu(depthwise.forward(maps));
+            maps = silu(pointwise.forward(maps));
+        }
+        let means = maps.mean_dim(3).mean_dim(2);
+        self.output.forward(means.flatten(1, 3))
     }
 }
 
