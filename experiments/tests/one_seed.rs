@@ -35,8 +35,8 @@ fn result(study: &str, unit: &str) -> Value {
             let member = |width: usize| {
                 let accuracy = 0.9 + 0.01 * seed;
                 json!({
-                    "width": width, "parameters": 100 * width, "test_accuracy": accuracy,
-                    "test_loss": 0.2,
+                    "width": width, "parameters": 100 * width, "held_accuracy": 0.97,
+                    "test_accuracy": accuracy, "test_loss": 0.2, "spent": 30.0,
                 })
             };
             let members = [8, 16, 24, 32].map(member);

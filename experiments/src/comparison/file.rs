@@ -9,36 +9,29 @@ use super::recipe::Recipe;
 use crate::error::ExperimentError;
 use crate::study::{Scale, StudySettings};
 
+macro_rules! files {
+    ($($name:literal,)*) => {
+        [$(($name, include_str!(concat!("../../studies/", $name, ".toml")))),*]
+    };
+}
+
 /// The files that come with the program, by name; what others inherit is not run itself.
-pub(super) const FILES: &[(&str, &str)] = &[
-    ("equal-cost", include_str!("../../studies/equal-cost.toml")),
-    ("digits", include_str!("../../studies/digits.toml")),
-    (
-        "digits-conv",
-        include_str!("../../studies/digits-conv.toml"),
-    ),
-    ("fashion", include_str!("../../studies/fashion.toml")),
-    (
-        "energy-digits",
-        include_str!("../../studies/energy-digits.toml"),
-    ),
-    (
-        "energy-fashion",
-        include_str!("../../studies/energy-fashion.toml"),
-    ),
-    ("methods", include_str!("../../studies/methods.toml")),
-    (
-        "methods-conv",
-        include_str!("../../studies/methods-conv.toml"),
-    ),
-    (
-        "methods-fashion",
-        include_str!("../../studies/methods-fashion.toml"),
-    ),
-    (
-        "methods-recipe",
-        include_str!("../../studies/methods-recipe.toml"),
-    ),
+pub(super) const FILES: &[(&str, &str)] = &files![
+    "equal-cost",
+    "digits",
+    "digits-conv",
+    "fashion",
+    "cifar-mobilenet",
+    "cifar-mobilenet-v2",
+    "cifar-vgg",
+    "cifar-resnet",
+    "energy-digits",
+    "energy-fashion",
+    "methods",
+    "methods-conv",
+    "methods-fashion",
+    "methods-recipe",
+    "as-search",
 ];
 
 /// Files that inherit from each other in a longer chain than this go in a circle.

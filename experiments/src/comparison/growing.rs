@@ -9,7 +9,7 @@ use burgeon_core::criterion::{
 use burgeon_core::select::{Efficiency, Fraction, LinearProgramme, PerLayer};
 use burgeon_core::{CoreError, Criterion, Selector, WeightBound};
 use burgeon_nn::surgery::{CopiedMoments, OptimizerRules};
-use burgeon_train::{Accept, StepSize};
+use burgeon_train::{Accept, SearchSamples, StepSize};
 use serde::{Deserialize, Serialize};
 
 /// What proposes growths.
@@ -88,6 +88,8 @@ pub(crate) struct Grow {
     /// The power of the price by which gains are divided.
     pub power: f64,
     pub step: Step,
+    /// The samples whose loss chooses the step.
+    pub search_on: SearchSamples,
     /// Growth steps.
     pub growths: usize,
     /// The share of the training cost at which the last one comes; those before it come at equal
@@ -118,6 +120,7 @@ impl Default for Grow {
             share: 1.0,
             power: 0.5,
             step: Step::Named(StepName::Search),
+            search_on: SearchSamples::Captured,
             growths: 1,
             until: 0.15,
             step_share: None,

@@ -335,8 +335,8 @@ impl Recipe {
             self.check_arm(&arm)?;
         }
         let drawn = self.report.drawn.iter().chain(&self.report.widths);
-        for name in drawn.filter(|name| !self.compare.contains(name)) {
-            return wrong(format!("report: `{name}` is none of `compare`"));
+        for name in drawn {
+            self.arm(name)?;
         }
         Ok(())
     }

@@ -249,7 +249,7 @@ fn notes(recipe: &Recipe, rows: &[Row<'_>]) -> Vec<String> {
                 .into(),
         );
     }
-    if recipe.report.paper.is_empty() {
+    if recipe.report.paper.is_empty() && recipe.report.notes.is_empty() {
         notes.push("The papers have no figure of this network on this data.".into());
     }
     notes.extend(recipe.report.notes.iter().cloned());

@@ -9,9 +9,7 @@ use burgeon_core::select::PerLayer;
 use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::{AnyModel, CrossEntropy, SpectrumConfig, trace};
-use burgeon_train::{
-    Decay, GrowerConfig, GrowerState, RateSchedule, SearchSamples, Span, Trigger, Verdict,
-};
+use burgeon_train::{Decay, GrowerConfig, GrowerState, RateSchedule, Span, Trigger, Verdict};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
@@ -237,7 +235,7 @@ impl Job<'_> {
         }
         let mut config = config
             .with_capture_samples(how.capture)
-            .with_search_samples(SearchSamples::Captured)
+            .with_search_samples(how.search_on)
             .with_spectrum(SpectrumConfig::default().with_rows(how.rows))
             .with_step_size(how.step_size())
             // A refused step is tried again when the next one is due.

@@ -3,6 +3,7 @@
 
 mod report;
 mod run;
+mod search;
 
 use burgeon_data::optdigits;
 use serde_json::{Value, json};
@@ -122,7 +123,7 @@ impl Study for SizesOfOneRun {
             ways.push((way, results_of::<Family>(results, way.name())?));
         }
         Ok(Report {
-            tables: vec![report::table(&ways)],
+            tables: vec![report::table(&ways), search::table(&ways)],
             figures: vec![report::figure(&ways)],
         })
     }

@@ -36,8 +36,11 @@ const TRUNK: f64 = 0.5;
 pub(super) struct Member {
     pub width: usize,
     pub parameters: u64,
+    pub held_accuracy: f64,
     pub test_accuracy: f64,
     pub test_loss: f64,
+    /// What the run had cost when the size was judged, in epochs of the largest.
+    pub spent: f64,
 }
 
 /// All sizes, the smallest first.
@@ -257,12 +260,15 @@ impl<'a> Job<'a> {
                 "the network is {widths:?} wide, not {width}"
             )));
         }
-        let test = evaluate(&net.model, &CrossEntropy, self.sets.test(), 512)?;
+        let judged = |samples| evaluate(&net.model, &CrossEntropy, samples, 512);
+        let (held, test) = (judged(self.sets.held())?, judged(self.sets.test())?);
         Ok(Member {
             width,
             parameters: parameter_count(&net.model),
+            held_accuracy: held.accuracy.unwrap_or_default(),
             test_accuracy: test.accuracy.unwrap_or_default(),
             test_loss: test.loss,
+            spent: self.spent as f64 / self.unit as f64,
         })
     }
 }
