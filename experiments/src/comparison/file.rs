@@ -21,6 +21,8 @@ pub(super) const FILES: &[(&str, &str)] = &files![
     "digits",
     "digits-conv",
     "fashion",
+    "s3d-digits",
+    "s3d-fashion",
     "cifar-mobilenet",
     "cifar-mobilenet-v2",
     "cifar-vgg",

@@ -9,7 +9,9 @@ use burgeon_core::select::PerLayer;
 use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::{evaluate, parameter_count};
 use burgeon_nn::{AnyModel, CrossEntropy, SpectrumConfig, trace};
-use burgeon_train::{Decay, GrowerConfig, GrowerState, RateSchedule, Span, Trigger, Verdict};
+use burgeon_train::{
+    Decay, GrowerConfig, GrowerState, RateSchedule, Span, Trigger, Verdict, remove_checkpoint,
+};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
@@ -19,7 +21,7 @@ use super::data::Sets;
 use super::prune::{pruned, sparse};
 use super::recipe::{Arm, OptimizerName, Price, Recipe, ScheduleName, Train, Way};
 use crate::error::ExperimentError;
-use crate::studies::growth::{grow, initialise};
+use crate::studies::growth::{Kept, grow, initialise};
 use crate::study::{Scale, UnitContext};
 
 /// A run's cost ends it, not its epochs.
@@ -80,7 +82,15 @@ pub(super) fn measured(
         seed,
     };
     let limits = job.limits(&arm.train, multiple)?;
-    let ran = job.run(arm, &limits, rate)?;
+    let ran = job.run(arm, &limits, rate, Stage::Last)?;
+    for stage in [".before.checkpoint", ".wide.checkpoint"] {
+        let path = context
+            .checkpoint
+            .with_file_name(format!("{}{stage}", context.unit));
+        if path.exists() {
+            remove_checkpoint(&path)?;
+        }
+    }
     job.judge(&ran, &limits, arm)
 }
 
@@ -103,6 +113,17 @@ struct Limits {
     training: u64,
 }
 
+/// Which of a unit's runs one is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The one that is judged.
+    Last,
+    /// Of the method whose widths the last has.
+    Before,
+    /// Before it is pruned.
+    Wide,
+}
+
 /// A network after its run.
 struct Ran {
     model: AnyModel,
@@ -113,14 +134,20 @@ struct Ran {
 }
 
 impl Job<'_> {
-    fn run(&self, arm: &Arm<'_>, limits: &Limits, rate: f64) -> Result<Ran, ExperimentError> {
+    fn run(
+        &self,
+        arm: &Arm<'_>,
+        limits: &Limits,
+        rate: f64,
+        stage: Stage,
+    ) -> Result<Ran, ExperimentError> {
         let start = || self.initial(&self.start(arm)?);
         match arm.method.way {
             Way::Scratch => {
                 let widths = match &arm.method.widths_of {
                     Some(name) => {
                         let first = self.recipe.arm(name)?;
-                        let found = self.run(&first, limits, first.method.rate)?;
+                        let found = self.run(&first, limits, first.method.rate, Stage::Before)?;
                         self.widths(&found.model)?
                     }
                     None => limits.widths.clone(),
@@ -129,10 +156,13 @@ impl Job<'_> {
                     self.initial(&widths)?,
                     self.config(arm, limits, rate, false)?,
                     arm,
+                    stage,
                 )
             }
-            Way::Start => self.trained(start()?, self.config(arm, limits, rate, false)?, arm),
-            Way::Grown => self.trained(start()?, self.config(arm, limits, rate, true)?, arm),
+            Way::Start => {
+                self.trained(start()?, self.config(arm, limits, rate, false)?, arm, stage)
+            }
+            Way::Grown => self.trained(start()?, self.config(arm, limits, rate, true)?, arm, stage),
             Way::Pruned => self.pruned(arm, limits, rate),
         }
     }
@@ -147,7 +177,7 @@ impl Job<'_> {
             .config(arm, limits, rate, false)?
             .with_training_macs(first.max(1))
             .with_learning_rate(RateSchedule::constant(rate)?);
-        let mut ran = self.trained(wide, before, arm)?;
+        let mut ran = self.trained(wide, before, arm, Stage::Wide)?;
         let graph = trace(&ran.model, &self.sets.held)?;
         let within = |model: &AnyModel| Ok(self.price(model)? <= limits.budget);
         let narrow = pruned(&ran.model, graph.graph(), prune.ranking, within)?;
@@ -165,7 +195,7 @@ impl Job<'_> {
             .config(arm, limits, rate, false)?
             .with_training_macs(left)
             .with_learning_rate(RateSchedule::constant(rate)?.with_decay(Span::Run, decay)?);
-        let rest = self.trained(sparse(narrow, 0.0)?, after, arm)?;
+        let rest = self.trained(sparse(narrow, 0.0)?, after, arm, Stage::Last)?;
         ran.model = rest.model;
         ran.states.extend(rest.states);
         ran.steps.extend(rest.steps);
@@ -179,21 +209,36 @@ impl Job<'_> {
         model: AnyModel,
         config: GrowerConfig,
         arm: &Arm<'_>,
+        stage: Stage,
     ) -> Result<Ran, ExperimentError> {
         let mut steps = vec![self.widths(&model)?];
         let started = Instant::now();
+        let unit = &self.context.unit;
+        let file = |end: &str| {
+            self.context
+                .checkpoint
+                .with_file_name(format!("{unit}{end}"))
+        };
+        // A method's own run has the unit's name; one before it, or the first part of one that is
+        // pruned, a name beside it.
+        let (checkpoint, journal) = match stage {
+            Stage::Last => (file(".checkpoint"), Some(file(".journal.jsonl"))),
+            Stage::Before => (file(".before.checkpoint"), None),
+            Stage::Wide => (file(".wide.checkpoint"), None),
+        };
         // Quick units take seconds: they are run again.
-        let kept = (self.context.settings.scale != Scale::Quick).then(|| {
-            let name = format!("{}-{}.checkpoint", self.context.unit, arm.name);
-            self.context.checkpoint.with_file_name(name)
-        });
+        let keeps = self.context.settings.scale != Scale::Quick;
+        let kept = Kept {
+            checkpoint: keeps.then_some(checkpoint.as_path()),
+            journal: journal.as_deref(),
+        };
         let (model, state) = grow(
             self.context,
             config,
             self.sets.task(),
             model,
             optimizer(&arm.train),
-            kept.as_deref(),
+            kept,
         )?;
         let made = state.journal.iter();
         let made = made.filter(|record| record.verdict == Verdict::Committed);

@@ -123,6 +123,17 @@ fn a_file_of_ones_own_inherits_from_beside_it_and_from_the_program()
     Ok(())
 }
 
+/// The file of the book.
+#[test]
+fn the_study_of_the_book_is_one() -> Result<(), ExperimentError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let own = at(&folder.join("tests/data/own_study.toml"))?;
+    let units = own.units(&StudySettings::at(Scale::Quick))?;
+    assert_eq!(units.len(), 12);
+    assert_eq!(units.get(9).as_deref(), Some("early,0.01-0"));
+    Ok(())
+}
+
 /// Another method leaves the results of those there are; another setting of a method's own does not.
 #[test]
 fn a_unit_depends_on_its_own_method_alone() -> Result<(), ExperimentError> {

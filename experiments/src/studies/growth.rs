@@ -81,15 +81,23 @@ pub(crate) fn train<M: Growable>(
     Ok((model, records))
 }
 
-/// Grows a model to its end. A run that is `kept` in a file has a checkpoint there, from which it goes
-/// on, and a journal beside it.
+/// The files in which a run keeps itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept<'a> {
+    /// Its state, from which it goes on after a kill.
+    pub checkpoint: Option<&'a Path>,
+    /// Its growths, for the report.
+    pub journal: Option<&'a Path>,
+}
+
+/// Grows a model to its end.
 pub(crate) fn grow<M: Growable>(
     context: &UnitContext,
     config: GrowerConfig,
     task: Task<M::Input>,
     model: M,
     optimizer: ModuleOptimizer,
-    kept: Option<&Path>,
+    kept: Kept<'_>,
 ) -> Result<(M, GrowerState), ExperimentError> {
     let config = config.with_mixed_precision(context.settings.mixed_precision);
     let mut grower = Grower::shared(config, context.backend.clone(), task, model, optimizer)?
@@ -98,10 +106,11 @@ pub(crate) fn grow<M: Growable>(
             unit: context.unit.clone(),
             progress: context.progress.clone(),
         });
-    if let Some(checkpoint) = kept {
-        grower = grower
-            .observe(Journal::new(checkpoint.with_extension("journal.jsonl")))
-            .checkpoint_at(checkpoint)?;
+    if let Some(journal) = kept.journal {
+        grower = grower.observe(Journal::new(journal));
+    }
+    if let Some(checkpoint) = kept.checkpoint {
+        grower = grower.checkpoint_at(checkpoint)?;
     }
     match grower.run()? {
         Outcome::Stopped(_) => {

@@ -16,7 +16,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
 use serde_json::{Value, json};
 
-use super::growth::{grow, initialise, train};
+use super::growth::{Kept, grow, initialise, train};
 use super::seed_count;
 use crate::error::ExperimentError;
 use crate::statistics::{Mean, median};
@@ -196,7 +196,14 @@ fn grown_by(
         .with_end_of_growth(true);
     let model = initialise(context.backend.as_ref(), seed, |d| Ok(RbfNet::new(1, d)))?;
     let optimizer = AdamConfig::new().init();
-    grow(context, config, task(samples), model, optimizer, None)
+    grow(
+        context,
+        config,
+        task(samples),
+        model,
+        optimizer,
+        Kept::default(),
+    )
 }
 
 /// The losses at the end of training at width 1, 2, …, each trained for as many epochs as

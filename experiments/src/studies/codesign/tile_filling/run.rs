@@ -19,7 +19,7 @@ use burgeon_train::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::super::super::growth::{grow, initialise};
+use super::super::super::growth::{Kept, grow, initialise};
 use super::super::super::images::{SampleSets, optimizer, sample_sets, task};
 use super::super::net::ThreeConvNet;
 use super::{Choice, Kind, UNIFORM};
@@ -201,7 +201,15 @@ impl Job<'_> {
         let config = self.config(&model, choice)?;
         let task = task(self.sets);
         let started = Instant::now();
-        let kept = self.keeps.then_some(self.context.checkpoint.as_path());
+        let checkpoint = self.context.checkpoint.as_path();
+        let journal = checkpoint.with_extension("journal.jsonl");
+        let kept = match self.keeps {
+            true => Kept {
+                checkpoint: Some(checkpoint),
+                journal: Some(&journal),
+            },
+            false => Kept::default(),
+        };
         let (model, state) = grow(self.context, config, task, model, optimizer(), kept)?;
         Ok(Ran {
             model,
