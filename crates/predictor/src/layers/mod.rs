@@ -1,0 +1,7 @@
+//! Networks whose layers a file lists.
+
+mod file;
+mod module;
+
+pub use file::NetworkFile;
+pub(crate) use module::{MapsNetwork, RowsNetwork};
