@@ -67,7 +67,10 @@ pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
         let _ = writeln!(text, "- **{name}**: {value}");
     }
     if let Some(timing) = &summary.timing {
-        let _ = writeln!(text, "- **Latency**: {timing}.");
+        let _ = writeln!(
+            text,
+            "- **Latency**: predicted {timing}; measured at the end."
+        );
     }
     text += "\nStandardisation, categories and class names are in `predictor.json`.\n\n\
              ## Sizes\n\nEach was passed while growing, at its best epoch on the held rows; any of \

@@ -25,12 +25,14 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Debug, Formatter};
 use std::time::{Duration, Instant};
 
 use burgeon::core::cost::{CostModel, Latency, LayerTiming};
 use burgeon::core::{LayerKind, LayerShape, SplitBackend, Window};
+use burgeon::nn::hash::{hex, of_data};
 use burgeon::ops::conv2d;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PredictorError;
@@ -147,7 +149,7 @@ pub struct TimedNetwork {
 
 /// The predicted latency of a forward pass: that of the layers by a table, times a factor, and a
 /// constant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PassLatency {
     table: Latency,
     /// In nanoseconds.
@@ -205,7 +207,7 @@ impl PassLatency {
     /// How it was measured, in one sentence.
     pub fn description(&self) -> String {
         format!(
-            "Latency by {} timings of single layers ({}, one sample, f32, median of {RUNS} to \
+            "by {} timings of single layers ({}, one sample, f32, median of {RUNS} to \
              {MOST_RUNS} runs, {}), times {:.2}, plus {:.4} ms, fitted to {} whole networks (at \
              most {:.0} % apart)",
             self.table.timings().len(),
@@ -216,6 +218,21 @@ impl PassLatency {
             self.networks,
             100.0 * self.apart
         )
+    }
+}
+
+/// Part of a run's identity: with a hash of the timings, which are many.
+impl Debug for PassLatency {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let timings = serde_json::to_vec(self.table.timings()).map_err(|_| fmt::Error)?;
+        let length = timings.len();
+        let hash = of_data(&TensorData::from_bytes_vec(timings, [length], DType::U8));
+        f.debug_struct("PassLatency")
+            .field("machine", &self.machine)
+            .field("constant", &self.constant)
+            .field("factor", &self.factor)
+            .field("timings", &hex(&hash))
+            .finish()
     }
 }
 

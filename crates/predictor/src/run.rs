@@ -236,9 +236,14 @@ impl Folder {
     /// What the run that was begun in `path` predicts latency by, if one was.
     pub fn kept_latency(path: &Path) -> Result<Option<PassLatency>, PredictorError> {
         let folder = Self(path.to_owned());
-        match folder.checkpoint().exists() && folder.latency().is_file() {
-            true => read_json(&folder.latency()).map(Some),
-            false => Ok(None),
+        match (folder.checkpoint().exists(), folder.latency().is_file()) {
+            (false, _) => Ok(None),
+            (true, true) => read_json(&folder.latency()).map(Some),
+            (true, false) => Err(file(
+                folder.latency(),
+                "the run in this folder was begun with a budget of another kind, or this file was \
+                 removed, by which it goes on: take another folder",
+            )),
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use burgeon_predictor::{Predictor, Size, Summary, summary_of};
 use burgeon_terminal::Table;
 
-use super::{milliseconds, percent};
+use super::percent;
 use crate::error::CliError;
 use crate::text::grouped;
 
@@ -25,6 +25,11 @@ pub fn of_run(folder: &Path, json: bool) -> Result<(), CliError> {
     print(&summary, folder, Some(&measured))
 }
 
+/// A time in milliseconds, without its unit.
+fn shown(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or_else(|| "–".into(), |n| format!("{:.4}", n as f64 / 1e6))
+}
+
 /// Prints the sizes of a run, with their measured latencies where there are any.
 pub fn print(summary: &Summary, folder: &Path, measured: Option<&[u64]>) -> Result<(), CliError> {
     let out = folder.display();
@@ -39,12 +44,11 @@ pub fn print(summary: &Summary, folder: &Path, measured: Option<&[u64]>) -> Resu
         ];
         let kept = size.latency.map(|latency| latency.measured);
         if predicts {
-            let predicted = size.latency.map(|latency| latency.predicted);
-            cells.push(predicted.map_or_else(|| "–".into(), milliseconds));
+            cells.push(shown(size.latency.map(|latency| latency.predicted)));
         }
         if predicts || measured.is_some() {
             let now = measured.and_then(|all| all.get(number)).copied();
-            cells.push(now.or(kept).map_or_else(|| "–".into(), milliseconds));
+            cells.push(shown(now.or(kept)));
         }
         let chosen = match size.parameters == summary.best {
             true => "chosen",
@@ -61,10 +65,10 @@ pub fn print(summary: &Summary, folder: &Path, measured: Option<&[u64]>) -> Resu
     let rows: Vec<Vec<String>> = summary.sizes.iter().enumerate().map(row).collect();
     let mut columns = vec!["parameters", "hidden", "MACs"];
     if predicts {
-        columns.push("predicted");
+        columns.push("predicted ms");
     }
     if predicts || measured.is_some() {
-        columns.push("measured");
+        columns.push("measured ms");
     }
     columns.extend(["epoch", "held loss", "held accuracy", ""]);
     let columns: Vec<String> = columns.into_iter().map(str::to_owned).collect();
@@ -80,7 +84,7 @@ pub fn print(summary: &Summary, folder: &Path, measured: Option<&[u64]>) -> Resu
         ));
     }
     if let Some(timing) = &summary.timing {
-        notes.push(format!("{timing}."));
+        notes.push(format!("Predicted {timing}."));
     }
     if predicts || measured.is_some() {
         notes.push(
