@@ -389,6 +389,15 @@ fn a_list_of_layers_that_is_wrong_is_told_with_its_line() {
     );
 }
 
+#[test]
+#[cfg(not(feature = "dashboard"))]
+fn a_dashboard_that_is_not_built_in_says_how_to_build_it() {
+    let held = tempfile::tempdir().expect("a folder");
+    table(&held.path().join("digits.csv"), 0, 60);
+    let watch = ["grow", "digits.csv", "--watch"];
+    fails(held.path(), &watch, "--features dashboard");
+}
+
 /// Every option of the commands on one's own data is on the page.
 #[test]
 fn every_option_is_documented() {

@@ -4,9 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burgeon::backend::flex::FLEX;
 use burgeon::core::cost::{CostModel, Macs};
@@ -33,23 +31,13 @@ use crate::run::{
 use crate::settings::{FitSettings, SizeBudget};
 use crate::sizing::{Sizing, pass};
 use crate::start::Start;
+use crate::watch::Watch;
 
 /// AdamW's, as in the default recipe's table.
 const WEIGHT_DECAY: f32 = 0.1;
 
 /// The share of a run until which it grows.
 const GROWN_UNTIL: f64 = 0.3;
-
-/// How a fit is watched and ended.
-#[derive(Debug, Clone, Default)]
-pub struct Watch {
-    /// Whether a bar on standard error shows epochs and growths.
-    pub shows_progress: bool,
-    /// Ends the fit once it is set; it goes on when it is begun again.
-    pub interrupt: Option<Arc<AtomicBool>>,
-    /// The fit ends after about so long, at the end of an epoch.
-    pub time: Option<Duration>,
-}
 
 /// The data of a fit.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +78,7 @@ pub fn fit(
     watch: &Watch,
 ) -> Result<Fit, PredictorError> {
     settings.check()?;
+    watch.check()?;
     let (train, held) = split(data, settings)?;
     let schema = Schema::of(data.records, data.target, data.goal, &train)?;
     if schema.target.goal() == Goal::Regression && settings.target_accuracy.is_some() {
@@ -262,9 +251,7 @@ impl Prepared<'_> {
         if let Some(interrupt) = &watch.interrupt {
             grower = grower.interrupt_by(interrupt.clone());
         }
-        if watch.shows_progress {
-            grower = grower.observe(Progress::new(epochs));
-        }
+        grower = watch.observe(grower, epochs);
         grower = grower.checkpoint_at(folder.checkpoint())?;
         write_json(&folder.description(), &description)?;
         if let Some(latency) = &latency {

@@ -50,6 +50,7 @@ mod settings;
 mod sizing;
 mod start;
 mod trained;
+mod watch;
 
 pub use architecture::Kind;
 pub use burgeon_run::{
@@ -57,8 +58,9 @@ pub use burgeon_run::{
 };
 pub use error::PredictorError;
 pub use export::Export;
-pub use fit::{Fit, FitData, Watch, fit};
+pub use fit::{Fit, FitData, fit};
 pub use layers::NetworkFile;
 pub use predict::{Predictor, Score};
 pub use run::{LatencyFigures, Size, StartFigures, Summary, note_int8, summary_of};
 pub use settings::{FitSettings, SizeBudget};
+pub use watch::Watch;

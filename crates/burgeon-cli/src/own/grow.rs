@@ -74,6 +74,10 @@ pub struct Options {
     /// The folder of the run; begun again, an unfinished run goes on
     #[arg(long, default_value = "run")]
     out: PathBuf,
+    /// Show the run in Burn's dashboard on the terminal; needs a program built with
+    /// `--features dashboard`
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     reading: Reading,
 }
@@ -155,7 +159,8 @@ pub fn run(options: &Options) -> Result<(), CliError> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
         .map_err(|error| CliError::Settings(format!("Ctrl-C cannot be caught: {error}")))?;
     let watch = Watch {
-        shows_progress: true,
+        shows_progress: !options.watch,
+        shows_dashboard: options.watch,
         interrupt: Some(interrupt),
         time: options.time,
     };

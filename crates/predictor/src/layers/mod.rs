@@ -2,6 +2,7 @@
 
 mod file;
 mod module;
+mod toml;
 
 pub use file::NetworkFile;
 pub(crate) use module::{MapsNetwork, RowsNetwork};
