@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use burgeon::data::own::{Missing, ReadOptions, Records, read};
+use burgeon::data::own::Records;
+use burgeon_predictor::PredictorError;
+use burgeon_run::command_line::Reading;
 use clap::Args;
 
 use crate::error::CliError;
@@ -11,42 +13,7 @@ pub mod evaluate;
 pub mod export;
 pub mod grow;
 pub mod predict;
-
-/// How files of data are read.
-#[derive(Debug, Args)]
-pub struct Reading {
-    /// What separates the cells of a CSV file; found out unless told
-    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
-    delimiter: Option<u8>,
-    /// The CSV file has no line of names: columns are called `column 1` and so on
-    #[arg(long)]
-    no_header: bool,
-    /// A column that holds categories although they look like numbers; may be repeated
-    #[arg(long = "category", value_name = "COLUMN")]
-    categories: Vec<String>,
-    /// Leave out rows with missing values
-    #[arg(long)]
-    drop_missing: bool,
-    /// Scale the images of a folder to this width and height
-    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
-    size: Option<[u32; 2]>,
-}
-
-impl Reading {
-    fn records(&self, path: &Path) -> Result<Records, CliError> {
-        let options = ReadOptions {
-            delimiter: self.delimiter,
-            no_header: self.no_header,
-            categories: self.categories.clone(),
-            missing: match self.drop_missing {
-                true => Missing::DropRow,
-                false => Missing::Refuse,
-            },
-            size: self.size.map(|[width, height]| [height, width]),
-        };
-        Ok(read(path, &options).map_err(burgeon_predictor::PredictorError::from)?)
-    }
-}
+pub mod summary;
 
 /// A run's folder and data for it.
 #[derive(Debug, Args)]
@@ -62,31 +29,14 @@ pub struct Trained {
     reading: Reading,
 }
 
-fn delimiter(text: &str) -> Result<u8, String> {
-    match text {
-        "tab" | "\\t" | "\t" => Ok(b'\t'),
-        _ => match text.as_bytes() {
-            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() => Ok(*byte),
-            _ => Err("one character, as ; or tab".into()),
-        },
-    }
+/// What a file of data holds.
+fn records(reading: &Reading, path: &Path) -> Result<Records, CliError> {
+    Ok(reading.records(path).map_err(PredictorError::from)?)
 }
 
-/// The largest width or height of a scaled image.
-const MOST: u32 = 4096;
-
-fn size(text: &str) -> Result<[u32; 2], String> {
-    let sizes = text
-        .split_once('x')
-        .map(|(width, height)| (width.parse(), height.parse()));
-    match sizes {
-        Some((Ok(width), Ok(height)))
-            if (1..=MOST).contains(&width) && (1..=MOST).contains(&height) =>
-        {
-            Ok([width, height])
-        }
-        _ => Err(format!("width and height in pixels up to {MOST}, as 28x28")),
-    }
+/// A time in milliseconds.
+fn milliseconds(nanoseconds: u64) -> String {
+    format!("{:.4} ms", nanoseconds as f64 / 1e6)
 }
 
 /// A share as a percentage.

@@ -1,4 +1,4 @@
-//! `burgeon summary FILE`.
+//! `burgeon summary FILE`, and of the folder of a run.
 //!
 //! A weights file has no model: which layers there are, what they cost and where they grow is known
 //! only by a trace of the model itself (`burgeon::nn::trace`), which prints its own summary. Here
@@ -12,10 +12,11 @@ use safetensors::tensor::SafeTensors;
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::own;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A safetensors file, as `save_weights` writes it
+    /// A safetensors file, as `save_weights` writes it, or the folder of a run
     file: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -43,6 +44,9 @@ struct Parameter {
 /// Prints what the file holds.
 pub fn run(options: &Options) -> Result<(), CliError> {
     let path = &options.file;
+    if path.is_dir() {
+        return own::summary::of_run(path, options.json);
+    }
     let bytes = std::fs::read(path).map_err(CliError::file(path))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| CliError::file(path)(format!("not a safetensors file: {error}")))?;

@@ -1,4 +1,14 @@
 //! The data sets there are, their files and hashes.
+//!
+//! ```
+//! use burgeon_data::{DataSet, Status};
+//!
+//! let set = DataSet::named("letter")?;
+//! assert!(set.is_table());
+//! assert_eq!(set.status("no such folder".as_ref()), Status::Absent);
+//! assert_eq!(set.files()[0].sha256.len(), 64);
+//! # Ok::<(), burgeon_data::DataError>(())
+//! ```
 
 use std::path::Path;
 
@@ -6,7 +16,7 @@ use crate::cifar::{self, Layout};
 use crate::error::DataError;
 use crate::hash::read_verified;
 use crate::images::ImageSet;
-use crate::{idx, optdigits};
+use crate::{idx, optdigits, spoken, uci};
 
 /// A file of a data set, as it lies in the data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +39,20 @@ pub enum DataSet {
     FashionMnist,
     /// CIFAR-10.
     Cifar10,
+    /// Spoken digits as cepstral coefficients.
+    SpokenDigits,
+    /// UCI letter recognition, a table.
+    Letter,
+    /// UCI pen-based digits, a table.
+    Penbased,
+    /// UCI Statlog Landsat satellite, a table with its official split.
+    Satimage,
+    /// UCI image segmentation, a table.
+    Segment,
+    /// UCI spambase, a table.
+    Spambase,
+    /// ELENA's phoneme, a table.
+    Phoneme,
 }
 
 /// Where a data set stands.
@@ -44,11 +68,18 @@ pub enum Status {
 
 impl DataSet {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 11] = [
         Self::Optdigits,
         Self::Mnist,
         Self::FashionMnist,
         Self::Cifar10,
+        Self::SpokenDigits,
+        Self::Letter,
+        Self::Penbased,
+        Self::Satimage,
+        Self::Segment,
+        Self::Spambase,
+        Self::Phoneme,
     ];
 
     /// The data set's name, also that of its folder.
@@ -58,6 +89,13 @@ impl DataSet {
             Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
             Self::Cifar10 => "cifar-10",
+            Self::SpokenDigits => "spoken-digits",
+            Self::Letter => "letter",
+            Self::Penbased => "penbased",
+            Self::Satimage => "satimage",
+            Self::Segment => "segment",
+            Self::Spambase => "spambase",
+            Self::Phoneme => "phoneme",
         }
     }
 
@@ -68,6 +106,15 @@ impl DataSet {
             Self::Mnist => "MNIST, 28x28, 10 classes, 60,000 + 10,000",
             Self::FashionMnist => "Fashion-MNIST, 28x28, 10 classes, 60,000 + 10,000 (MIT)",
             Self::Cifar10 => "CIFAR-10, 3x32x32, 10 classes, 50,000 + 10,000",
+            Self::SpokenDigits => {
+                "spoken digits (FSDD), 48 frames of 13 MFCC, 2,400 + 600 (CC BY-SA)"
+            }
+            Self::Letter => "UCI letters, a table: 16 columns, 26 classes, 20,000",
+            Self::Penbased => "UCI pen-based digits, a table: 16 columns, 10 classes, 10,992",
+            Self::Satimage => "UCI Landsat, a table: 36 columns, 6 classes, 4,435 + 2,000",
+            Self::Segment => "UCI image segments, a table: 19 columns, 7 classes, 2,310",
+            Self::Spambase => "UCI spambase, a table: 57 columns, 2 classes, 4,597",
+            Self::Phoneme => "ELENA phonemes, a table: 5 columns, 2 classes, 5,404",
         }
     }
 
@@ -90,6 +137,13 @@ impl DataSet {
             Self::Mnist => &MNIST,
             Self::FashionMnist => &FASHION_MNIST,
             Self::Cifar10 => &CIFAR_10,
+            Self::SpokenDigits => &spoken::SPOKEN_DIGITS,
+            Self::Letter => &uci::LETTER,
+            Self::Penbased => &uci::PENBASED,
+            Self::Satimage => &uci::SATIMAGE,
+            Self::Segment => &uci::SEGMENT,
+            Self::Spambase => &uci::SPAMBASE,
+            Self::Phoneme => &uci::PHONEME,
         }
     }
 
@@ -120,7 +174,15 @@ impl DataSet {
         }
     }
 
-    fn read(self, directory: &Path) -> Result<Vec<Vec<u8>>, DataError> {
+    /// Whether it is a table, which [`load_table`](crate::load_table) reads, and not images.
+    pub const fn is_table(self) -> bool {
+        !matches!(
+            self,
+            Self::Optdigits | Self::Mnist | Self::FashionMnist | Self::Cifar10 | Self::SpokenDigits
+        )
+    }
+
+    pub(crate) fn read(self, directory: &Path) -> Result<Vec<Vec<u8>>, DataError> {
         if self.status(directory) == Status::Absent {
             return Err(DataError::Absent {
                 name: self.name(),
@@ -141,12 +203,18 @@ impl DataSet {
     }
 }
 
-/// Loads a data set from `directory/NAME`, after checking its files' hashes.
+/// Loads a data set of images from `directory/NAME`, after checking its files' hashes.
 ///
 /// # Errors
 /// [`DataError::Absent`] with what to do if it is not there, [`DataError::Hash`] or
-/// [`DataError::Format`] if it is not what it should be.
+/// [`DataError::Format`] if it is not what it should be, or a table.
 pub fn load(set: DataSet, directory: &Path) -> Result<ImageSet, DataError> {
+    if set.is_table() {
+        return Err(DataError::format(
+            set.name(),
+            "it is a table: read it by `load_table`",
+        ));
+    }
     if set == DataSet::Optdigits {
         return optdigits::load();
     }
@@ -158,6 +226,10 @@ pub fn load(set: DataSet, directory: &Path) -> Result<ImageSet, DataError> {
                 cifar::parse("cifar-10 train", &files, Layout::Cifar10)?,
                 cifar::parse("cifar-10 test", &test, Layout::Cifar10)?,
             )
+        }
+        DataSet::SpokenDigits => {
+            let [train, test] = spoken::parse("spoken-digits", &files[0])?;
+            (train, test)
         }
         _ => (
             idx::parse(&format!("{} train", set.name()), &files[0], &files[1])?,
@@ -173,7 +245,7 @@ pub fn load(set: DataSet, directory: &Path) -> Result<ImageSet, DataError> {
     .checked()
 }
 
-const fn file(name: &'static str, sha256: &'static str) -> DataFile {
+pub(crate) const fn file(name: &'static str, sha256: &'static str) -> DataFile {
     DataFile { name, sha256 }
 }
 

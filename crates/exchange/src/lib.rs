@@ -25,10 +25,12 @@
 //! ```
 
 mod error;
+mod int8;
 mod onnx;
 mod pytorch;
 
 pub use error::ExchangeError;
+pub use int8::Int8Weight;
 pub use onnx::{OnnxExporter, OnnxModel};
 pub use pytorch::layouts::{from_state_dict, to_state_dict};
 pub use pytorch::sequential::{PlainNetwork, Sequential, SequentialLayer};

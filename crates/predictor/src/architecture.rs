@@ -2,13 +2,16 @@
 
 use burgeon::ops::{FastMaxPool2d, FastMaxPool2dConfig};
 use burgeon::prelude::Growable;
-use burgeon_exchange::{PlainNetwork, Sequential, SequentialLayer};
+use burgeon_exchange::PlainNetwork;
+use burgeon_run::{Function, Step};
 use burgeon_zoo::ConvNorm;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+
+use crate::layers::NetworkFile;
 
 /// Which network is grown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,18 +22,43 @@ pub enum Kind {
     /// 3×3 convolutions with BatchNorm and ReLU, each but the last followed by 2×2 max pooling as
     /// long as the maps allow it, and a linear layer on the means of the maps.
     Cnn,
+    /// The layers that a file lists ([`FitSettings::network`](crate::FitSettings::network)).
+    Layers,
+}
+
+impl Kind {
+    /// Its name in files.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Mlp => "mlp",
+            Self::Cnn => "cnn",
+            Self::Layers => "layers",
+        }
+    }
+}
+
+/// What a network is made by.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    pub kind: Kind,
+    /// Of one input.
+    pub shape: Vec<usize>,
+    pub outputs: usize,
+    /// Of the hidden layers; a file's layers have their own.
+    pub widths: Vec<usize>,
+    pub file: Option<NetworkFile>,
 }
 
 /// A network of hidden layers and an output.
 pub(crate) trait Architecture: Growable<Output = Tensor<2>> {
-    /// A network whose hidden layers are of `widths`, from inputs of `shape` to `outputs`.
-    fn new(shape: &[usize], outputs: usize, widths: &[usize], device: &Device) -> Self;
+    /// A network of this form.
+    fn new(form: &Form, device: &Device) -> Self;
 
     /// Inputs `[n, …]` on `device`.
     fn inputs(values: Vec<f32>, shape: &[usize], device: &Device) -> Self::Input;
 
-    /// What it computes, as PyTorch would have it.
-    fn sequential(&self, shape: &[usize]) -> Sequential;
+    /// What it computes of inputs of `shape`, with its weights' paths and sizes.
+    fn steps(&self, shape: &[usize]) -> Vec<Step>;
 
     /// What a file of such a network calls the layer of a path.
     fn name_in(plain: &PlainNetwork, path: &str) -> String;
@@ -42,15 +70,34 @@ fn number(path: &str) -> usize {
     number.and_then(Result::ok).unwrap_or_default()
 }
 
-/// A linear layer.
-fn linear(path: &str, layer: &Linear) -> SequentialLayer {
+/// The step of a linear layer.
+pub(crate) fn linear(path: &str, layer: &Linear) -> Step {
     let [inputs, outputs] = layer.weight.dims();
-    SequentialLayer::Linear {
-        path: path.to_owned(),
+    Step::Linear {
+        layer: path.to_owned(),
         inputs,
         outputs,
     }
 }
+
+/// Rows `[n, d]` of inputs of `shape`.
+pub(crate) fn rows(values: Vec<f32>, shape: &[usize], device: &Device) -> Tensor<2> {
+    let size: usize = shape.iter().product();
+    let rows = values.len() / size.max(1);
+    Tensor::from_data(TensorData::new(values, [rows, size]), device)
+}
+
+/// Maps `[n, c, h, w]` of inputs of `shape`.
+pub(crate) fn maps(values: Vec<f32>, shape: &[usize], device: &Device) -> Tensor<4> {
+    let [channels, height, width] = [0, 1, 2].map(|axis| shape.get(axis).copied().unwrap_or(1));
+    let rows = values.len() / (channels * height * width).max(1);
+    let data = TensorData::new(values, [rows, channels, height, width]);
+    Tensor::from_data(data, device)
+}
+
+const RELU: Step = Step::Activation {
+    function: Function::Relu,
+};
 
 /// See [`Kind::Mlp`].
 #[derive(Module, Debug)]
@@ -71,36 +118,33 @@ impl Growable for Mlp {
 }
 
 impl Architecture for Mlp {
-    fn new(shape: &[usize], outputs: usize, widths: &[usize], device: &Device) -> Self {
-        let mut from = shape.iter().product();
+    fn new(form: &Form, device: &Device) -> Self {
+        let mut from = form.shape.iter().product();
         let mut layer = |width: usize| {
             let layer = LinearConfig::new(from, width).init(device);
             from = width;
             layer
         };
         Self {
-            hidden: widths.iter().map(|width| layer(*width)).collect(),
-            output: layer(outputs),
+            hidden: form.widths.iter().map(|width| layer(*width)).collect(),
+            output: layer(form.outputs),
         }
     }
 
     fn inputs(values: Vec<f32>, shape: &[usize], device: &Device) -> Tensor<2> {
-        let size: usize = shape.iter().product();
-        let rows = values.len() / size.max(1);
-        Tensor::from_data(TensorData::new(values, [rows, size]), device)
+        rows(values, shape, device)
     }
 
-    fn sequential(&self, shape: &[usize]) -> Sequential {
-        let mut layers = Vec::new();
+    fn steps(&self, shape: &[usize]) -> Vec<Step> {
+        let mut steps = Vec::new();
         if shape.len() > 1 {
-            layers.push(SequentialLayer::Flatten);
+            steps.push(Step::Flatten);
         }
         for (index, layer) in self.hidden.iter().enumerate() {
-            layers.push(linear(&format!("hidden.{index}"), layer));
-            layers.push(SequentialLayer::Relu);
+            steps.extend([linear(&format!("hidden.{index}"), layer), RELU]);
         }
-        layers.push(linear("output", &self.output));
-        Sequential::new(layers)
+        steps.push(linear("output", &self.output));
+        steps
     }
 
     fn name_in(plain: &PlainNetwork, path: &str) -> String {
@@ -149,53 +193,52 @@ impl Growable for Cnn {
 }
 
 impl Architecture for Cnn {
-    fn new(shape: &[usize], outputs: usize, widths: &[usize], device: &Device) -> Self {
-        let channels = shape.first().copied().unwrap_or(1);
-        let mut from = channels;
-        let convolutions = widths.iter().map(|&width| {
+    fn new(form: &Form, device: &Device) -> Self {
+        let mut from = form.shape.first().copied().unwrap_or(1);
+        let convolutions = form.widths.iter().map(|&width| {
             let layer = ConvNorm::new([from, width], 3, 1, false, device);
             from = width;
             layer
         });
         Self {
             convolutions: convolutions.collect(),
-            output: LinearConfig::new(from, outputs).init(device),
+            output: LinearConfig::new(from, form.outputs).init(device),
             pool: FastMaxPool2dConfig::new([2, 2]).init(),
         }
     }
 
     fn inputs(values: Vec<f32>, shape: &[usize], device: &Device) -> Tensor<4> {
-        let [channels, height, width] = [0, 1, 2].map(|axis| shape.get(axis).copied().unwrap_or(1));
-        let rows = values.len() / (channels * height * width).max(1);
-        let data = TensorData::new(values, [rows, channels, height, width]);
-        Tensor::from_data(data, device)
+        maps(values, shape, device)
     }
 
-    fn sequential(&self, shape: &[usize]) -> Sequential {
+    fn steps(&self, shape: &[usize]) -> Vec<Step> {
         let mut size = shape.iter().skip(1).copied().min().unwrap_or(1);
-        let mut layers = Vec::new();
+        let mut steps = Vec::new();
         for (index, layer) in self.convolutions.iter().enumerate() {
             let [outputs, inputs, kernel, _] = layer.conv.weight.dims();
-            layers.push(SequentialLayer::Convolution {
-                path: format!("convolutions.{index}.conv"),
+            steps.push(Step::Convolution {
+                layer: format!("convolutions.{index}.conv"),
                 inputs,
                 outputs,
                 kernel,
+                stride: 1,
+                groups: 1,
+                bias: false,
             });
-            layers.push(SequentialLayer::BatchNorm {
-                path: format!("convolutions.{index}.norm"),
+            steps.push(Step::Norm {
+                layer: format!("convolutions.{index}.norm"),
                 channels: outputs,
+                epsilon: layer.norm.epsilon,
             });
-            layers.push(SequentialLayer::Relu);
+            steps.push(RELU);
             if self.pools_behind(index, size) {
-                layers.push(SequentialLayer::MaxPool);
+                steps.push(Step::MaxPool { size: 2 });
                 size /= 2;
             }
         }
-        layers.push(SequentialLayer::GlobalMean);
-        layers.push(SequentialLayer::Flatten);
-        layers.push(linear("output", &self.output));
-        Sequential::new(layers)
+        steps.push(Step::GlobalMean);
+        steps.push(linear("output", &self.output));
+        steps
     }
 
     fn name_in(plain: &PlainNetwork, path: &str) -> String {

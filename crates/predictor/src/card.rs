@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::architecture::Kind;
 use crate::run::Summary;
-use crate::schema::{ColumnEncoding, InputSchema, Schema, TargetSchema};
+use burgeon_run::{ColumnEncoding, InputSchema, Schema, TargetSchema};
 
 /// What a person who is handed the folder wants to know.
 pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
@@ -12,6 +12,7 @@ pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
     let network = match kind {
         Kind::Mlp => "an MLP (linear layers with ReLU)",
         Kind::Cnn => "a CNN (3×3 convolutions with BatchNorm and ReLU)",
+        Kind::Layers => "the layers listed in `predictor.json`, and a linear layer",
     };
     let predicts = match &schema.target {
         TargetSchema::Classes { column, names } => {
@@ -43,6 +44,16 @@ pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
             ),
         ),
         ("Budget", summary.settings.budget.to_string()),
+        (
+            "Growth",
+            match (summary.settings.growths, summary.settings.lanes) {
+                (0, _) => "none: trained from scratch".to_owned(),
+                (growths, 1) => format!("{growths} times all layers double"),
+                (growths, lanes) => {
+                    format!("{growths} times all layers double, to multiples of {lanes} lanes")
+                }
+            },
+        ),
         ("Seed", summary.settings.seed.to_string()),
         (
             "Training",
@@ -55,12 +66,18 @@ pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
     for (name, value) in lines {
         let _ = writeln!(text, "- **{name}**: {value}");
     }
+    if let Some(timing) = &summary.timing {
+        let _ = writeln!(
+            text,
+            "- **Latency**: predicted {timing}; measured at the end."
+        );
+    }
     text += "\nStandardisation, categories and class names are in `predictor.json`.\n\n\
              ## Sizes\n\nEach was passed while growing, at its best epoch on the held rows; any of \
              them can be taken\n(`burgeon predict FOLDER FILE --parameters N`). The chosen one is \
              the best of all on the held rows, so\nits held figures are a little too good.\n\n\
-             | parameters | hidden layers | epoch | held loss | held accuracy | |\n\
-             |---|---|---|---|---|---|\n";
+             | parameters | hidden layers | MACs | predicted ms | measured ms | epoch | held loss | \
+             held accuracy | |\n|---|---|---|---|---|---|---|---|---|\n";
     for size in &summary.sizes {
         let widths: Vec<String> = size
             .widths
@@ -78,14 +95,31 @@ pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.4} | {accuracy} | {chosen} |",
+            "| {} | {} | {} | {} | {} | {} | {:.4} | {accuracy} | {chosen} |",
             size.parameters,
             widths.join("-"),
+            size.macs,
+            milliseconds(size.latency.map(|latency| latency.predicted)),
+            milliseconds(size.latency.map(|latency| latency.measured)),
             size.epoch,
             size.held_loss
         );
     }
     text
+}
+
+/// What the section of int8 weights is called.
+const INT8: &str = "\n## With int8 weights\n\n";
+
+/// `card` with what is said of the network with int8 weights, in place of what was said before.
+pub(crate) fn with_int8(card: &str, said: &str) -> String {
+    let before = card.split(INT8).next().unwrap_or_default();
+    format!("{before}{INT8}{said}\n")
+}
+
+/// A time, where there is one.
+fn milliseconds(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or_else(|| "–".to_owned(), |n| format!("{:.4}", n as f64 / 1e6))
 }
 
 fn named(column: &ColumnEncoding) -> String {

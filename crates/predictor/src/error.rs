@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use burgeon::data::DataError;
 use burgeon::prelude::NnError;
 use burgeon_exchange::ExchangeError;
+use burgeon_run::RunError;
 
 /// What can go wrong between a file of data and a prediction.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,16 @@ pub enum PredictorError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl From<RunError> for PredictorError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Data(error) => Self::Data(error),
+            RunError::File { path, problem } => Self::File { path, problem },
+            other => Self::Schema(other.to_string()),
+        }
+    }
 }
 
 pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> PredictorError {

@@ -1,45 +1,38 @@
 //! Taking a grown network away.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burgeon::nn::growable::parameter_count;
-use burgeon::nn::stored::{collect, encode};
-use burgeon_exchange::{OWN_FORMAT, OnnxExporter, Sequential};
-use serde::Serialize;
+use burgeon_exchange::{Int8Weight, OWN_FORMAT, OnnxExporter, Sequential, SequentialLayer};
+use burgeon_run::{Exported, Format, Function, Goal, Precision, Step};
+use safetensors::tensor::{Dtype, TensorView};
 
-use crate::architecture::{Architecture, Kind};
 use crate::error::{PredictorError, file};
-use crate::predict::{Network, Predictor};
+use crate::int8;
+use crate::predict::Predictor;
 use crate::run::{write, write_json};
-use crate::schema::Schema;
 
-/// How a network is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// ONNX (opset 18), for any number of samples.
-    Onnx,
-    /// Safetensors under the names and in the layouts that Burn has.
-    Safetensors,
-    /// Safetensors as a state dict of PyTorch, with a Python program that loads it.
-    Pytorch,
+/// How a network is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Export {
+    /// The format.
+    pub format: Format,
+    /// The type of its weights.
+    pub precision: Precision,
+    /// Whether files that are there are overwritten.
+    pub overwrites: bool,
 }
 
-/// What the description beside an exported network says.
-#[derive(Serialize)]
-struct Exported<'a> {
-    format: Format,
-    /// The file.
-    weights: String,
-    kind: Kind,
-    parameters: u64,
-    /// `[n, …]`, the number of samples left out.
-    input_shape: Vec<usize>,
-    /// What the network gives: logits of classes, or a standardised number.
-    output: &'static str,
-    #[serde(flatten)]
-    schema: &'a Schema,
+impl Export {
+    /// In `format`, with weights in f32; nothing that is there is overwritten.
+    pub const fn new(format: Format) -> Self {
+        Self {
+            format,
+            precision: Precision::Float32,
+            overwrites: false,
+        }
+    }
 }
 
 impl Predictor {
@@ -58,16 +51,12 @@ impl Predictor {
     /// a standardised number.
     ///
     /// # Errors
-    /// [`PredictorError::File`] where a file is there already and `overwrites` is not said, or
-    /// `out` would be one of the files beside it; [`PredictorError::Exchange`] where the network
-    /// cannot be written so.
-    pub fn export(
-        &self,
-        format: Format,
-        out: &Path,
-        overwrites: bool,
-    ) -> Result<Vec<PathBuf>, PredictorError> {
-        let files = Self::exported_files(format, out);
+    /// [`PredictorError::File`] where a file is there already and is not to be overwritten, or
+    /// `out` would be one of the files beside it; [`PredictorError::Settings`] where the format
+    /// has no such networks or weights; [`PredictorError::Exchange`] where the network cannot be
+    /// written so.
+    pub fn export(&self, export: Export, out: &Path) -> Result<Vec<PathBuf>, PredictorError> {
+        let files = Self::exported_files(export.format, out);
         if files[1..].contains(&files[0]) {
             return Err(file(
                 out,
@@ -75,75 +64,174 @@ impl Predictor {
                  the network another extension",
             ));
         }
-        if let Some(there) = files.iter().find(|path| path.exists() && !overwrites) {
+        if let Some(there) = files
+            .iter()
+            .find(|path| path.exists() && !export.overwrites)
+        {
             return Err(file(
                 there,
                 "it is there already: choose another name, or say that it may be overwritten \
                  (--force)",
             ));
         }
-        match &self.network {
-            Network::Mlp(network) => self.write(network, Kind::Mlp, format, &files)?,
-            Network::Cnn(network) => self.write(network, Kind::Cnn, format, &files)?,
-        }
+        self.write(export, &files)?;
         Ok(files)
     }
 
-    fn write<A: Architecture>(
-        &self,
-        network: &A,
-        kind: Kind,
-        format: Format,
-        files: &[PathBuf],
-    ) -> Result<(), PredictorError> {
+    fn write(&self, export: Export, files: &[PathBuf]) -> Result<(), PredictorError> {
         let (out, beside) = (&files[0], &files[1]);
         let schema = self.schema();
         let shape = schema.inputs.shape();
         let name = out.file_name().unwrap_or_default().to_string_lossy();
         let description = Exported {
-            format,
+            format: export.format,
+            precision: export.precision,
             weights: name.clone().into_owned(),
-            kind,
-            parameters: parameter_count(network),
+            kind: self.kind.name().to_owned(),
+            parameters: self.network.parameters(),
             input_shape: shape.clone(),
             output: match schema.target.goal() {
-                crate::Goal::Classification => "logits",
-                crate::Goal::Regression => "standardised number",
+                Goal::Classification => "logits".to_owned(),
+                Goal::Regression => "standardised number".to_owned(),
             },
-            schema,
+            steps: self.network.steps(&shape),
+            schema: schema.clone(),
         };
         let text = serde_json::to_string(&description).map_err(|error| file(beside, error))?;
-        match format {
+        let int8 = match export.precision {
+            Precision::Float32 => Vec::new(),
+            Precision::Int8 => int8::quantised(&self.network.weights()),
+        };
+        match export.format {
             Format::Onnx => {
-                let example = A::inputs(vec![0.0; shape.iter().product()], &shape, &device());
-                let exporter = OnnxExporter::new().with_metadata("burgeon", text);
-                exporter.export(network, &example)?.save(out)?;
+                let exporter = OnnxExporter::new()
+                    .with_metadata("burgeon", text)
+                    .with_int8(int8);
+                self.network.onnx(&exporter, &shape)?.save(out)?;
             }
             Format::Safetensors => {
-                let metadata = HashMap::from([
-                    ("format".to_owned(), OWN_FORMAT.to_owned()),
-                    ("burgeon".to_owned(), text),
-                ]);
-                let bytes = encode(&collect(network), &[], Some(metadata));
-                write(out, &bytes.map_err(|error| file(out, error))?)?;
+                let bytes = self.encoded(text, int8).map_err(|error| file(out, error))?;
+                write(out, &bytes)?;
+            }
+            Format::Pytorch if export.precision == Precision::Int8 => {
+                return Err(PredictorError::Settings(
+                    "a state dict for PyTorch has floats: take --format onnx or safetensors for \
+                     int8"
+                        .into(),
+                ));
             }
             Format::Pytorch => {
-                let layers = network.sequential(&shape);
-                layers.state_dict(network)?.save(out)?;
+                let layers = sequential(&description.steps)?;
+                self.network.state_dict(&layers)?.save(out)?;
                 let program = program(&layers, &name, &description);
                 write(&files[2], program.as_bytes())?;
             }
         }
         write_json(beside, &description)
     }
+
+    /// All weights as safetensors, those in `int8` as such with their scales.
+    fn encoded(&self, text: String, int8: Vec<(String, Int8Weight)>) -> Result<Vec<u8>, String> {
+        let mut arrays: Vec<(String, Dtype, Vec<usize>, Cow<[u8]>)> = Vec::new();
+        let mut weights = self.network.weights();
+        for (path, own) in &int8 {
+            weights.remove(path);
+            let values = own.values.iter().map(|value| value.to_le_bytes()[0]);
+            let scales = own.scales.iter().flat_map(|scale| scale.to_le_bytes());
+            let (values, scales): (Vec<u8>, Vec<u8>) = (values.collect(), scales.collect());
+            arrays.push((path.clone(), Dtype::I8, own.shape.clone(), values.into()));
+            let count = vec![own.scales.len()];
+            arrays.push((format!("{path}.scale"), Dtype::F32, count, scales.into()));
+        }
+        for (path, weight) in &weights {
+            let floats = weight.data.iter::<f32>();
+            let bytes: Vec<u8> = floats.flat_map(f32::to_le_bytes).collect();
+            let shape = weight.data.shape().to_vec();
+            arrays.push((path.clone(), Dtype::F32, shape, bytes.into()));
+        }
+        let views: Result<Vec<_>, _> = arrays
+            .iter()
+            .map(|(path, dtype, shape, bytes)| {
+                Ok((path, TensorView::new(*dtype, shape.clone(), bytes)?))
+            })
+            .collect();
+        let views = views.map_err(|error: safetensors::SafeTensorError| error.to_string())?;
+        let metadata = HashMap::from([
+            ("format".to_owned(), OWN_FORMAT.to_owned()),
+            ("burgeon".to_owned(), text),
+        ]);
+        safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())
+    }
 }
 
-fn device() -> burn::tensor::Device {
-    use burgeon::core::SplitBackend;
-    burgeon::backend::flex::FLEX.device()
+/// The steps as PyTorch's `Sequential` has them.
+fn sequential(steps: &[Step]) -> Result<Sequential, PredictorError> {
+    let mut is_row = false;
+    let plain = |layer: &str| SequentialLayer::Plain(layer.to_owned());
+    let mut layers = Vec::with_capacity(steps.len());
+    for step in steps {
+        layers.push(match step {
+            Step::Flatten => SequentialLayer::Flatten,
+            Step::Linear {
+                layer,
+                inputs,
+                outputs,
+            } => SequentialLayer::Linear {
+                path: layer.clone(),
+                inputs: *inputs,
+                outputs: *outputs,
+            },
+            Step::Convolution {
+                layer,
+                inputs,
+                outputs,
+                kernel,
+                stride,
+                groups,
+                bias,
+            } => SequentialLayer::Convolution {
+                path: layer.clone(),
+                inputs: *inputs,
+                outputs: *outputs,
+                kernel: *kernel,
+                stride: *stride,
+                groups: *groups,
+                bias: *bias,
+            },
+            Step::Norm {
+                layer, channels, ..
+            } => SequentialLayer::BatchNorm {
+                path: layer.clone(),
+                channels: *channels,
+                rows: is_row,
+            },
+            Step::Activation { function } => plain(match function {
+                Function::Relu => "nn.ReLU()",
+                Function::Relu6 => "nn.ReLU6()",
+                Function::Silu => "nn.SiLU()",
+                Function::Gelu => "nn.GELU()",
+                Function::Tanh => "nn.Tanh()",
+            }),
+            Step::MaxPool { size } => plain(&format!("nn.MaxPool2d({size})")),
+            Step::MeanPool { size } => plain(&format!("nn.AvgPool2d({size})")),
+            Step::GlobalMean => plain("nn.AdaptiveAvgPool2d(1)"),
+            Step::Add { .. } => {
+                return Err(PredictorError::Settings(
+                    "a network that adds layers is no Sequential of PyTorch: take --format onnx"
+                        .into(),
+                ));
+            }
+        });
+        match step {
+            Step::GlobalMean => layers.push(SequentialLayer::Flatten),
+            Step::Linear { .. } => is_row = true,
+            _ => {}
+        }
+    }
+    Ok(Sequential::new(layers))
 }
 
-fn program(layers: &Sequential, weights: &str, description: &Exported<'_>) -> String {
+fn program(layers: &Sequential, weights: &str, description: &Exported) -> String {
     let shape: Vec<String> = description
         .input_shape
         .iter()

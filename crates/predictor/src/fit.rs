@@ -4,46 +4,40 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burgeon::backend::flex::FLEX;
 use burgeon::core::cost::{CostModel, Macs};
 use burgeon::data::own::Records;
-use burgeon::nn::cost::graph_layers;
+use burgeon::nn::cost::layer_shapes;
 use burgeon::nn::growable::parameter_count;
 use burgeon::nn::samples::order::shuffled;
 use burgeon::nn::samples::stratified_rows;
 use burgeon::prelude::*;
-use burgeon::train::{Advance, Outcome};
+use burgeon::train::{Advance, Outcome, WidthLimits};
+use burgeon_run::{Goal, InputSchema, Schema, TargetSchema, Targets, rows};
 use burn::optim::AdamWConfig;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::architecture::{Architecture, Cnn, Kind, Mlp};
+use crate::architecture::{Architecture, Cnn, Form, Kind, Mlp};
 use crate::card::card;
 use crate::error::{PredictorError, file, io};
-use crate::run::{Description, Folder, Size, StartFigures, Summary, write, write_json};
-use crate::schema::{Goal, InputSchema, Schema, TargetSchema, Targets, rows};
+use crate::latency::PassLatency;
+use crate::layers::{MapsNetwork, RowsNetwork};
+use crate::predict::restored;
+use crate::run::{
+    Description, Folder, LatencyFigures, Size, StartFigures, Summary, write, write_json,
+};
 use crate::settings::{FitSettings, SizeBudget};
+use crate::sizing::{Sizing, pass};
 use crate::start::Start;
+use crate::watch::Watch;
 
 /// AdamW's, as in the default recipe's table.
 const WEIGHT_DECAY: f32 = 0.1;
 
-/// Growths by which all layers double.
-const GROWTHS: usize = 2;
-
-/// How a fit is watched and ended.
-#[derive(Debug, Clone, Default)]
-pub struct Watch {
-    /// Whether a bar on standard error shows epochs and growths.
-    pub shows_progress: bool,
-    /// Ends the fit once it is set; it goes on when it is begun again.
-    pub interrupt: Option<Arc<AtomicBool>>,
-    /// The fit ends after about so long, at the end of an epoch.
-    pub time: Option<Duration>,
-}
+/// The share of a run until which it grows.
+const GROWN_UNTIL: f64 = 0.3;
 
 /// The data of a fit.
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +64,9 @@ pub enum Fit {
 }
 
 /// Grows a network on `data` in the folder `out`, from a quarter of the width that fills the
-/// budget, by the recipe of [`GrowerConfig::default`]: all layers double, twice, by new neurons
-/// that nothing reads yet. Killed and begun again, it goes on to the same result.
+/// budget, by the recipe of [`GrowerConfig::default`]: all layers double, twice unless the settings
+/// say otherwise, by new neurons that nothing reads yet. Killed and begun again, it goes on to the
+/// same result.
 ///
 /// # Errors
 /// [`PredictorError`] before anything is trained for data or settings that cannot work, and for a
@@ -83,6 +78,7 @@ pub fn fit(
     watch: &Watch,
 ) -> Result<Fit, PredictorError> {
     settings.check()?;
+    watch.check()?;
     let (train, held) = split(data, settings)?;
     let schema = Schema::of(data.records, data.target, data.goal, &train)?;
     if schema.target.goal() == Goal::Regression && settings.target_accuracy.is_some() {
@@ -92,6 +88,7 @@ pub fn fit(
     }
     let start = settings.start.as_deref().map(Start::read).transpose()?;
     let wanted = match (&start, settings.kind) {
+        _ if settings.network.is_some() => Some(Kind::Layers),
         (Some(start), Some(kind)) if start.kind() != kind => {
             return Err(PredictorError::Settings(format!(
                 "{} holds another kind of network: leave the kind out",
@@ -111,6 +108,7 @@ pub fn fit(
         }
         (Some(kind), _) => kind,
     };
+    let is_image = matches!(schema.inputs, InputSchema::Images { .. });
     let prepared = Prepared {
         data,
         settings,
@@ -122,6 +120,8 @@ pub fn fit(
     match kind {
         Kind::Mlp => prepared.grow::<Mlp>(kind, out, watch),
         Kind::Cnn => prepared.grow::<Cnn>(kind, out, watch),
+        Kind::Layers if is_image => prepared.grow::<MapsNetwork>(kind, out, watch),
+        Kind::Layers => prepared.grow::<RowsNetwork>(kind, out, watch),
     }
 }
 
@@ -206,31 +206,39 @@ impl Prepared<'_> {
             None => (all.subset(&self.train)?, all.subset(&self.held)?),
         };
         let (train_rows, held_rows) = (train.len(), held.len());
-        let widths = match &self.start {
-            Some(start) => start.hidden().to_vec(),
-            None => vec![self.start_width::<A>(&train)?; self.settings.layers],
+        let mut form = self.form(kind)?;
+        let mut sizing = Sizing::<A> {
+            settings: self.settings,
+            latency: None,
+            example: train.subset(&[0])?,
         };
+        if matches!(self.settings.budget, SizeBudget::Latency(_)) {
+            sizing.latency = Folder::kept_latency(out)?;
+            if sizing.latency.is_none() {
+                sizing.time(&form)?;
+            }
+        }
+        if kind != Kind::Layers && self.start.is_none() {
+            let width = sizing.start_width(&form)?;
+            form.widths.fill(width);
+        }
         device.seed(self.settings.seed);
-        let mut model: A = self.network(&widths, &device.clone().autodiff());
-        let mut description = Description::new(self.schema.clone(), kind, widths.len(), widths[0]);
+        let mut model = A::new(&form, &device.clone().autodiff());
+        let mut description = Description::new(self.schema.clone(), &form);
         let mut start_figures = None;
         if let Some(start) = &self.start {
             model = start.restore(&model, &self.schema)?;
-            self.check_budget(&model, &train)?;
             start_figures = Some(self.figures(&model, &held)?);
             description.start = Some(start.hash().to_owned());
         }
+        if kind == Kind::Layers || self.start.is_some() {
+            sizing.check(&model)?;
+        }
+        let latency = sizing.latency;
         let folder = Folder::make(out)?;
-        folder.check_start(description.start.as_deref())?;
+        folder.check_start(&description)?;
         let epochs = self.settings.epochs(train_rows);
-        let mut config = GrowerConfig::default()
-            .with_seed(self.settings.seed)
-            .with_batch_size(self.settings.batch_size.min(train_rows))
-            .with_max_epochs(epochs);
-        config = match self.settings.budget {
-            SizeBudget::Parameters(most) => config.with_parameter_budget(most),
-            SizeBudget::Macs(most) => config.with_cost_budget(Macs, most),
-        };
+        let mut config = self.config(epochs, train_rows, latency.as_ref());
         if let Some(target) = self.settings.target_accuracy {
             config = config.with_target_accuracy(target);
         }
@@ -243,11 +251,12 @@ impl Prepared<'_> {
         if let Some(interrupt) = &watch.interrupt {
             grower = grower.interrupt_by(interrupt.clone());
         }
-        if watch.shows_progress {
-            grower = grower.observe(Progress::new(epochs));
-        }
+        grower = watch.observe(grower, epochs);
         grower = grower.checkpoint_at(folder.checkpoint())?;
         write_json(&folder.description(), &description)?;
+        if let Some(latency) = &latency {
+            write_json(&folder.latency(), latency)?;
+        }
         let started = Instant::now();
         let ended = loop {
             let over = watch.time.is_some_and(|most| started.elapsed() >= most);
@@ -261,7 +270,16 @@ impl Prepared<'_> {
                 Advance::Ended(Outcome::Stopped(reason)) => break reason.to_string(),
             }
         };
-        let sizes = sizes(&grower, &folder);
+        let mut sizes = sizes(&grower, &folder);
+        for size in &mut sizes {
+            measure::<A>(
+                size,
+                &description,
+                &folder,
+                latency.as_ref(),
+                &sizing.example,
+            )?;
+        }
         let held = |size: &Size| Evaluation {
             loss: size.held_loss,
             accuracy: size.held_accuracy,
@@ -284,6 +302,7 @@ impl Prepared<'_> {
             best,
             training_macs: grower.state().training_macs,
             ended,
+            timing: latency.as_ref().map(PassLatency::description),
         };
         write_json(&folder.summary(), &summary)?;
         write(
@@ -293,37 +312,67 @@ impl Prepared<'_> {
         Ok(Fit::Done(Box::new(summary)))
     }
 
-    fn network<A: Architecture>(&self, widths: &[usize], device: &Device) -> A {
-        let (shape, outputs) = (self.schema.inputs.shape(), self.schema.target.outputs());
-        A::new(&shape, outputs, widths, device)
-    }
-
-    /// What `model` costs in the unit of the budget.
-    fn size<A: Architecture>(
-        &self,
-        model: &A,
-        example: &Samples<A::Input>,
-    ) -> Result<u64, PredictorError> {
-        Ok(match self.settings.budget {
-            SizeBudget::Parameters(_) => parameter_count(model),
-            SizeBudget::Macs(_) => Macs.cost(&graph_layers(trace(model, example)?.graph())),
+    /// The form of the network to start from; widths that are not known yet are 1.
+    fn form(&self, kind: Kind) -> Result<Form, PredictorError> {
+        let lanes = self.settings.lanes;
+        let shape = self.schema.inputs.shape();
+        if let Some(network) = &self.settings.network {
+            let checked = network.readings(&shape).map(|_| ());
+            let checked = checked.and_then(|()| network.check_lanes(lanes));
+            checked.map_err(PredictorError::Settings)?;
+        }
+        let widths = match &self.start {
+            Some(start) => start.hidden().to_vec(),
+            None if kind == Kind::Layers => Vec::new(),
+            None => vec![1; self.settings.layers],
+        };
+        let odd = widths.iter().find(|width| *width % lanes != 0);
+        if let (Some(width), Some(start)) = (odd, &self.start) {
+            return Err(PredictorError::Settings(format!(
+                "{} has a layer of {width} neurons, which is no multiple of {lanes} lanes: leave \
+                 the lanes out",
+                start.path().display()
+            )));
+        }
+        Ok(Form {
+            kind,
+            shape,
+            outputs: self.schema.target.outputs(),
+            widths,
+            file: self.settings.network.clone(),
         })
     }
 
-    /// Refuses a network to start from that is above the budget.
-    fn check_budget<A: Architecture>(
+    /// How it is grown.
+    fn config(
         &self,
-        model: &A,
-        train: &Samples<A::Input>,
-    ) -> Result<(), PredictorError> {
-        let size = self.size(model, &train.subset(&[0])?)?;
-        let (SizeBudget::Parameters(most) | SizeBudget::Macs(most)) = self.settings.budget;
-        match size > most {
-            true => Err(PredictorError::Settings(format!(
-                "the budget of {} is below the {size} of the network to start from: raise it",
-                self.settings.budget
-            ))),
-            false => Ok(()),
+        epochs: usize,
+        train_rows: usize,
+        latency: Option<&PassLatency>,
+    ) -> GrowerConfig {
+        let settings = self.settings;
+        let mut config = GrowerConfig::default()
+            .with_seed(settings.seed)
+            .with_batch_size(settings.batch_size.min(train_rows))
+            .with_max_epochs(epochs)
+            .with_trigger(Trigger::Spread {
+                growths: settings.growths,
+                until: GROWN_UNTIL,
+            });
+        if settings.lanes > 1 {
+            config = config.with_widths(WidthLimits::default().multiples_of(settings.lanes));
+        }
+        if let Some(macs) = settings.training_macs {
+            config = config.with_training_macs(macs);
+        }
+        match (settings.budget, latency) {
+            (SizeBudget::Parameters(most), _) => config.with_parameter_budget(most),
+            (SizeBudget::Latency(most), Some(latency)) => {
+                config.with_cost_budget(latency.clone(), most)
+            }
+            (SizeBudget::Macs(most) | SizeBudget::Latency(most), _) => {
+                config.with_cost_budget(Macs, most)
+            }
         }
     }
 
@@ -344,37 +393,24 @@ impl Prepared<'_> {
             held_accuracy: found.accuracy,
         })
     }
+}
 
-    /// The width to start from: after all growths it fills the budget as far as it can.
-    fn start_width<A: Architecture>(
-        &self,
-        train: &Samples<A::Input>,
-    ) -> Result<usize, PredictorError> {
-        let device = FLEX.device();
-        let example = train.subset(&[0])?;
-        let size = |width: usize| -> Result<u64, PredictorError> {
-            let widths = vec![width; self.settings.layers];
-            let model: A = self.network(&widths, &device);
-            self.size(&model, &example)
-        };
-        let (SizeBudget::Parameters(most) | SizeBudget::Macs(most)) = self.settings.budget;
-        let least = size(1)?;
-        if least > most {
-            return Err(PredictorError::Settings(format!(
-                "the budget of {} is below the {least} of a network with one neuron in each hidden \
-                 layer: raise it",
-                self.settings.budget
-            )));
-        }
-        let mut width = 1;
-        while width < 1 << 14 && size((width + 1) << GROWTHS)? <= most {
-            width += 1 + width / 16;
-        }
-        while width > 1 && size(width << GROWTHS)? > most {
-            width -= 1;
-        }
-        Ok(width)
-    }
+/// Multiply-accumulates of a size, and what a pass takes where the budget is one of time.
+fn measure<A: Architecture>(
+    size: &mut Size,
+    description: &Description,
+    folder: &Folder,
+    latency: Option<&PassLatency>,
+    example: &Samples<A::Input>,
+) -> Result<(), PredictorError> {
+    let network: A = restored(description, &folder.path().join(&size.weights))?;
+    let layers = layer_shapes(&network, example)?;
+    size.macs = Macs.cost(&layers);
+    size.latency = latency.map(|latency| LatencyFigures {
+        predicted: latency.cost(&layers),
+        measured: pass(&network, &description.schema.inputs.shape()),
+    });
+    Ok(())
 }
 
 /// By accuracy where there is one, by loss among equals: the better one is the less.
@@ -421,6 +457,8 @@ fn sizes<A: Architecture>(grower: &Grower<A>, folder: &Folder) -> Vec<Size> {
             held_loss: best.held.loss,
             held_accuracy: best.held.accuracy,
             weights,
+            macs: 0,
+            latency: None,
         })
     });
     sizes.collect()

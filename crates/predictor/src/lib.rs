@@ -41,17 +41,26 @@ mod card;
 mod error;
 mod export;
 mod fit;
+mod int8;
+pub mod latency;
+mod layers;
 mod predict;
 mod run;
-mod schema;
 mod settings;
+mod sizing;
 mod start;
+mod trained;
+mod watch;
 
 pub use architecture::Kind;
+pub use burgeon_run::{
+    ColumnEncoding, Format, Goal, InputSchema, Precision, Prediction, Schema, TargetSchema,
+};
 pub use error::PredictorError;
-pub use export::Format;
-pub use fit::{Fit, FitData, Watch, fit};
-pub use predict::{Prediction, Predictor, Score};
-pub use run::{Size, StartFigures, Summary};
-pub use schema::{ColumnEncoding, Goal, InputSchema, Schema, TargetSchema};
+pub use export::Export;
+pub use fit::{Fit, FitData, fit};
+pub use layers::NetworkFile;
+pub use predict::{Predictor, Score};
+pub use run::{LatencyFigures, Size, StartFigures, Summary, note_int8, summary_of};
 pub use settings::{FitSettings, SizeBudget};
+pub use watch::Watch;

@@ -5,35 +5,17 @@ use std::path::Path;
 use burgeon::backend::flex::FLEX;
 use burgeon::data::own::Records;
 use burgeon::prelude::*;
+use burgeon_run::{InputSchema, Prediction, Schema, TargetSchema, Targets, predictions};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use serde::Serialize;
 
 use crate::architecture::{Architecture, Cnn, Kind, Mlp};
 use crate::error::{PredictorError, file, schema};
+use crate::int8;
+use crate::layers::{MapsNetwork, RowsNetwork};
 use crate::run::{Description, Folder, Summary, read_json};
-use crate::schema::{Schema, TargetSchema, Targets};
-
-/// Samples in a batch of predictions.
-const BATCH: usize = 512;
-
-/// What is predicted for one row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Prediction {
-    /// A class.
-    Class {
-        /// Its name.
-        class: String,
-        /// The probability that the network gives it.
-        probability: f64,
-    },
-    /// A number, in the units of the data.
-    Number {
-        /// The number.
-        value: f64,
-    },
-}
+use crate::trained::Trained;
 
 /// How well a network predicts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,13 +43,8 @@ pub enum Score {
 #[derive(Debug)]
 pub struct Predictor {
     schema: Schema,
-    pub(crate) network: Network,
-}
-
-#[derive(Debug)]
-pub(crate) enum Network {
-    Mlp(Mlp),
-    Cnn(Cnn),
+    pub(crate) kind: Kind,
+    pub(crate) network: Box<dyn Trained>,
 }
 
 impl Predictor {
@@ -102,12 +79,51 @@ impl Predictor {
             };
             return Err(file(weights, problem));
         }
-        let network = match description.kind {
-            Kind::Mlp => Network::Mlp(restored(&description, &weights)?),
-            Kind::Cnn => Network::Cnn(restored(&description, &weights)?),
+        let is_image = matches!(description.schema.inputs, InputSchema::Images { .. });
+        let network: Box<dyn Trained> = match description.kind {
+            Kind::Mlp => Box::new(restored::<Mlp>(&description, &weights)?),
+            Kind::Cnn => Box::new(restored::<Cnn>(&description, &weights)?),
+            Kind::Layers if is_image => Box::new(restored::<MapsNetwork>(&description, &weights)?),
+            Kind::Layers => Box::new(restored::<RowsNetwork>(&description, &weights)?),
         };
-        let schema = description.schema;
-        Ok(Self { schema, network })
+        Ok(Self {
+            schema: description.schema,
+            kind: description.kind,
+            network,
+        })
+    }
+
+    /// Trained parameters.
+    pub fn parameters(&self) -> u64 {
+        self.network.parameters()
+    }
+
+    /// Multiply-accumulates for one sample.
+    ///
+    /// # Errors
+    /// [`PredictorError::Network`] where the network cannot be traced.
+    pub fn macs(&self) -> Result<u64, PredictorError> {
+        self.network
+            .macs(&self.schema.inputs.shape(), self.schema.target.outputs())
+    }
+
+    /// The median time of one forward pass of one sample on this machine, in nanoseconds.
+    pub fn latency(&self) -> u64 {
+        self.network.latency(&self.schema.inputs.shape())
+    }
+
+    /// The same network with the weights of its linear layers and convolutions as int8 has them:
+    /// whole numbers from −127 to 127, times a scale for each output.
+    ///
+    /// # Errors
+    /// [`PredictorError::Network`] where weights are no numbers.
+    pub fn quantised(&self) -> Result<Self, PredictorError> {
+        let weights = int8::rounded(&self.network.weights());
+        Ok(Self {
+            schema: self.schema.clone(),
+            kind: self.kind,
+            network: self.network.with_weights(&weights)?,
+        })
     }
 
     /// What its inputs and answers mean.
@@ -120,23 +136,8 @@ impl Predictor {
     /// # Errors
     /// [`PredictorError::Schema`] where the columns or images are not those that it was made for.
     pub fn predict(&self, records: &Records) -> Result<Vec<Prediction>, PredictorError> {
-        let answers = self.answers(records)?;
-        Ok(match &self.schema.target {
-            TargetSchema::Classes { names, .. } => {
-                let all = probabilities(answers, names.len());
-                all.chunks(names.len())
-                    .map(|own| best(names, own))
-                    .collect()
-            }
-            TargetSchema::Number {
-                mean, deviation, ..
-            } => numbers(answers)
-                .into_iter()
-                .map(|value| Prediction::Number {
-                    value: value * deviation + mean,
-                })
-                .collect(),
-        })
+        let answers = numbers(self.answers(records)?);
+        Ok(predictions(&self.schema.target, &answers))
     }
 
     /// How well it predicts the targets of `records`.
@@ -161,30 +162,19 @@ impl Predictor {
     fn answers(&self, records: &Records) -> Result<Tensor<2>, PredictorError> {
         let values = self.schema.inputs.encode(records)?;
         let shape = self.schema.inputs.shape();
-        Ok(match &self.network {
-            Network::Mlp(network) => answers(network, &values, &shape),
-            Network::Cnn(network) => answers(network, &values, &shape),
-        })
+        Ok(self.network.answers(&values, &shape))
     }
 }
 
-/// `[n, outputs]`. The network is on a plain device, where BatchNorm and the like infer.
-fn answers<A: Architecture>(network: &A, values: &[f32], shape: &[usize]) -> Tensor<2> {
-    let size: usize = shape.iter().product();
-    let batches = values.chunks(BATCH * size.max(1)).map(|values| {
-        let inputs = A::inputs(values.to_vec(), shape, &FLEX.device());
-        network.predict(inputs)
-    });
-    Tensor::cat(batches.collect(), 0)
-}
-
-fn restored<A: Architecture>(description: &Description, path: &Path) -> Result<A, NnError> {
-    let (schema, device) = (&description.schema, FLEX.device());
-    let (shape, outputs) = (schema.inputs.shape(), schema.target.outputs());
-    let widths = vec![description.start_width; description.layers];
-    let network = A::new(&shape, outputs, &widths, &device);
-    let size = shape.iter().product();
-    let example = A::inputs(vec![0.0; size], &shape, &device);
+/// The network of a run with the weights of a file.
+pub(crate) fn restored<A: Architecture>(
+    description: &Description,
+    path: &Path,
+) -> Result<A, NnError> {
+    let (form, device) = (description.form(), FLEX.device());
+    let network = A::new(&form, &device);
+    let size = form.shape.iter().product();
+    let example = A::inputs(vec![0.0; size], &form.shape, &device);
     load_weights(&network, path, &example)
 }
 
@@ -202,14 +192,6 @@ fn probabilities(answers: Tensor<2>, classes: usize) -> Vec<f64> {
 fn largest(own: &[f64]) -> usize {
     let most = own.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
     most.map_or(0, |(class, _)| class)
-}
-
-fn best(names: &[String], own: &[f64]) -> Prediction {
-    let class = largest(own);
-    Prediction::Class {
-        class: names[class].clone(),
-        probability: own[class],
-    }
 }
 
 fn score(names: &[String], all: &[f64], classes: &[usize]) -> Score {

@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Kind;
+use burgeon_run::Schema;
+
+use crate::architecture::{Form, Kind};
+use crate::card::with_int8;
 use crate::error::{PredictorError, file, io};
-use crate::schema::Schema;
+use crate::latency::PassLatency;
+use crate::layers::NetworkFile;
 use crate::settings::FitSettings;
 
 /// The version of the files below.
@@ -24,20 +28,36 @@ pub(crate) struct Description {
     pub layers: usize,
     /// Of the network that growing started from.
     pub start_width: usize,
+    /// The layers, where a file listed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkFile>,
     /// A hash of the file that it was read from, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
 }
 
 impl Description {
-    pub fn new(schema: Schema, kind: Kind, layers: usize, start_width: usize) -> Self {
+    /// Of a network of `form`.
+    pub fn new(schema: Schema, form: &Form) -> Self {
         Self {
             version: VERSION,
             schema,
-            kind,
-            layers,
-            start_width,
+            kind: form.kind,
+            layers: form.widths.len(),
+            start_width: form.widths.first().copied().unwrap_or(1),
+            network: form.file.clone(),
             start: None,
+        }
+    }
+
+    /// The form of the network that growing started from.
+    pub fn form(&self) -> Form {
+        Form {
+            kind: self.kind,
+            shape: self.schema.inputs.shape(),
+            outputs: self.schema.target.outputs(),
+            widths: vec![self.start_width; self.layers],
+            file: self.network.clone(),
         }
     }
 
@@ -53,8 +73,15 @@ impl Description {
                 self.version
             ));
         }
-        if self.layers == 0 || self.start_width == 0 {
-            return Err("a network without layers or neurons".into());
+        match (self.kind, &self.network) {
+            (Kind::Layers, Some(file)) => {
+                file.readings(&self.schema.inputs.shape())?;
+            }
+            (Kind::Layers, None) => return Err("the list of layers is missing".into()),
+            _ if self.layers == 0 || self.start_width == 0 => {
+                return Err("a network without layers or neurons".into());
+            }
+            _ => {}
         }
         self.schema.check()
     }
@@ -75,6 +102,21 @@ pub struct Size {
     pub held_accuracy: Option<f64>,
     /// Its weights, in the run's folder.
     pub weights: String,
+    /// Multiply-accumulates for one sample.
+    #[serde(default)]
+    pub macs: u64,
+    /// One forward pass, where the budget is one of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyFigures>,
+}
+
+/// One forward pass of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyFigures {
+    /// What growing went by, in nanoseconds.
+    pub predicted: u64,
+    /// Measured at the end, in nanoseconds; the median.
+    pub measured: u64,
 }
 
 /// A network that was brought in, before any training here.
@@ -110,6 +152,9 @@ pub struct Summary {
     pub training_macs: u64,
     /// Why it ended.
     pub ended: String,
+    /// How latency was predicted, where the budget is one of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<String>,
 }
 
 /// The paths in a run's folder.
@@ -140,14 +185,20 @@ impl Folder {
         &self.0
     }
 
-    /// Checks that what is in the folder was not begun from another network than that of this
-    /// hash.
-    pub fn check_start(&self, start: Option<&str>) -> Result<(), PredictorError> {
+    /// Checks that what is in the folder was not begun from another network than `own`.
+    pub fn check_start(&self, own: &Description) -> Result<(), PredictorError> {
         if !self.description().is_file() || !self.checkpoint().exists() {
             return Ok(());
         }
         let begun: Description = read_json(&self.description())?;
-        match begun.start.as_deref() == start {
+        if begun.network != own.network {
+            return Err(file(
+                &self.0,
+                "the run in it was begun with other layers: give the same list of them, or another \
+                 folder",
+            ));
+        }
+        match begun.start == own.start {
             true => Ok(()),
             false => Err(file(
                 &self.0,
@@ -177,10 +228,54 @@ impl Folder {
         self.0.join("checkpoint")
     }
 
+    /// What latency is predicted by, beside a checkpoint that went by it.
+    pub fn latency(&self) -> PathBuf {
+        self.0.join("latency.json")
+    }
+
+    /// What the run that was begun in `path` predicts latency by, if one was.
+    pub fn kept_latency(path: &Path) -> Result<Option<PassLatency>, PredictorError> {
+        let folder = Self(path.to_owned());
+        match (folder.checkpoint().exists(), folder.latency().is_file()) {
+            (false, _) => Ok(None),
+            (true, true) => read_json(&folder.latency()).map(Some),
+            (true, false) => Err(file(
+                folder.latency(),
+                "the run in this folder was begun with a budget of another kind, or this file was \
+                 removed, by which it goes on: take another folder",
+            )),
+        }
+    }
+
     /// The weights of the network with so many parameters, from the folder on.
     pub fn size(parameters: u64) -> String {
         format!("sizes/{parameters}.safetensors")
     }
+}
+
+/// What came of the run in `folder`.
+///
+/// # Errors
+/// [`PredictorError::File`] where there is no run, or none that is finished.
+pub fn summary_of(folder: &Path) -> Result<Summary, PredictorError> {
+    let folder = Folder::open(folder)?;
+    match folder.summary().is_file() {
+        true => read_json(&folder.summary()),
+        false => Err(file(
+            folder.summary(),
+            "the run is not finished: begin it again and it goes on",
+        )),
+    }
+}
+
+/// Writes into the model card of the run in `folder` what is `said` of it with int8 weights.
+///
+/// # Errors
+/// [`PredictorError::Io`] where there is no card, or none can be written.
+pub fn note_int8(folder: &Path, said: &str) -> Result<(), PredictorError> {
+    let path = Folder::open(folder)?.card();
+    let card = fs::read_to_string(&path).map_err(io(&path))?;
+    write(&path, with_int8(&card, said).as_bytes())
 }
 
 /// Writes a file whole or not at all.

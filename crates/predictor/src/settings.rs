@@ -8,6 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::Kind;
 use crate::error::PredictorError;
+use crate::layers::NetworkFile;
+
+/// The most growths by which all layers double.
+const MOST_GROWTHS: usize = 6;
+
+/// The most lanes of hardware.
+const MOST_LANES: usize = 1024;
 
 /// How large the network may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +24,8 @@ pub enum SizeBudget {
     Parameters(u64),
     /// Multiply-accumulates for one sample.
     Macs(u64),
+    /// Nanoseconds of one forward pass of one sample on this machine.
+    Latency(u64),
 }
 
 impl Default for SizeBudget {
@@ -28,11 +37,24 @@ impl Default for SizeBudget {
 impl FromStr for SizeBudget {
     type Err = String;
 
-    /// `50k-params`, `5M-macs`.
+    /// `50k-params`, `5M-macs`, `2ms`, `300us`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("`{text}` is no budget: write a number and a unit, as 50k-params or 5M-macs")
+            format!(
+                "`{text}` is no budget: write a number and a unit, as 50k-params, 5M-macs or 2ms \
+                 (of one forward pass, up to a minute)"
+            )
         };
+        for (unit, nanoseconds) in [("ms", 1e6), ("us", 1e3), ("µs", 1e3)] {
+            let Some(value) = text.strip_suffix(unit).and_then(|n| n.parse::<f64>().ok()) else {
+                continue;
+            };
+            let value = value * nanoseconds;
+            return match (1e3..=6e10).contains(&value) {
+                true => Ok(Self::Latency(value as u64)),
+                false => Err(wrong()),
+            };
+        }
         let (number, unit) = text.split_once('-').ok_or_else(wrong)?;
         let (digits, factor) = match number.chars().last() {
             Some('k' | 'K') => (&number[..number.len() - 1], 1e3),
@@ -57,6 +79,11 @@ impl fmt::Display for SizeBudget {
         match self {
             Self::Parameters(count) => write!(f, "{count} parameters"),
             Self::Macs(count) => write!(f, "{count} multiply-accumulates for one sample"),
+            Self::Latency(nanoseconds) => write!(
+                f,
+                "{} ms of one forward pass of one sample",
+                *nanoseconds as f64 / 1e6
+            ),
         }
     }
 }
@@ -69,8 +96,21 @@ pub struct FitSettings {
     pub kind: Option<Kind>,
     /// Hidden layers.
     pub layers: usize,
+    /// The layers, where a file lists them; [`kind`](Self::kind) and [`layers`](Self::layers) say
+    /// nothing then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkFile>,
     /// How large it may become.
     pub budget: SizeBudget,
+    /// Growths by which all layers double; 0 trains a network that fills the budget from the
+    /// start.
+    pub growths: usize,
+    /// What widths are multiples of once they have grown, because the hardware computes so many
+    /// numbers at once.
+    pub lanes: usize,
+    /// Multiply-accumulates of the whole run after which it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_macs: Option<u64>,
     /// Held accuracy, from 0 to 1, at which to stop.
     pub target_accuracy: Option<f64>,
     /// Epochs altogether; about 12,000 steps of the optimizer where nothing is said, in 20 to 500
@@ -93,7 +133,11 @@ impl Default for FitSettings {
         Self {
             kind: None,
             layers: 2,
+            network: None,
             budget: SizeBudget::default(),
+            growths: 2,
+            lanes: 1,
+            training_macs: None,
             target_accuracy: None,
             epochs: None,
             batch_size: 64,
@@ -114,6 +158,30 @@ impl FitSettings {
                 "{} hidden layers: between 1 and 20 are meant",
                 self.layers
             ));
+        }
+        if self.growths > MOST_GROWTHS {
+            return refuse(format!(
+                "{} growths: each doubles all layers, so at most {MOST_GROWTHS} are meant",
+                self.growths
+            ));
+        }
+        if !(1..=MOST_LANES).contains(&self.lanes) {
+            return refuse(format!(
+                "{} lanes: a number from 1 to {MOST_LANES} is meant, as 8",
+                self.lanes
+            ));
+        }
+        if self.training_macs == Some(0) {
+            return refuse("a training cost of 0 leaves nothing to train with".into());
+        }
+        if self.network.is_some() && (self.kind.is_some() || self.start.is_some()) {
+            return refuse(
+                "the layers come from a file: leave out the kind, and the network to start from"
+                    .into(),
+            );
+        }
+        if self.kind == Some(Kind::Layers) && self.network.is_none() {
+            return refuse("a network of listed layers needs the list".into());
         }
         if self.batch_size == 0 || self.epochs == Some(0) {
             return refuse("the batch size and the number of epochs must be at least 1".into());

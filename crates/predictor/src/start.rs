@@ -8,7 +8,7 @@ use burn::tensor::{DType, TensorData};
 
 use crate::architecture::{Architecture, Kind};
 use crate::error::{PredictorError, file, io};
-use crate::schema::Schema;
+use burgeon_run::Schema;
 
 /// A plain network in a state dict.
 pub(crate) struct Start {

@@ -27,6 +27,7 @@ pub(super) const FILES: &[(&str, &str)] = &files![
     "cifar-mobilenet-v2",
     "cifar-vgg",
     "cifar-resnet",
+    "spoken-ds-cnn",
     "energy-digits",
     "energy-fashion",
     "methods",

@@ -53,7 +53,9 @@ fn the_book_includes_files_that_are_tested_and_names_pages_that_are_there() {
             if path.ends_with(".md") {
                 pages.push(included);
             }
-            let is_tested = ["/tests/", "/examples/"].iter().any(|part| path.contains(part));
+            let is_tested = ["/tests/", "/examples/"]
+                .iter()
+                .any(|part| path.contains(part));
             assert!(is_tested || path.ends_with(".md"), "{name}: {path}");
             listings += usize::from(is_tested);
         }

@@ -4,8 +4,9 @@ use burgeon_predictor::{Predictor, Score};
 use burgeon_terminal::Table;
 use clap::Args;
 
-use super::{Trained, percent};
+use super::{Trained, milliseconds, percent, records};
 use crate::error::CliError;
+use crate::text::grouped;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -20,13 +21,19 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), CliError> {
     let trained = &options.trained;
     let predictor = Predictor::load(&trained.folder, trained.parameters)?;
-    let records = trained.reading.records(&trained.file)?;
+    let records = records(&trained.reading, &trained.file)?;
     let score = predictor.evaluate(&records)?;
     if options.json {
         let text = serde_json::to_string(&score).map_err(CliError::file(&trained.file))?;
         burgeon_terminal::line(text)?;
         return Ok(());
     }
+    let cost = format!(
+        "{} parameters; one row takes {} MACs and {} on this machine (flex, median of passes).",
+        grouped(predictor.parameters()),
+        grouped(predictor.macs()?),
+        milliseconds(predictor.latency())
+    );
     match score {
         Score::Classes {
             accuracy,
@@ -41,7 +48,7 @@ pub fn run(options: &Options) -> Result<(), CliError> {
                 title: &format!("Accuracy {}, cross-entropy {loss:.4}", percent(accuracy)),
                 columns: &["class", "rows", "right"].map(str::to_owned),
                 rows: &rows,
-                notes: &[],
+                notes: &[cost],
             };
             table.print()?;
         }
@@ -53,6 +60,7 @@ pub fn run(options: &Options) -> Result<(), CliError> {
                 "root mean squared error {root_mean_squared_error:.6}, {} of the variance explained",
                 percent(explained)
             ))?;
+            burgeon_terminal::line(cost)?;
         }
     }
     Ok(())

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use burgeon_predictor::{Fit, FitData, FitSettings, Goal, Kind, SizeBudget, Watch, fit};
-use burgeon_terminal::Table;
+use burgeon_predictor::{
+    Fit, FitData, FitSettings, Goal, Kind, NetworkFile, SizeBudget, Watch, fit,
+};
+use burgeon_run::command_line::Reading;
 use clap::{Args, ValueEnum};
 
-use super::{Reading, percent};
+use super::{records, summary};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
@@ -30,8 +32,8 @@ pub struct Options {
     /// The share of the rows to hold out, of each class alike
     #[arg(long, default_value_t = 0.2)]
     held_share: f64,
-    /// The network; a CNN for images unless told
-    #[arg(long, value_enum)]
+    /// The network: mlp, cnn, or a TOML file that lists its layers; a CNN for images unless told
+    #[arg(long, value_name = "mlp|cnn|FILE.toml", value_parser = model)]
     model: Option<Model>,
     /// Hidden layers
     #[arg(long, default_value_t = 2, conflicts_with = "from")]
@@ -40,9 +42,20 @@ pub struct Options {
     /// layers and widths are read from it
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// How large the network may become, as 50k-params or 5M-macs
+    /// How large the network may become, as 50k-params, 5M-macs, or 2ms for one forward pass of
+    /// one row on this machine
     #[arg(long, default_value = "20k-params", value_parser = budget)]
     budget: SizeBudget,
+    /// Growths by which all layers double; 0 trains a network that fills the budget from the start
+    #[arg(long, default_value_t = 2)]
+    growths: usize,
+    /// What widths are multiples of once they have grown, for hardware that computes so many
+    /// numbers at once
+    #[arg(long, default_value_t = 1)]
+    lanes: usize,
+    /// Stop after so many multiply-accumulates of training, as 2e9
+    #[arg(long, value_name = "NUMBER", value_parser = macs)]
+    training_macs: Option<u64>,
     /// Stop at this accuracy on the held rows, as 0.97
     #[arg(long)]
     accuracy: Option<f64>,
@@ -61,6 +74,10 @@ pub struct Options {
     /// The folder of the run; begun again, an unfinished run goes on
     #[arg(long, default_value = "run")]
     out: PathBuf,
+    /// Show the run in Burn's dashboard on the terminal; needs a program built with
+    /// `--features dashboard`
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     reading: Reading,
 }
@@ -71,10 +88,27 @@ enum Task {
     Regression,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone)]
 enum Model {
     Mlp,
     Cnn,
+    File(PathBuf),
+}
+
+fn model(text: &str) -> Result<Model, String> {
+    match text {
+        "mlp" => Ok(Model::Mlp),
+        "cnn" => Ok(Model::Cnn),
+        file if file.ends_with(".toml") => Ok(Model::File(file.into())),
+        _ => Err("mlp, cnn, or a file whose name ends in .toml".into()),
+    }
+}
+
+fn macs(text: &str) -> Result<u64, String> {
+    let number = text.parse::<f64>().ok();
+    let number = number.filter(|number| (1.0..1e19).contains(number));
+    let number = number.ok_or("a number of at least 1, as 2e9")?;
+    Ok(number as u64)
 }
 
 fn budget(text: &str) -> Result<SizeBudget, String> {
@@ -83,16 +117,25 @@ fn budget(text: &str) -> Result<SizeBudget, String> {
 
 /// Grows a network and prints the sizes that it passed.
 pub fn run(options: &Options) -> Result<(), CliError> {
-    let records = options.reading.records(&options.file)?;
+    let own = records(&options.reading, &options.file)?;
     let held = options.held.as_ref();
-    let held = held.map(|file| options.reading.records(file)).transpose()?;
+    let held = held
+        .map(|file| records(&options.reading, file))
+        .transpose()?;
+    let (kind, network) = match &options.model {
+        None => (None, None),
+        Some(Model::Mlp) => (Some(Kind::Mlp), None),
+        Some(Model::Cnn) => (Some(Kind::Cnn), None),
+        Some(Model::File(file)) => (None, Some(NetworkFile::read(file)?)),
+    };
     let settings = FitSettings {
-        kind: options.model.map(|model| match model {
-            Model::Mlp => Kind::Mlp,
-            Model::Cnn => Kind::Cnn,
-        }),
+        kind,
+        network,
         layers: options.layers,
         budget: options.budget,
+        growths: options.growths,
+        lanes: options.lanes,
+        training_macs: options.training_macs,
         target_accuracy: options.accuracy,
         epochs: options.epochs,
         batch_size: options.batch,
@@ -103,7 +146,7 @@ pub fn run(options: &Options) -> Result<(), CliError> {
     let name = options.file.display().to_string();
     let data = FitData {
         name: &name,
-        records: &records,
+        records: &own,
         held: held.as_ref(),
         target: options.target.as_deref(),
         goal: options.task.map(|task| match task {
@@ -116,12 +159,13 @@ pub fn run(options: &Options) -> Result<(), CliError> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
         .map_err(|error| CliError::Settings(format!("Ctrl-C cannot be caught: {error}")))?;
     let watch = Watch {
-        shows_progress: true,
+        shows_progress: !options.watch,
+        shows_dashboard: options.watch,
         interrupt: Some(interrupt),
         time: options.time,
     };
     let out = options.out.display();
-    let summary = match fit(&data, &settings, &options.out, &watch)? {
+    let grown = match fit(&data, &settings, &options.out, &watch)? {
         Fit::Done(summary) => summary,
         Fit::Interrupted => {
             return Err(CliError::Settings(format!(
@@ -129,63 +173,5 @@ pub fn run(options: &Options) -> Result<(), CliError> {
             )));
         }
     };
-    let rows: Vec<Vec<String>> = summary
-        .sizes
-        .iter()
-        .map(|size| {
-            let widths: Vec<String> = size
-                .widths
-                .iter()
-                .map(|(_, width)| width.to_string())
-                .collect();
-            let chosen = if size.parameters == summary.best {
-                "chosen"
-            } else {
-                ""
-            };
-            vec![
-                size.parameters.to_string(),
-                widths.join("-"),
-                size.epoch.to_string(),
-                format!("{:.4}", size.held_loss),
-                size.held_accuracy.map_or_else(|| "–".into(), percent),
-                chosen.to_owned(),
-            ]
-        })
-        .collect();
-    let mut notes = Vec::new();
-    if let (Some(start), Some(from)) = (&summary.start, &options.from) {
-        let accuracy = start.held_accuracy.map(percent);
-        notes.push(format!(
-            "Started from {} with {} parameters; before training its held loss was {:.4}{}.",
-            from.display(),
-            start.parameters,
-            start.held_loss,
-            accuracy.map_or_else(String::new, |share| format!(", its held accuracy {share}"))
-        ));
-    }
-    notes.push(format!(
-        "Each at its best epoch on the held rows; ended: {}. `burgeon predict {out} FILE` takes \
-         the chosen one, `--parameters N` another. More: {out}/MODEL_CARD.md.",
-        summary.ended
-    ));
-    let table = Table {
-        title: &format!(
-            "Sizes that growing passed: {} rows trained on, {} held out",
-            summary.train_rows, summary.held_rows
-        ),
-        columns: &[
-            "parameters",
-            "hidden",
-            "epoch",
-            "held loss",
-            "held accuracy",
-            "",
-        ]
-        .map(str::to_owned),
-        rows: &rows,
-        notes: &notes,
-    };
-    table.print()?;
-    Ok(())
+    summary::print(&grown, &options.out, None)
 }

@@ -1,9 +1,10 @@
 //! `burgeon predict FOLDER FILE`.
 
-use burgeon_predictor::{Prediction, Predictor};
+use burgeon_predictor::Predictor;
+use burgeon_run::command_line::lines;
 use clap::Args;
 
-use super::Trained;
+use super::{Trained, records};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
@@ -19,35 +20,9 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), CliError> {
     let trained = &options.trained;
     let predictor = Predictor::load(&trained.folder, trained.parameters)?;
-    let records = trained.reading.records(&trained.file)?;
+    let records = records(&trained.reading, &trained.file)?;
     let predictions = predictor.predict(&records)?;
-    let column = predictor.schema().target.column();
-    let mut lines = Vec::new();
-    if !options.json {
-        lines.push(match predictions.first() {
-            Some(Prediction::Class { .. }) => format!("{},probability", cell(column)),
-            _ => cell(column),
-        });
-    }
-    for prediction in &predictions {
-        lines.push(match (options.json, prediction) {
-            (true, prediction) => {
-                serde_json::to_string(prediction).map_err(CliError::file(&trained.file))?
-            }
-            (false, Prediction::Class { class, probability }) => {
-                format!("{},{probability:.4}", cell(class))
-            }
-            (false, Prediction::Number { value }) => value.to_string(),
-        });
-    }
+    let lines = lines(&predictor.schema().target, &predictions, options.json);
     burgeon_terminal::line(lines.join("\n"))?;
     Ok(())
-}
-
-/// A text as a cell of CSV.
-fn cell(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
 }

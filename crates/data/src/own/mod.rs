@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 pub use csv::read_csv;
+pub(crate) use npz::numpy_arrays;
 pub use table::{Cells, Column, LabelledImages, Table};
 
 use crate::error::DataError;

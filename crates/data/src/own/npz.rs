@@ -1,16 +1,13 @@
 //! NumPy archives.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
-
-use flate2::bufread::DeflateDecoder;
-use rawzip::{CompressionMethod, ZipArchive};
 
 use super::Records;
 use super::npy::Array;
 use super::table::{Cells, Column, LabelledImages, Table};
 use crate::error::DataError;
+use crate::zip;
 
 /// Names of the inputs, and of the targets.
 const INPUTS: [&str; 5] = ["x", "X", "inputs", "images", "data"];
@@ -26,7 +23,7 @@ const TARGET: &str = "y";
 /// [`DataError::Format`] where an array is missing, of another shape or of no numbers.
 pub(super) fn read_npz(path: &Path, bytes: &[u8]) -> Result<Records, DataError> {
     let refuse = |problem: String| DataError::format(path.display(), problem);
-    let members = members(bytes).map_err(|error| refuse(format!("a damaged archive: {error}")))?;
+    let members = arrays(bytes).map_err(|error| refuse(format!("a damaged archive: {error}")))?;
     let find = |known: &[&'static str]| -> Option<&'static str> {
         let is_there = |name: &&&str| members.contains_key(**name);
         known.iter().find(is_there).copied()
@@ -84,31 +81,26 @@ pub(super) fn read_npz(path: &Path, bytes: &[u8]) -> Result<Records, DataError> 
 }
 
 /// The arrays of an archive by their names, without `.npy`.
-fn members(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, rawzip::Error> {
-    let archive = ZipArchive::from_slice(bytes)?;
-    let mut members = BTreeMap::new();
-    let mut entries = archive.entries();
-    while let Some(entry) = entries.next_entry()? {
-        let name = entry.file_path().try_normalize()?.as_ref().to_owned();
-        let Some(name) = name.strip_suffix(".npy") else {
-            continue;
-        };
-        let (method, found) = (
-            entry.compression_method(),
-            archive.get_entry(entry.wayfinder())?,
-        );
-        let mut plain = Vec::new();
-        if method == CompressionMethod::DEFLATE {
-            let inner = DeflateDecoder::new(found.data());
-            found.verifying_reader(inner).read_to_end(&mut plain)?;
-        } else {
-            found
-                .verifying_reader(found.data())
-                .read_to_end(&mut plain)?;
-        }
-        members.insert(name.to_owned(), plain);
-    }
-    Ok(members)
+fn arrays(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let members = zip::members(bytes, |name| name.ends_with(".npy"))?.into_iter();
+    let named = members.map(|(name, bytes)| (name.trim_end_matches(".npy").to_owned(), bytes));
+    Ok(named.collect())
+}
+
+/// The numbers of the named arrays of an archive, in the order of the names.
+///
+/// # Errors
+/// What is wrong with the archive, or which array it lacks.
+pub(crate) fn numpy_arrays(bytes: &[u8], names: &[&str]) -> Result<Vec<Vec<f64>>, String> {
+    let members = arrays(bytes)?;
+    let read = |name: &&str| {
+        let member = members
+            .get(*name)
+            .ok_or(format!("it has no array `{name}`"))?;
+        let array = Array::parse(member).map_err(|problem| format!("array `{name}`: {problem}"))?;
+        Ok(array.values)
+    };
+    names.iter().map(read).collect()
 }
 
 fn images(shape: [usize; 3], x: Array, y: Option<Array>) -> Records {

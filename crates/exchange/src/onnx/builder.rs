@@ -9,6 +9,8 @@ use burn::backend::ir::{ScalarIr, TensorIr};
 use burn::module::ParamId;
 use burn::tensor::{DType, TensorData};
 
+use crate::int8::Int8Weight;
+
 use super::proto::{AttributeProto, AttributeType, DataType, GraphProto, NodeProto, TensorProto};
 
 /// A value's name in the graph.
@@ -32,17 +34,19 @@ pub struct Builder<'a> {
     names: HashMap<TensorId, Name>,
     known: HashMap<TensorId, Known>,
     taken: HashSet<Name>,
+    int8: &'a HashMap<String, Int8Weight>,
     batch: Option<Name>,
     /// Where the operation in hand stands.
     place: String,
 }
 
 impl<'a> Builder<'a> {
-    /// A graph for the recorded operations of `trace`, with weights by id and the names of its
-    /// inputs and output.
+    /// A graph for the recorded operations of `trace`, with weights by id, those that are written
+    /// as int8 by path, and the names of its inputs and output.
     pub fn new(
         trace: &'a Trace,
         weights: &HashMap<ParamId, (String, TensorData)>,
+        int8: &'a HashMap<String, Int8Weight>,
         inputs: &[String],
         output: &str,
     ) -> Self {
@@ -71,6 +75,7 @@ impl<'a> Builder<'a> {
             names,
             known,
             taken,
+            int8,
             batch: None,
             place: String::new(),
         }
@@ -99,8 +104,23 @@ impl<'a> Builder<'a> {
             );
         };
         let (path, data) = (path.clone(), data.clone());
-        let name = self.initializer(&path, &data, tensor.dtype)?;
+        let int8 = self.int8.get(&path);
+        let name = match int8.filter(|own| own.shape[..] == data.shape()[..]) {
+            Some(own) => self.dequantised(&path, own)?,
+            None => self.initializer(&path, &data, tensor.dtype)?,
+        };
         self.names.insert(tensor.id, name.clone());
+        Ok(name)
+    }
+
+    /// Int8 numbers with their scales, and the node that makes floats of them.
+    fn dequantised(&mut self, path: &str, own: &Int8Weight) -> Result<Name, Refusal> {
+        let numbers = self.initializer(&format!("{path}.int8"), &own.numbers(), DType::I8)?;
+        let scale = self.initializer(&format!("{path}.scale"), &own.scale(), DType::F32)?;
+        let name = self.fresh(path);
+        let attributes = vec![int("axis", own.axis as i64)];
+        let inputs = vec![numbers, scale];
+        self.push("DequantizeLinear", inputs, attributes, name.clone());
         Ok(name)
     }
 

@@ -18,6 +18,7 @@ use burn::module::Module;
 use prost::Message;
 
 use crate::error::ExchangeError;
+use crate::int8::Int8Weight;
 use builder::{Builder, data_type};
 use proto::{
     DimensionProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
@@ -54,6 +55,7 @@ pub struct OnnxExporter {
     inputs: Vec<String>,
     output: String,
     metadata: Vec<(String, String)>,
+    int8: HashMap<String, Int8Weight>,
 }
 
 impl Default for OnnxExporter {
@@ -62,6 +64,7 @@ impl Default for OnnxExporter {
             inputs: Vec::new(),
             output: "output".to_owned(),
             metadata: Vec::new(),
+            int8: HashMap::new(),
         }
     }
 }
@@ -98,6 +101,14 @@ impl OnnxExporter {
         self
     }
 
+    /// Weights by their paths in the model that are written as int8, with a node behind each that
+    /// makes floats of them.
+    #[must_use]
+    pub fn with_int8(mut self, weights: impl IntoIterator<Item = (String, Int8Weight)>) -> Self {
+        self.int8.extend(weights);
+        self
+    }
+
     /// `model` in inference mode, for inputs like `example`, of which at least one row is needed.
     ///
     /// # Errors
@@ -130,7 +141,7 @@ impl OnnxExporter {
             .collect();
         let recorded = trace.recorded();
         let inputs = self.input_names(recorded.inputs.len());
-        let mut builder = Builder::new(&trace, &weights, &inputs, &self.output);
+        let mut builder = Builder::new(&trace, &weights, &self.int8, &inputs, &self.output);
         for (operation, node) in recorded.operations.iter().zip(trace.graph().nodes()) {
             builder.at(&node.layer);
             lower::lower(&mut builder, operation).map_err(|advice| {

@@ -25,7 +25,7 @@ pub enum SequentialLayer {
         /// Numbers given.
         outputs: usize,
     },
-    /// `Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)`.
+    /// `Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=…, bias=…)`.
     Convolution {
         /// The path of the layer.
         path: String,
@@ -35,20 +35,24 @@ pub enum SequentialLayer {
         outputs: usize,
         /// Height and width of the kernel.
         kernel: usize,
+        /// Its step.
+        stride: usize,
+        /// Groups of channels that are convolved apart.
+        groups: usize,
+        /// Whether there is a bias.
+        bias: bool,
     },
-    /// `BatchNorm2d(channels)`.
+    /// `BatchNorm2d(channels)`, or `BatchNorm1d(channels)` of rows.
     BatchNorm {
         /// The path of the layer.
         path: String,
         /// Channels.
         channels: usize,
+        /// Whether it reads rows and not maps.
+        rows: bool,
     },
-    /// `ReLU()`.
-    Relu,
-    /// `MaxPool2d(2)`.
-    MaxPool,
-    /// `AdaptiveAvgPool2d(1)`.
-    GlobalMean,
+    /// A layer without parameters, as Python writes it: `nn.ReLU()`.
+    Plain(String),
 }
 
 impl SequentialLayer {
@@ -57,7 +61,7 @@ impl SequentialLayer {
             Self::Linear { path, .. }
             | Self::Convolution { path, .. }
             | Self::BatchNorm { path, .. } => Some(path),
-            Self::Flatten | Self::Relu | Self::MaxPool | Self::GlobalMean => None,
+            Self::Flatten | Self::Plain(_) => None,
         }
     }
 
@@ -71,15 +75,29 @@ impl SequentialLayer {
                 inputs,
                 outputs,
                 kernel,
+                stride,
+                groups,
+                bias,
                 ..
-            } => format!(
-                "nn.Conv2d({inputs}, {outputs}, {kernel}, padding={}, bias=False)",
-                kernel / 2
-            ),
-            Self::BatchNorm { channels, .. } => format!("nn.BatchNorm2d({channels})"),
-            Self::Relu => "nn.ReLU()".to_owned(),
-            Self::MaxPool => "nn.MaxPool2d(2)".to_owned(),
-            Self::GlobalMean => "nn.AdaptiveAvgPool2d(1)".to_owned(),
+            } => {
+                let stride = match stride {
+                    1 => String::new(),
+                    stride => format!("stride={stride}, "),
+                };
+                let groups = match groups {
+                    1 => String::new(),
+                    groups => format!("groups={groups}, "),
+                };
+                let bias = if *bias { "True" } else { "False" };
+                format!(
+                    "nn.Conv2d({inputs}, {outputs}, {kernel}, {stride}padding={}, {groups}bias={bias})",
+                    kernel / 2
+                )
+            }
+            Self::BatchNorm { channels, rows, .. } => {
+                format!("nn.BatchNorm{}d({channels})", if *rows { 1 } else { 2 })
+            }
+            Self::Plain(layer) => layer.clone(),
         }
     }
 }

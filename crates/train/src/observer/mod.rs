@@ -1,8 +1,12 @@
 //! Observers: who watches a run.
 
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod journal;
 mod progress;
 
+#[cfg(feature = "dashboard")]
+pub use dashboard::Dashboard;
 pub use journal::{Journal, read_journal};
 pub use progress::Progress;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use burgeon::data::own::{Cells, LabelledImages, Records, Table};
+use burgeon_data::own::{Cells, LabelledImages, Records, Table};
 use serde::{Deserialize, Serialize};
 
 use super::{check_standard, standard};
-use crate::error::{PredictorError, schema};
+use crate::error::{RunError, schema};
 
 /// How one column becomes inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,11 +49,7 @@ pub enum InputSchema {
 
 impl InputSchema {
     /// All of `records` but the column `target`.
-    pub(super) fn of(
-        records: &Records,
-        target: &str,
-        train: &[usize],
-    ) -> Result<Self, PredictorError> {
+    pub(super) fn of(records: &Records, target: &str, train: &[usize]) -> Result<Self, RunError> {
         match records {
             Records::Table(table) => columns(table, target, train),
             Records::Images(images) => Ok(of_images(images, train)),
@@ -113,9 +109,9 @@ impl InputSchema {
     /// Inputs `[n, …]`, row-major.
     ///
     /// # Errors
-    /// [`PredictorError::Schema`] where a column is missing or of another kind, a category is
+    /// [`RunError::Schema`] where a column is missing or of another kind, a category is
     /// unknown, or images are of another size.
-    pub fn encode(&self, records: &Records) -> Result<Vec<f32>, PredictorError> {
+    pub fn encode(&self, records: &Records) -> Result<Vec<f32>, RunError> {
         match (self, records) {
             (Self::Columns(columns), Records::Table(table)) => encoded(columns, table),
             (
@@ -150,7 +146,7 @@ impl InputSchema {
     }
 }
 
-fn columns(table: &Table, target: &str, train: &[usize]) -> Result<InputSchema, PredictorError> {
+fn columns(table: &Table, target: &str, train: &[usize]) -> Result<InputSchema, RunError> {
     let mut columns = Vec::new();
     for column in table.columns.iter().filter(|column| column.name != target) {
         let name = column.name.clone();
@@ -209,7 +205,7 @@ fn of_images(images: &LabelledImages, train: &[usize]) -> InputSchema {
     }
 }
 
-fn encoded(columns: &[ColumnEncoding], table: &Table) -> Result<Vec<f32>, PredictorError> {
+fn encoded(columns: &[ColumnEncoding], table: &Table) -> Result<Vec<f32>, RunError> {
     let mut cells = Vec::new();
     for encoding in columns {
         let (ColumnEncoding::Number { column, .. } | ColumnEncoding::Categories { column, .. }) =

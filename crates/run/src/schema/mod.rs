@@ -3,13 +3,13 @@
 mod inputs;
 mod target;
 
-use burgeon::data::own::Records;
+use burgeon_data::own::Records;
 use serde::{Deserialize, Serialize};
 
 pub use inputs::{ColumnEncoding, InputSchema};
 pub use target::{Goal, TargetSchema, Targets};
 
-use crate::error::PredictorError;
+use crate::error::RunError;
 
 /// What a network was made for: its inputs, with what they are standardised by, and its target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,14 +26,14 @@ impl Schema {
     /// rows in `train`.
     ///
     /// # Errors
-    /// [`PredictorError::Schema`] where there is nothing to learn: no such column, one class, no
+    /// [`RunError::Schema`] where there is nothing to learn: no such column, one class, no
     /// input.
     pub fn of(
         records: &Records,
         target: Option<&str>,
         goal: Option<Goal>,
         train: &[usize],
-    ) -> Result<Self, PredictorError> {
+    ) -> Result<Self, RunError> {
         let target = TargetSchema::of(records, target, goal, train)?;
         let inputs = InputSchema::of(records, target.column(), train)?;
         Ok(Self { inputs, target })
@@ -43,7 +43,7 @@ impl Schema {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         self.inputs.check()?;
         self.target.check()
     }
@@ -73,7 +73,7 @@ fn check_standard(what: &str, mean: f64, deviation: f64) -> Result<(), String> {
 }
 
 /// Number of samples.
-pub(crate) fn rows(records: &Records) -> usize {
+pub fn rows(records: &Records) -> usize {
     match records {
         Records::Table(table) => table.rows(),
         Records::Images(images) => images.len(),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burgeon::data::own::{Cells, Records};
+use burgeon_data::own::{Cells, Records};
 use serde::{Deserialize, Serialize};
 
 use super::{check_standard, standard};
-use crate::error::{PredictorError, schema};
+use crate::error::{RunError, schema};
 
 /// What is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl TargetSchema {
         target: Option<&str>,
         goal: Option<Goal>,
         train: &[usize],
-    ) -> Result<Self, PredictorError> {
+    ) -> Result<Self, RunError> {
         let table = match records {
             Records::Table(table) => table,
             Records::Images(images) => {
@@ -156,8 +156,8 @@ impl TargetSchema {
     /// The targets of `records`.
     ///
     /// # Errors
-    /// [`PredictorError::Schema`] where there are none, or one is of no known class.
-    pub fn encode(&self, records: &Records) -> Result<Targets, PredictorError> {
+    /// [`RunError::Schema`] where there are none, or one is of no known class.
+    pub fn encode(&self, records: &Records) -> Result<Targets, RunError> {
         let cells = match records {
             Records::Images(images) if !images.labels.is_empty() => {
                 Cells::Texts(images.labels.clone())
@@ -229,7 +229,7 @@ fn texts(cells: &Cells) -> Vec<String> {
     }
 }
 
-fn classes(column: String, cells: &Cells) -> Result<TargetSchema, PredictorError> {
+fn classes(column: String, cells: &Cells) -> Result<TargetSchema, RunError> {
     let mut names = texts(cells);
     names.sort();
     names.dedup();

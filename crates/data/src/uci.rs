@@ -1,0 +1,113 @@
+//! Tables of the UCI repository, and one of ELENA's.
+//!
+//! Each is one file of numbers with the class at the end of each line, as the KEEL project gives
+//! them; satimage is the two files of its official split, as UCI gives them.
+//!
+//! ```no_run
+//! use burgeon_data::{DataSet, load_table};
+//!
+//! // After `cargo xtask data fetch satimage`.
+//! let set = load_table(DataSet::Satimage, "data".as_ref())?;
+//! assert_eq!((set.rows.rows(), set.test.map(|test| test.rows())), (4435, Some(2000)));
+//! # Ok::<(), burgeon_data::DataError>(())
+//! ```
+
+use std::path::Path;
+
+use crate::catalogue::{DataFile, DataSet, file};
+use crate::error::DataError;
+use crate::own::{ReadOptions, Table, read_csv};
+
+/// A table with its official split, where it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSet {
+    /// The data set's name.
+    pub name: &'static str,
+    /// All rows, or those of the official training set. The columns are called `x1` and so on, the
+    /// last one `class`, whose cells are texts.
+    pub rows: Table,
+    /// The official test set.
+    pub test: Option<Table>,
+}
+
+/// Loads a table from `directory/NAME`, after checking its files' hashes.
+///
+/// # Errors
+/// [`DataError::Absent`] with what to do if it is not there, [`DataError::Hash`] or
+/// [`DataError::Format`] if it is not what it should be, or a set of images.
+pub fn load_table(set: DataSet, directory: &Path) -> Result<TableSet, DataError> {
+    if !set.is_table() {
+        return Err(DataError::format(
+            set.name(),
+            "it is a set of images: read it by `load`",
+        ));
+    }
+    let files = set.read(directory)?;
+    let mut tables = set.files().iter().zip(&files);
+    let mut next = || tables.next().map(|(file, bytes)| table(file.name, bytes));
+    let rows = next().ok_or_else(|| DataError::format(set.name(), "it has no file"))??;
+    Ok(TableSet {
+        name: set.name(),
+        rows,
+        test: next().transpose()?,
+    })
+}
+
+/// What class a row is of.
+const CLASS: &str = "class";
+
+fn table(name: &str, bytes: &[u8]) -> Result<Table, DataError> {
+    let is_spaced = !bytes.contains(&b',');
+    let lines = String::from_utf8_lossy(bytes);
+    let line = |line: &str| match is_spaced {
+        true => line.split_whitespace().collect::<Vec<_>>().join(","),
+        false => line.trim().to_owned(),
+    };
+    let lines: Vec<String> = lines.lines().map(line).filter(|l| !l.is_empty()).collect();
+    let columns = lines.first().map_or(0, |line| line.split(',').count());
+    let names = (1..columns).map(|column| format!("x{column}"));
+    let names: Vec<String> = names.chain([CLASS.to_owned()]).collect();
+    let text = format!("{}\n{}\n", names.join(","), lines.join("\n"));
+    let options = ReadOptions {
+        delimiter: Some(b','),
+        categories: vec![CLASS.to_owned()],
+        ..ReadOptions::default()
+    };
+    read_csv(name, text.as_bytes(), &options)
+}
+
+pub(crate) const LETTER: [DataFile; 1] = [file(
+    "letter.dat",
+    "8ff8ec650859678e78cf6c4c4cf5063a5fdf39b5b938bc0c1406116d1e23f4fa",
+)];
+
+pub(crate) const PENBASED: [DataFile; 1] = [file(
+    "penbased.dat",
+    "89641315452220aac9bcdc5a99476323fdb6fcb69ac45973fa6cc3e13e4ab663",
+)];
+
+pub(crate) const SATIMAGE: [DataFile; 2] = [
+    file(
+        "sat.trn.txt",
+        "e896dc88a960fa2404160fc4c3cb3dc53fcf4afd80ba920bf2d261bd42d12613",
+    ),
+    file(
+        "sat.tst.txt",
+        "4b9167b8a92baafafed7c8809aef86d0683a5e685c19d98d119fa6974f0f2479",
+    ),
+];
+
+pub(crate) const SEGMENT: [DataFile; 1] = [file(
+    "segment.dat",
+    "dad9654e008437e80abecea27d6293d79a20e1fdbbb7cc30c7dc370e9dbb6034",
+)];
+
+pub(crate) const SPAMBASE: [DataFile; 1] = [file(
+    "spambase.dat",
+    "4000f307ace66d6e24ab4a017cd5617887ef81a243155a677eafcc1c759d2f32",
+)];
+
+pub(crate) const PHONEME: [DataFile; 1] = [file(
+    "phoneme.dat",
+    "c0eebb5b33f68008d6030ed36148b79d3d370f060902fa0f23b9d801e213be58",
+)];

@@ -1,0 +1,8 @@
+//! Networks whose layers a file lists.
+
+mod file;
+mod module;
+mod toml;
+
+pub use file::NetworkFile;
+pub(crate) use module::{MapsNetwork, RowsNetwork};
