@@ -22,9 +22,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::{CapturedSite, Form, Grown, JetOperator, SiteForm, capture};
+use crate::any::{AnyInput, AnyModel};
 use crate::edits::{apply, compile};
 use crate::error::NnError;
-use crate::growable::cast;
+use crate::growable::{Growable, cast};
 use crate::ports::{Input, Output};
 use crate::replay::{Network, NoProbe, Parameters, Value, Values, output_of};
 use crate::trace::Trace;
@@ -41,26 +42,33 @@ fn value(data: TensorData) -> Value {
     Dispatch::float_from_data(data, Device::flex().as_dispatch())
 }
 
-/// A model of the zoo with a trace, and what a pass over a few samples captured.
-pub(super) struct Study<M: Example> {
-    model: M,
+/// A model of the zoo that surgery can be done on.
+pub(super) trait Operable: Growable + Example<Input: Input, Output: Output> {}
+
+/// A model of the zoo with a trace, and what a pass over a few samples captured. Its type is not
+/// known here, so that what is tested is compiled once and not for each model.
+pub(super) struct Study {
+    pub name: &'static str,
+    model: AnyModel,
+    input: AnyInput,
     pub network: Network,
     pub inputs: Vec<Value>,
     targets: Value,
 }
 
-impl<M: Example> Study<M>
-where
-    M::Input: Input,
-    M::Output: Output,
-{
-    pub fn new(dtype: DType) -> Self {
+impl Study {
+    pub fn new<M: Operable>(dtype: DType) -> Self {
         let model = cast(&made::<M>(&Device::flex().autodiff(), 7), dtype);
-        let input = M::input(BATCH, &Device::flex(), dtype, 3);
-        let trace = Trace::of(&model, &input, |model: &M, x| model.predict(x))
-            .unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
+        let model = AnyModel::new(model).expect("few axes");
+        let input = AnyInput::new(M::input(BATCH, &Device::flex(), dtype, 3));
+        Self::of(M::NAME, model, input, dtype)
+    }
+
+    fn of(name: &'static str, model: AnyModel, input: AnyInput, dtype: DType) -> Self {
+        let trace = Trace::of(&model, &input, |model: &AnyModel, x| model.predict(x))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let network = Network::of(Arc::new(trace), &model).expect("one type, one device");
-        let inputs = input.into_values();
+        let inputs = input.clone().into_values();
         let answer = network.forward(&inputs, BATCH).expect("it was traced");
         let shape = burn::backend::TensorMetadata::shape(&answer);
         let count = shape.num_elements();
@@ -70,7 +78,9 @@ where
         let data = TensorData::new(values, shape).convert_dtype(dtype);
         let targets = value(data);
         Self {
+            name,
             model,
+            input,
             network,
             inputs,
             targets,
@@ -112,7 +122,7 @@ where
             &FLEX,
             &|_| true,
         );
-        let found = found.unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
+        let found = found.unwrap_or_else(|error| panic!("{}: {error}", self.name));
         (found.sites, found.values)
     }
 
@@ -222,25 +232,20 @@ fn apply_one(operator: &dyn SplittingOperator, vectors: &DMatrix<f64>) -> DMatri
 }
 
 /// What must hold at every site of a model.
-fn holds_at_every_site<M: Example>()
-where
-    M::Input: Input,
-    M::Output: Output,
-{
-    let study = Study::<M>::new(DType::F64);
+fn holds_at_every_site(study: &Study) {
     let graph = study.network.trace.graph();
-    println!("{}\n{graph}", M::NAME);
+    println!("{}\n{graph}", study.name);
     let names: Vec<String> = graph
         .growable()
         .map(|site| site.name().to_owned())
         .collect();
-    assert!(!names.is_empty(), "{} has a site that grows", M::NAME);
+    assert!(!names.is_empty(), "{} has a site that grows", study.name);
     for (number, name) in names.iter().enumerate() {
         let site = study.site(name);
         let form = SiteForm::of(&study.network.trace, site, true);
         let (mut captured, values) = study.captured(std::slice::from_ref(&form));
         let Some(CapturedSite::Jets(batch)) = captured.pop() else {
-            panic!("{}: jets of `{name}` were asked for", M::NAME);
+            panic!("{}: jets of `{name}` were asked for", study.name);
         };
         let gradients = batch.gradients.clone();
         let neuron = number % site.width();
@@ -266,7 +271,7 @@ where
             assert!(
                 (measured - curvature).abs() < 1e-8 * scale.max(1e-2),
                 "{}, `{name}`: differences {measured}, vᵀSv {curvature} of {scale}",
-                M::NAME
+                study.name
             );
         }
         // The fast way against jets.
@@ -275,7 +280,7 @@ where
         if is_pointwise {
             let (mut captured, _) = study.captured(std::slice::from_ref(&fast));
             let Some(CapturedSite::Block(block)) = captured.pop() else {
-                panic!("{}: `{name}` has curvature weights", M::NAME);
+                panic!("{}: `{name}` has curvature weights", study.name);
             };
             let by_weights = Curvature::new(name, vec![*block]).expect("a sound block");
             let operator = CapturedOperator::new(vec![&by_weights], &FLEX);
@@ -283,7 +288,7 @@ where
             assert!(
                 (&other - &product).norm() < 1e-9 * scale,
                 "{}, `{name}`: weights {} jets {}",
-                M::NAME,
+                study.name,
                 other.norm(),
                 product.norm()
             );
@@ -312,7 +317,7 @@ where
         assert!(
             change <= 1e-12 * largest,
             "{}, `{name}`: moved by {change}",
-            M::NAME
+            study.name
         );
         let baseline = study.loss_of(before);
         let epsilon = match site.smoothness() {
@@ -333,13 +338,13 @@ where
             assert!(
                 (ratio - 1.0).abs() < 2e-2,
                 "{}, `{name}`: ratio {ratio}",
-                M::NAME
+                study.name
             );
         }
         let edits = compile(graph, &plan, epsilon).expect("a plan that fits");
         let model = apply(&study.model, &edits).expect("edits that fit");
         let own = crate::copies::inference(&model)
-            .predict(M::input(BATCH, &Device::flex(), DType::F64, 3))
+            .predict(study.input.clone())
             .into_value();
         let replayed = numbers(output(epsilon));
         let moved = numbers(own)
@@ -349,29 +354,29 @@ where
         assert!(
             moved <= 1e-12 * largest,
             "{}, `{name}`: surgery and replay differ by {moved}",
-            M::NAME
+            study.name
         );
     }
 }
 
 /// A replay answers as the model, bit for bit, at any batch size.
-fn replays_itself<M: Example>()
-where
-    M::Input: Input,
-    M::Output: Output,
-{
-    let study = Study::<M>::new(DType::F32);
+fn replays_itself(study: &Study, input: impl Fn(usize) -> AnyInput) {
     for batch in [1, 2, 5, 7] {
-        let input = M::input(batch, &Device::flex(), DType::F32, 11);
+        let input = input(batch);
         let own = crate::copies::inference(&study.model).predict(input.clone());
         let own = numbers(own.into_value());
         let inputs = input.into_values();
         let (replayed, _) = study
             .network
             .run(&inputs, batch, &|_| false, &mut NoProbe)
-            .unwrap_or_else(|error: NnError| panic!("{}: {error}", M::NAME));
-        assert_eq!(own, numbers(replayed), "{} at {batch}", M::NAME);
+            .unwrap_or_else(|error: NnError| panic!("{}: {error}", study.name));
+        assert_eq!(own, numbers(replayed), "{} at {batch}", study.name);
     }
+}
+
+fn replays<M: Operable>() {
+    let input = |batch| AnyInput::new(M::input(batch, &Device::flex(), DType::F32, 11));
+    replays_itself(&Study::new::<M>(DType::F32), input);
 }
 
 macro_rules! tests {
@@ -379,13 +384,13 @@ macro_rules! tests {
         mod zoo_grows {
             $(#[test]
             fn $name() {
-                super::holds_at_every_site::<crate::zoo::$model>();
+                super::holds_at_every_site(&super::Study::new::<crate::zoo::$model>(super::DType::F64));
             })+
         }
         mod zoo_replays {
             $(#[test]
             fn $name() {
-                super::replays_itself::<crate::zoo::$model>();
+                super::replays::<crate::zoo::$model>();
             })+
         }
     };
@@ -395,7 +400,7 @@ every_example!(tests);
 /// What a sample of one of the captured samples says is right on average.
 #[test]
 fn samples_of_a_jet_batch_estimate_without_bias() {
-    let study = Study::<crate::zoo::MobileNetV2Depthwise>::new(DType::F64);
+    let study = Study::new::<crate::zoo::MobileNetV2Depthwise>(DType::F64);
     let graph = study.network.trace.graph();
     let site = graph.growable().next().expect("a site that grows");
     let form = SiteForm::of(&study.network.trace, site, true);

@@ -13,13 +13,13 @@ use burn::tensor::activation::{silu, tanh};
 use burn::tensor::{DType, Tensor};
 
 use super::{Action, MergedGrowth, fits};
-use crate::ports::{Input, Output};
+use crate::growable::Growable;
 use crate::replay::{NoProbe, Values, worth_keeping};
 use crate::sites::form::Form;
-use crate::sites::tests::{BATCH, Study, numbers, plan_of};
+use crate::sites::tests::{BATCH, Operable, Study, numbers, plan_of};
 use crate::sites::virtual_growth::{Grown, VirtualGrowth};
 use crate::zoo::layers::{global_mean, linear};
-use crate::zoo::{Example, every_example, example};
+use crate::zoo::{every_example, example};
 
 const GRID: [f64; 4] = [0.9, 0.0, -0.4, 0.05];
 
@@ -62,6 +62,17 @@ example!(Fast = "fast", [2, 6, 6] => [3], |device| Fast {
     head: linear(6, 3, device),
 });
 
+impl Growable for Fast {
+    type Input = Tensor<4>;
+    type Output = Tensor<2>;
+
+    fn predict(&self, input: Tensor<4>) -> Tensor<2> {
+        self.forward(input)
+    }
+}
+
+impl Operable for Fast {}
+
 fn unit(dim: usize, seed: usize) -> Vec<f64> {
     let angles = (0..dim).map(|k| (1.0 + (k * 7 + seed * 13) as f64).sin());
     let values: Vec<f64> = angles.collect();
@@ -94,7 +105,7 @@ fn plan(sites: &[&Site], split: usize, first: usize) -> Plan {
 }
 
 /// The sites of a model that merge.
-fn merging<M: Example>(study: &Study<M>) -> Vec<&Site> {
+fn merging(study: &Study) -> Vec<&Site> {
     let trace = &*study.network.trace;
     let sites = trace.graph().growable();
     sites
@@ -107,10 +118,10 @@ fn merging<M: Example>(study: &Study<M>) -> Vec<&Site> {
 
 /// Outputs under `plan` are those of the widened network; how far the first step of the grid moves
 /// them, relative to the largest.
-fn agrees<M: Example>(study: &Study<M>, plan: &Plan) -> f64 {
+fn agrees(study: &Study, plan: &Plan) -> f64 {
     let network = &study.network;
     let merged = MergedGrowth::of(network, plan).expect("the device works");
-    let merged = merged.unwrap_or_else(|| panic!("{}: {plan} merges", M::NAME));
+    let merged = merged.unwrap_or_else(|| panic!("{}: {plan} merges", study.name));
     let kept = worth_keeping(&network.trace);
     let few = passed(study, &|id| kept.contains(&id));
     let outputs = merged.outputs(&few, &GRID, BATCH).expect("it runs");
@@ -134,30 +145,25 @@ fn agrees<M: Example>(study: &Study<M>, plan: &Plan) -> f64 {
         assert!(
             difference <= 1e-12 * scale,
             "{}, ε = {epsilon}: {difference} of {scale}\n{plan}",
-            M::NAME
+            study.name
         );
-        assert_eq!(output, numbers(again), "{}, ε = {epsilon}", M::NAME);
+        assert_eq!(output, numbers(again), "{}, ε = {epsilon}", study.name);
         let moved = largest(&output, &baseline) / scale;
-        assert!(moved < 1e-12 || epsilon != 0.0, "{}: {moved}", M::NAME);
+        assert!(moved < 1e-12 || epsilon != 0.0, "{}: {moved}", study.name);
         first.get_or_insert(moved);
     }
     first.unwrap_or_default()
 }
 
 /// What holds of every model: each site that merges alone, and all of them together.
-fn merges_where_it_may<M: Example>()
-where
-    M::Input: Input,
-    M::Output: Output,
-{
-    let study = Study::<M>::new(DType::F64);
-    let sites = merging(&study);
+fn merges_where_it_may(study: &Study) {
+    let sites = merging(study);
     for (index, site) in sites.iter().enumerate() {
-        agrees(&study, &plan(&[site], 1, index));
+        agrees(study, &plan(&[site], 1, index));
     }
     if !sites.is_empty() {
-        agrees(&study, &plan(&sites, 2, 0));
-        agrees(&study, &plan(&sites, usize::MAX, 1));
+        agrees(study, &plan(&sites, 2, 0));
+        agrees(study, &plan(&sites, usize::MAX, 1));
     }
     // Any plan, by the way that it takes, of what is kept of a pass.
     let network = &study.network;
@@ -165,24 +171,24 @@ where
     let plan = plan(&all, 1, 0);
     let growth = VirtualGrowth::of(network, &plan, &GRID).expect("a plan that fits");
     let is_merged = matches!(growth, VirtualGrowth::Merged(..));
-    assert_eq!(is_merged, sites.len() == all.len(), "{}", M::NAME);
+    assert_eq!(is_merged, sites.len() == all.len(), "{}", study.name);
     let grown = Grown::new(network, &plan).expect("a plan that fits");
     let kept = worth_keeping(&network.trace);
-    let outputs = growth.outputs(&passed(&study, &|id| kept.contains(&id)), BATCH);
+    let outputs = growth.outputs(&passed(study, &|id| kept.contains(&id)), BATCH);
     for (epsilon, output) in GRID.into_iter().zip(outputs.expect("it runs")) {
         let widened = grown.at(epsilon);
-        let widened = widened.run_from(&passed(&study, &|_| true), &grown.changed(), BATCH);
+        let widened = widened.run_from(&passed(study, &|_| true), &grown.changed(), BATCH);
         let widened = numbers(widened.expect("it runs"));
         let scale = widened.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
         for (a, b) in numbers(output).into_iter().zip(widened) {
             let difference = (a - b).abs();
-            assert!(difference <= 1e-11 * scale, "{}: {difference}", M::NAME);
+            assert!(difference <= 1e-11 * scale, "{}: {difference}", study.name);
         }
     }
 }
 
 /// A pass of the network as it is, with the tensors that `keep` names.
-fn passed<M: Example>(study: &Study<M>, keep: &dyn Fn(TensorId) -> bool) -> Values {
+fn passed(study: &Study, keep: &dyn Fn(TensorId) -> bool) -> Values {
     let network = &study.network;
     let run = network.run(&study.inputs, BATCH, keep, &mut NoProbe);
     let (output, mut values) = run.expect("it was traced");
@@ -195,19 +201,15 @@ macro_rules! tests {
         mod zoo_merges {
             $(#[test]
             fn $name() {
-                super::merges_where_it_may::<crate::zoo::$model>();
+                super::merges_where_it_may(&super::Study::new::<crate::zoo::$model>(super::DType::F64));
             })+
         }
     };
 }
 every_example!(tests);
 
-fn names<M: Example>() -> Vec<String>
-where
-    M::Input: Input,
-    M::Output: Output,
-{
-    let study = Study::<M>::new(DType::F64);
+fn names<M: Operable>() -> Vec<String> {
+    let study = Study::new::<M>(DType::F64);
     let sites = merging(&study);
     sites.iter().map(|site| site.name().to_owned()).collect()
 }
@@ -225,7 +227,7 @@ fn layers_of_known_activations_merge() {
 
 #[test]
 fn copies_before_a_max_pool_do_not_merge() {
-    let study = Study::<crate::zoo::Vgg>::new(DType::F64);
+    let study = Study::new::<crate::zoo::Vgg>(DType::F64);
     let merging: Vec<&str> = merging(&study).iter().map(|site| site.name()).collect();
     assert_eq!(merging, ["stages.2.layers.0.conv"]);
     let graph = study.network.trace.graph();
@@ -247,7 +249,7 @@ fn copies_before_a_max_pool_do_not_merge() {
 
 #[test]
 fn plans_that_do_not_fit_are_left_to_widening() {
-    let study = Study::<crate::zoo::Mlp>::new(DType::F64);
+    let study = Study::new::<crate::zoo::Mlp>(DType::F64);
     let sites = merging(&study);
     let changed = |change: &dyn Fn(&mut Split)| {
         let mut plan = plan(&sites[..1], 1, 0);
@@ -274,7 +276,7 @@ fn plans_that_do_not_fit_are_left_to_widening() {
 /// What a neuron answers for is its copies: plans of anything else widen, as a whole.
 #[test]
 fn plans_with_other_growths_than_splits_are_left_to_widening() {
-    let study = Study::<crate::zoo::Mlp>::new(DType::F64);
+    let study = Study::new::<crate::zoo::Mlp>(DType::F64);
     let sites = merging(&study);
     let name = || sites[0].name().to_owned();
     let new = Growth::NewNeuron(NewNeuron {
@@ -302,7 +304,7 @@ fn plans_with_other_growths_than_splits_are_left_to_widening() {
 
 #[test]
 fn our_convolutions_merge_whatever_is_split() {
-    let study = Study::<Fast>::new(DType::F64);
+    let study = Study::new::<Fast>(DType::F64);
     let sites = merging(&study);
     for split in 1..=3 {
         for first in 0..SCHEMES.len() {
@@ -317,7 +319,7 @@ fn our_convolutions_merge_whatever_is_split() {
 /// A convolution that reads few split channels multiplies only those.
 #[test]
 fn a_reader_of_few_split_channels_is_not_run_anew() {
-    let study = Study::<Fast>::new(DType::F64);
+    let study = Study::new::<Fast>(DType::F64);
     let sites = merging(&study);
     let products = |plan: &Plan| {
         let merged = MergedGrowth::of(&study.network, plan);

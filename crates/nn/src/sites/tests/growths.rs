@@ -12,7 +12,6 @@ use burn::backend::{AutodiffBackend, TensorMetadata};
 use rand::RngExt;
 
 use super::*;
-use crate::growable::Growable;
 use crate::replay::Probes;
 use crate::surgery::{apply_plan, keep_channels};
 
@@ -23,8 +22,7 @@ mod trial;
 use trial::*;
 
 /// Nothing changes where nothing may, and the network becomes as wide as the plan says.
-fn neurons_are_added<M: Operable>() {
-    let trial = Trial::<M>::new();
+fn neurons_are_added(trial: &Trial) {
     let (graph, sites) = (trial.graph(), trial.sites());
     let mut all = Vec::new();
     for (number, site) in sites.iter().enumerate() {
@@ -63,8 +61,7 @@ fn neurons_are_added<M: Operable>() {
 }
 
 /// A new neuron that computes what another does is that other one, read by the weights of both.
-fn copies_of_neurons_are_those_neurons<M: Operable>() {
-    let trial = Trial::<M>::new();
+fn copies_of_neurons_are_those_neurons(trial: &Trial) {
     let sites = trial.sites();
     // Alone and at all sites: the first new neuron is like the first, the second like the second.
     let mut groups: Vec<Vec<&Site>> = sites.iter().map(|site| vec![*site]).collect();
@@ -100,8 +97,7 @@ fn copies_of_neurons_are_those_neurons<M: Operable>() {
 }
 
 /// A neuron that is removed is one that nothing reads, and what is left is what is kept.
-fn neurons_are_removed<M: Operable>() {
-    let trial = Trial::<M>::new();
+fn neurons_are_removed(trial: &Trial) {
     let wide: Vec<&Site> = trial
         .sites()
         .into_iter()
@@ -123,7 +119,7 @@ fn neurons_are_removed<M: Operable>() {
         let plan = plan_of(group.iter().map(|(site, neuron)| removal(site, *neuron)));
         let found = trial.both(&plan, 0.0);
         let step = numbers(trial.replayed(&plan, EPSILON));
-        assert_eq!(found, step, "{}: ε moves nothing", M::NAME);
+        assert_eq!(found, step, "{}: ε moves nothing", trial.study.name);
         let expected = trial.read_otherwise(&[], &group);
         trial.is_close("read by none", &plan, &found, &expected, 1e-12);
         let mut kept: Vec<(String, Vec<usize>)> = Vec::new();
@@ -136,8 +132,8 @@ fn neurons_are_removed<M: Operable>() {
             }
         }
         let pruned = keep_channels(&trial.study.model, trial.graph(), &kept);
-        let (pruned, _) = pruned.unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
-        let parameters = |model: &M| {
+        let (pruned, _) = pruned.unwrap_or_else(|error| panic!("{}: {error}", trial.study.name));
+        let parameters = |model: &AnyModel| {
             let trace = trial.study.network.trace.clone();
             Network::of(trace, model).expect("one type").parameters
         };
@@ -149,15 +145,14 @@ fn neurons_are_removed<M: Operable>() {
                 numbers(own),
                 numbers(others[&id].clone()),
                 "{}: {plan}",
-                M::NAME
+                trial.study.name
             );
         }
     }
 }
 
 /// Splits, new neurons and removals at neighbouring sites, and all of them at each.
-fn growths_go_together<M: Operable>() {
-    let trial = Trial::<M>::new();
+fn growths_go_together(trial: &Trial) {
     let (graph, sites) = (trial.graph(), trial.sites());
     for turn in 0..4 {
         let (mut growths, mut like, mut removed) = (Vec::new(), Vec::new(), Vec::new());
@@ -250,7 +245,7 @@ impl Probes for ParameterProbes {
     }
 }
 
-impl<M: Operable> Trial<M> {
+impl Trial {
     /// The slope of the loss in ε at 0: its gradient in all parameters, which are affine in ε; and
     /// the sum of its terms without their signs.
     fn slope(&self, plan: &Plan) -> (f64, f64) {
@@ -259,7 +254,7 @@ impl<M: Operable> Trial<M> {
         let mut probes = ParameterProbes::default();
         probes.parameters.clone_from(&still.trace.parameters);
         let run = still.run(&self.study.inputs, BATCH, &|_| false, &mut probes);
-        let (output, _) = run.unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
+        let (output, _) = run.unwrap_or_else(|error| panic!("{}: {error}", self.study.name));
         let gradients = self.study.loss(output).backward();
         let (mut slope, mut size) = (0.0, 0.0);
         for (id, probe) in &probes.found {
@@ -269,7 +264,7 @@ impl<M: Operable> Trial<M> {
             let [from, to] =
                 [&still, &moved].map(|network| numbers(network.parameters[id].clone()));
             let gradient: Vec<f64> = gradient.into_data().iter::<f64>().collect();
-            assert_eq!(gradient.len(), from.len(), "{}", M::NAME);
+            assert_eq!(gradient.len(), from.len(), "{}", self.study.name);
             for (gradient, (from, to)) in gradient.into_iter().zip(from.into_iter().zip(to)) {
                 slope += gradient * (to - from);
                 size += (gradient * (to - from)).abs();
@@ -280,8 +275,7 @@ impl<M: Operable> Trial<M> {
 }
 
 /// The loss under a new neuron that is read by ε times its fan-out is of first order in ε.
-fn losses_are_of_first_order<M: Operable>() {
-    let trial = Trial::<M>::new();
+fn losses_are_of_first_order(trial: &Trial) {
     let (graph, sites) = (trial.graph(), trial.sites());
     // Short enough to cross few kinks, where there are any.
     let exact = graph
@@ -310,19 +304,19 @@ fn losses_are_of_first_order<M: Operable>() {
         let central = (loss(step) - loss(-step)) / (2.0 * step);
         println!(
             "{}: slope {slope:+.6e}, differences {central:+.6e}, of {size:.1e}",
-            M::NAME
+            trial.study.name
         );
         assert!(
             (central - slope).abs() <= 1e-5 * size,
             "{}: slope {slope:e}, differences {central:e}, of {size:e}\n{plan}",
-            M::NAME
+            trial.study.name
         );
         if slope.abs() > 1e-2 * size {
             let ratio = (loss(step) - baseline) / (step * slope);
             assert!(
                 (ratio - 1.0).abs() < 2e-2,
                 "{}: ratio {ratio}\n{plan}",
-                M::NAME
+                trial.study.name
             );
             clear += 1;
         }
@@ -330,15 +324,14 @@ fn losses_are_of_first_order<M: Operable>() {
     assert!(
         2 * clear > plans.len(),
         "{}: {clear} slopes of {}",
-        M::NAME,
+        trial.study.name,
         plans.len()
     );
 }
 
 /// A neuron that computes 0, since its fan-in is 0 and its activation is 0 there, is read by what
 /// it is read by without a difference; and the loss has a slope in its fan-in.
-fn zero_fan_ins_change_nothing_and_learn<M: Operable>() {
-    let trial = Trial::<M>::new();
+fn zero_fan_ins_change_nothing_and_learn(trial: &Trial) {
     for (number, site) in trial.sites().into_iter().enumerate() {
         let new = NewNeuron {
             scaled: Side::FanIn,
@@ -348,7 +341,7 @@ fn zero_fan_ins_change_nothing_and_learn<M: Operable>() {
         assert!(
             slope != 0.0 && slope.is_finite(),
             "{}: {slope} of {size}",
-            M::NAME
+            trial.study.name
         );
         let empty = plan_of([Growth::NewNeuron(NewNeuron {
             fan_in: Vec::new(),
@@ -363,15 +356,15 @@ fn zero_fan_ins_change_nothing_and_learn<M: Operable>() {
 
 #[test]
 fn zero_fan_ins_keep_outputs_where_zero_gives_zero() {
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::Mlp>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::MlpTanh>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::MlpMixer>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::TwoInputs>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::ChannelsFirst>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::Grouped>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::LstmCell>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::SlicedLstmCell>();
-    zero_fan_ins_change_nothing_and_learn::<crate::zoo::TextEncoder>();
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::Mlp>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::MlpTanh>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::MlpMixer>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::TwoInputs>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::ChannelsFirst>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::Grouped>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::LstmCell>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::SlicedLstmCell>());
+    zero_fan_ins_change_nothing_and_learn(&Trial::new::<crate::zoo::TextEncoder>());
 }
 
 macro_rules! tests {
@@ -390,43 +383,43 @@ macro_rules! tests {
         mod zoo_adds_neurons {
             $(#[test]
             fn $name() {
-                super::neurons_are_added::<crate::zoo::$model>();
+                super::neurons_are_added(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
         mod zoo_copies_neurons {
             $(#[test]
             fn $name() {
-                super::copies_of_neurons_are_those_neurons::<crate::zoo::$model>();
+                super::copies_of_neurons_are_those_neurons(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
         mod zoo_removes_neurons {
             $(#[test]
             fn $name() {
-                super::neurons_are_removed::<crate::zoo::$model>();
+                super::neurons_are_removed(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
         mod zoo_grows_all_ways {
             $(#[test]
             fn $name() {
-                super::growths_go_together::<crate::zoo::$model>();
+                super::growths_go_together(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
         mod zoo_losses {
             $(#[test]
             fn $name() {
-                super::losses_are_of_first_order::<crate::zoo::$model>();
+                super::losses_are_of_first_order(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
         mod zoo_fireflies {
             $(#[test]
             fn $name() {
-                super::fireflies::fireflies_are_ranked_and_leave_no_trace::<crate::zoo::$model>();
+                super::fireflies::fireflies_are_ranked_and_leave_no_trace(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
         mod zoo_gradients {
             $(#[test]
             fn $name() {
-                super::gradients::gradients_are_those_of_the_loss::<crate::zoo::$model>();
+                super::gradients::gradients_are_those_of_the_loss(&super::Trial::new::<crate::zoo::$model>());
             })+
         }
     };

@@ -11,13 +11,13 @@ use crate::capture::sites;
 use crate::gradient::GradientSum;
 
 /// A trial as criteria see it, with neurons that count as long as 1.
-struct TrialLandscape<'a, M: Operable> {
-    trial: &'a Trial<M>,
+struct TrialLandscape<'a> {
+    trial: &'a Trial,
     sites: Vec<CoreSite>,
 }
 
-impl<'a, M: Operable> TrialLandscape<'a, M> {
-    fn new(trial: &'a Trial<M>) -> Self {
+impl<'a> TrialLandscape<'a> {
+    fn new(trial: &'a Trial) -> Self {
         let mut sites = sites(trial.graph());
         for site in &mut sites {
             let (fan_in, fan_out) = (1.0, 1.0);
@@ -27,7 +27,7 @@ impl<'a, M: Operable> TrialLandscape<'a, M> {
     }
 }
 
-impl<M: Operable> Landscape for TrialLandscape<'_, M> {
+impl Landscape for TrialLandscape<'_> {
     fn sites(&self) -> &[CoreSite] {
         &self.sites
     }
@@ -48,9 +48,9 @@ impl<M: Operable> Landscape for TrialLandscape<'_, M> {
     fn gradient(&self, plan: &Plan, at: &GradientRequest) -> Result<PlanGradient, CoreError> {
         let study = &self.trial.study;
         let sum = GradientSum::new(&study.network, plan);
-        let mut sum = sum.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+        let mut sum = sum.unwrap_or_else(|error| panic!("{}: {error}: {plan}", study.name));
         let added = sum.add(at, &study.inputs, BATCH, &|output| Ok(study.loss(output)));
-        added.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+        added.unwrap_or_else(|error| panic!("{}: {error}: {plan}", study.name));
         Ok(sum.into_gradient(plan).expect("finite"))
     }
 }
@@ -77,25 +77,34 @@ fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
 /// Candidates are ranked as the loss tells when each is alone, within a bound so small that they do
 /// not meet; those that are chosen start where the network is, and those that are not leave nothing
 /// behind.
-pub(super) fn fireflies_are_ranked_and_leave_no_trace<M: Operable>() {
-    let trial = Trial::<M>::new();
-    let landscape = TrialLandscape::new(&trial);
+pub(super) fn fireflies_are_ranked_and_leave_no_trace(trial: &Trial) {
+    let landscape = TrialLandscape::new(trial);
     let refinement = Refinement::PAPER.with_steps(3);
     let firefly = Firefly::new()
         .with_refinement(refinement)
         .with_new_neurons(3)
         .and_then(|firefly| firefly.with_bound(1e-4))
         .expect("in range");
-    let bits = |model: &M| {
+    let bits = |model: &AnyModel| {
         let trace = trial.study.network.trace.clone();
         bits_of(&Network::of(trace, model).expect("one type"))
     };
     let before = bits(&trial.study.model);
     let asked = || firefly.candidates(&landscape, &mut Context::seeded(11));
     let candidates = asked().expect("it is a landscape");
-    assert_eq!(before, bits(&trial.study.model), "{}", M::NAME);
-    assert_eq!(before, bits_of(&trial.study.network), "{}", M::NAME);
-    assert_eq!(candidates, asked().expect("as before"), "{}", M::NAME);
+    assert_eq!(before, bits(&trial.study.model), "{}", trial.study.name);
+    assert_eq!(
+        before,
+        bits_of(&trial.study.network),
+        "{}",
+        trial.study.name
+    );
+    assert_eq!(
+        candidates,
+        asked().expect("as before"),
+        "{}",
+        trial.study.name
+    );
     let alone = |candidate: &Candidate| Plan::new("firefly", vec![candidate.clone()]);
     let own = trial.study.loss_of(value(TensorData::new(
         trial.before.clone(),
@@ -109,11 +118,11 @@ pub(super) fn fireflies_are_ranked_and_leave_no_trace<M: Operable>() {
         });
         rank_correlation(&promised, &measured.collect::<Vec<f64>>())
     };
-    assert!(!candidates.is_empty(), "{}", M::NAME);
+    assert!(!candidates.is_empty(), "{}", trial.study.name);
     let all: Vec<&Candidate> = candidates.iter().collect();
     let correlation = ranked(&all);
-    println!("{}: {correlation:.3} of {}", M::NAME, all.len());
-    assert!(correlation > 0.95 || all.len() < 4, "{}", M::NAME);
+    println!("{}: {correlation:.3} of {}", trial.study.name, all.len());
+    assert!(correlation > 0.95 || all.len() < 4, "{}", trial.study.name);
     // The better half is chosen.
     let mut chosen = candidates;
     chosen.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -127,7 +136,12 @@ pub(super) fn fireflies_are_ranked_and_leave_no_trace<M: Operable>() {
     let still = trial.both(&plan, 0.0);
     trial.is_close("at 0", &plan, &still, &trial.before, 1e-12);
     trial.both(&plan, 1.0);
-    assert_eq!(before, bits(&trial.study.model), "{}: {plan}", M::NAME);
+    assert_eq!(
+        before,
+        bits(&trial.study.model),
+        "{}: {plan}",
+        trial.study.name
+    );
 }
 
 fn bits_of(network: &Network) -> HashMap<ParamId, Vec<f64>> {

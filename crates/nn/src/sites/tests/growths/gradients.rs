@@ -44,22 +44,21 @@ fn weights(growth: &mut Growth, epsilon: f64) -> Vec<(&mut Vec<f64>, f64)> {
     }
 }
 
-fn found<M: Operable>(trial: &Trial<M>, plan: &Plan, at: &GradientRequest) -> PlanGradient {
+fn found(trial: &Trial, plan: &Plan, at: &GradientRequest) -> PlanGradient {
     let study = &trial.study;
     let sum = GradientSum::new(&study.network, plan);
-    let mut sum = sum.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+    let mut sum = sum.unwrap_or_else(|error| panic!("{}: {error}: {plan}", study.name));
     let added = sum.add(at, &study.inputs, BATCH, &|output| Ok(study.loss(output)));
-    added.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+    added.unwrap_or_else(|error| panic!("{}: {error}: {plan}", study.name));
     sum.into_gradient(plan).expect("finite")
 }
 
 /// Each growth's gradient along a random direction is what the loss changes by, all growths being
 /// in the network.
-pub(super) fn gradients_are_those_of_the_loss<M: Operable>() {
-    let trial = Trial::<M>::new();
+pub(super) fn gradients_are_those_of_the_loss(trial: &Trial) {
     let plan = everything(trial.graph(), &trial.sites());
     let at = GradientRequest::at(EPSILON);
-    let gradient = found(&trial, &plan, &at);
+    let gradient = found(trial, &plan, &at);
     let loss = |plan: &Plan| trial.study.loss_of(trial.replayed(plan, EPSILON));
     let own = loss(&plan);
     let difference = (gradient.loss - own).abs();
@@ -67,7 +66,7 @@ pub(super) fn gradients_are_those_of_the_loss<M: Operable>() {
     assert!(
         difference < 1e-8 * own,
         "{}: {difference} of {own}",
-        M::NAME
+        trial.study.name
     );
     let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
     for (number, known) in gradient.growths.iter().enumerate() {
@@ -96,7 +95,7 @@ pub(super) fn gradients_are_those_of_the_loss<M: Operable>() {
         assert!(
             long < 2e-6 || short < 2e-5,
             "{}: {}: {long} and {short} of {scale}",
-            M::NAME,
+            trial.study.name,
             plan.growths[number].growth
         );
     }
@@ -110,14 +109,18 @@ pub(super) fn gradients_are_those_of_the_loss<M: Operable>() {
         (measured - slope).abs() / scale
     };
     let [long, short] = [1e-5, 1e-8].map(measured);
-    assert!(long < 1e-6 || short < 1e-5, "{}: {long}, {short}", M::NAME);
+    assert!(
+        long < 1e-6 || short < 1e-5,
+        "{}: {long}, {short}",
+        trial.study.name
+    );
 }
 
 /// A neuron whose fan-in is zero has a gradient behind a ReLU once the ReLU has a slope there, and
 /// none as it is trained.
 #[test]
 fn a_slope_at_zero_is_seen_where_a_relu_has_none() {
-    let trial = Trial::<crate::zoo::MlpRelu>::new();
+    let trial = Trial::new::<crate::zoo::MlpRelu>();
     let (graph, sites) = (trial.graph(), trial.sites());
     let silent = |site: &&Site| {
         Growth::NewNeuron(NewNeuron {

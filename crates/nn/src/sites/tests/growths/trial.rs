@@ -4,9 +4,6 @@ use super::*;
 
 pub(super) const EPSILON: f64 = 0.3;
 
-/// A model of the zoo that surgery can be done on.
-pub(super) trait Operable: Growable + Example<Input: Input, Output: Output> {}
-
 /// Numbers of either sign that follow from `seed`.
 pub(super) fn drawn(count: usize, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -67,16 +64,19 @@ pub(super) fn largest(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// A model, a pass of it and what it answers.
-pub(super) struct Trial<M: Operable> {
-    pub(super) study: Study<M>,
+pub(super) struct Trial {
+    pub(super) study: Study,
     pub(super) values: Values,
     pub(super) before: Vec<f64>,
     pub(super) scale: f64,
 }
 
-impl<M: Operable> Trial<M> {
-    pub(super) fn new() -> Self {
-        let study = Study::<M>::new(DType::F64);
+impl Trial {
+    pub(super) fn new<M: Operable>() -> Self {
+        Self::of(Study::new::<M>(DType::F64))
+    }
+
+    fn of(study: Study) -> Self {
         let network = &study.network;
         let run = network.run(&study.inputs, BATCH, &|_| true, &mut NoProbe);
         let (output, mut values) = run.expect("it was traced");
@@ -101,7 +101,7 @@ impl<M: Operable> Trial<M> {
 
     pub(super) fn grown(&self, plan: &Plan) -> Grown<'_> {
         let grown = Grown::new(&self.study.network, plan);
-        grown.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME))
+        grown.unwrap_or_else(|error| panic!("{}: {error}: {plan}", self.study.name))
     }
 
     /// What the replay answers under `plan`.
@@ -109,19 +109,19 @@ impl<M: Operable> Trial<M> {
         let grown = self.grown(plan);
         let network = grown.at(epsilon);
         let output = network.run_from(&self.values, &grown.changed(), BATCH);
-        output.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME))
+        output.unwrap_or_else(|error| panic!("{}: {error}: {plan}", self.study.name))
     }
 
-    pub(super) fn operated(&self, plan: &Plan, epsilon: f64) -> M {
+    pub(super) fn operated(&self, plan: &Plan, epsilon: f64) -> AnyModel {
         let found = apply_plan(&self.study.model, self.graph(), plan, epsilon);
-        let (model, _) = found.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+        let (model, _) =
+            found.unwrap_or_else(|error| panic!("{}: {error}: {plan}", self.study.name));
         model
     }
 
-    pub(super) fn answers(&self, model: &M) -> Vec<f64> {
-        let input = M::input(BATCH, &Device::flex(), DType::F64, 3);
+    pub(super) fn answers(&self, model: &AnyModel) -> Vec<f64> {
         let model = crate::copies::inference(model);
-        numbers(Example::predict(&model, input).into_value())
+        numbers(model.predict(self.study.input.clone()).into_value())
     }
 
     pub(super) fn is_close(&self, what: &str, plan: &Plan, a: &[f64], b: &[f64], bound: f64) {
@@ -129,7 +129,7 @@ impl<M: Operable> Trial<M> {
         assert!(
             moved <= bound * self.scale,
             "{}, {what}: {moved:e} of {:e}\n{plan}",
-            M::NAME,
+            self.study.name,
             self.scale
         );
     }
@@ -140,9 +140,10 @@ impl<M: Operable> Trial<M> {
         let model = self.operated(plan, epsilon);
         let own = self.answers(&model);
         self.is_close("surgery against replay", plan, &own, &replayed, 1e-10);
-        let input = M::input(BATCH, &Device::flex(), DType::F64, 3);
-        let trace = Trace::of(&model, &input, |model: &M, x| Example::predict(model, x));
-        let trace = trace.unwrap_or_else(|error| panic!("{}: {error}: {plan}", M::NAME));
+        let trace = Trace::of(&model, &self.study.input, |model: &AnyModel, x| {
+            model.predict(x)
+        });
+        let trace = trace.unwrap_or_else(|error| panic!("{}: {error}: {plan}", self.study.name));
         let widths = self.graph().widths().into_iter().map(|(name, width)| {
             let width = width.checked_add_signed(plan.channels_added(&name));
             (name, width.expect("some are left"))
@@ -152,7 +153,13 @@ impl<M: Operable> Trial<M> {
         let single = |widths: &[(String, usize)]| widths.iter().any(|(_, width)| *width == 1);
         if !single(&widths) || single(&self.graph().widths()) {
             let found = trace.graph().widths();
-            assert_eq!(found, widths, "{}: {plan}\n{}", M::NAME, trace.graph());
+            assert_eq!(
+                found,
+                widths,
+                "{}: {plan}\n{}",
+                self.study.name,
+                trace.graph()
+            );
         }
         for (group, width) in self.grown(plan).at(epsilon).widths {
             let name = self.graph().sites()[group.index()].name();
@@ -198,7 +205,11 @@ impl<M: Operable> Trial<M> {
                 for all in [&mut found, &mut own] {
                     all.sort_by(f64::total_cmp);
                 }
-                assert_eq!(found, own, "{}: `{}`\n{plan}", M::NAME, parameter.path);
+                assert_eq!(
+                    found, own,
+                    "{}: `{}`\n{plan}",
+                    self.study.name, parameter.path
+                );
             }
         }
     }
