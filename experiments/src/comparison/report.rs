@@ -295,8 +295,10 @@ fn verdict(recipe: &Recipe, rows: &[Row<'_>]) -> Option<String> {
     if !is_scratch || apart {
         return None;
     }
+    let grown = || rows.iter().filter(|row| row.arm.method.way == Way::Grown);
+    grown().next()?;
     let mut level = Vec::new();
-    for row in rows.iter().filter(|row| row.arm.method.way == Way::Grown) {
+    for row in grown() {
         let difference = row.above(reference(recipe, rows, row)?);
         if difference.mean >= -difference.error? {
             let budget = row.multiple.map_or(String::new(), |times| {
