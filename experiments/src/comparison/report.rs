@@ -328,13 +328,13 @@ fn is_drawn(recipe: &Recipe, row: &Row<'_>) -> bool {
     drawn.is_empty() || drawn.iter().any(|name| name == row.arm.name)
 }
 
-/// Accuracy on held samples against the cost.
+/// Error on held samples against the cost: on a logarithmic axis the ends of training stay apart.
 fn cost_figure(name: &str, recipe: &Recipe, rows: &[Row<'_>]) -> Figure {
     let seeds = rows.first().map_or(0, |row| row.runs.len());
     let drawn = rows.iter().filter(|row| is_drawn(recipe, row));
     let series = drawn.map(|row| {
         let points = (0..CURVE).filter_map(|part| {
-            let of = |run: &Measured| run.curve.get(part).map(|accuracy| 100.0 * accuracy);
+            let of = |run: &Measured| run.curve.get(part).map(|accuracy| 100.0 * (1.0 - accuracy));
             let held: Option<Vec<f64>> = row.runs.iter().map(of).collect();
             Some(Point {
                 x: 100.0 * (part + 1) as f64 / CURVE as f64,
@@ -351,14 +351,14 @@ fn cost_figure(name: &str, recipe: &Recipe, rows: &[Row<'_>]) -> Figure {
     Figure {
         name: name.to_owned(),
         title: format!(
-            "{}: accuracy against training cost ({})",
+            "{}: error against training cost ({})",
             recipe.title,
             seed_count(seeds)
         ),
         x_label: "share of the training cost spent, %".into(),
-        y_label: "accuracy on held samples, %".into(),
+        y_label: "error on held samples, %".into(),
         x_scale: AxisScale::Linear,
-        y_scale: AxisScale::Linear,
+        y_scale: AxisScale::Log,
         series: series.collect(),
         diagonal: false,
     }

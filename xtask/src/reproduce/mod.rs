@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use burgeon::backend;
 use burgeon_experiments::report::Report;
-use burgeon_experiments::{Scale, Study, fits, kept_results, run_units, studies};
+use burgeon_experiments::{ExperimentError, Scale, Study, fits, kept_results, run_units, studies};
 use burgeon_terminal::{Table, line};
 use clap::Args;
 
@@ -56,9 +56,9 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     if options.list {
         return list();
     }
-    let selected = selected(options)?;
-    let backend = backend::open(options.settings.device())?;
     let settings = options.settings.settings()?;
+    let selected = selected(options, settings.scale)?;
+    let backend = backend::open(options.settings.device())?;
     for study in &selected {
         fits(study.as_ref(), &settings)?;
         study.units(&settings)?;
@@ -125,13 +125,23 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     Ok(())
 }
 
-fn selected(options: &Options) -> Result<Vec<Box<dyn Study>>, XtaskError> {
-    if options.only.is_empty() {
-        let all = studies::all()?;
-        return Ok(all.into_iter().filter(|study| study.is_default()).collect());
+fn selected(options: &Options, scale: Scale) -> Result<Vec<Box<dyn Study>>, XtaskError> {
+    if !options.only.is_empty() {
+        let named = options.only.iter().map(|name| studies::named(name));
+        return Ok(named.collect::<Result<_, _>>()?);
     }
-    let named = options.only.iter().map(|name| studies::named(name));
-    Ok(named.collect::<Result<_, _>>()?)
+    let at_scale = |study: &Box<dyn Study>| study.scales().contains(&scale);
+    let (fitting, _): (Vec<_>, Vec<_>) = studies::all()?.into_iter().partition(at_scale);
+    if !fitting.iter().any(|study| study.is_default()) {
+        let names: Vec<&str> = fitting.iter().map(|study| study.name()).collect();
+        let (scale, names) = (scale.name(), names.join(", "));
+        return Err(ExperimentError::Settings(format!(
+            "nothing that is run by default has the scale `{scale}`: choose by --only among {names}"
+        ))
+        .into());
+    }
+    let defaults = fitting.into_iter().filter(|study| study.is_default());
+    Ok(defaults.collect())
 }
 
 fn list() -> Result<(), XtaskError> {

@@ -82,6 +82,37 @@ fn bad_input_fails_with_a_message() {
         &["reproduce", "--only", "fashion", "--seeds", "1"],
         "data fetch fashion-mnist",
     );
+    fails(
+        path,
+        &["reproduce", "--scale", "cpu"],
+        "choose by --only among cifar",
+    );
+    fails(
+        path,
+        &["reproduce", "--only", "toy", "--scale", "cpu"],
+        "toy has no scale `cpu`",
+    );
+    fails(
+        path,
+        &["reproduce", "--only", "toy", "--set", "grow.growths=8"],
+        "cannot be changed",
+    );
+    fails(
+        path,
+        &["reproduce", "--only", "methods", "--set", "grow.stepz=8"],
+        "unknown field `stepz`",
+    );
+    fails(path, &["reproduce", "--only", "mine.toml"], "mine.toml");
+    std::fs::write(
+        path.join("mine.toml"),
+        "inherits = \"methods\"\nseeds = 0\n",
+    )
+    .expect("writable");
+    fails(
+        path,
+        &["reproduce", "--only", "mine.toml", "--set", "seeds=0"],
+        "`seeds` must be at least 1",
+    );
     fails(path, &["data", "fetch", "imagenet"], "unknown data set");
     fails(path, &["golden", "nowhere"], "nowhere");
     std::fs::create_dir(path.join("full")).expect("writable");
@@ -113,6 +144,27 @@ fn golden_values_pass_and_wrong_ones_fail() {
     fails(path, &["golden", "."], "out of bounds");
     std::fs::write(path.join("rbf_regression_1d.safetensors"), "rubbish").expect("writable");
     fails(path, &["golden", "."], "not a safetensors file");
+}
+
+/// A study of one's own runs from its file, and is not taken up again with other settings.
+#[test]
+fn a_file_of_ones_own_is_a_study() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let text = "inherits = \"methods\"\ntitle = \"mine\"\ncompare = [\"scratch\", \"new\"]\n\
+                net = { kind = \"mlp\", target = 8 }\ntrain.epochs = 3\n";
+    std::fs::write(path.join("mine.toml"), text).expect("writable");
+    let run = ["reproduce", "--only", "mine.toml", "--seeds", "1"];
+    let table = succeeds(path, &run);
+    assert!(table.contains("mine (scale quick, 1 seed"), "{table}");
+    assert!(path.join("results/mine/mine.csv").is_file());
+    assert!(path.join("results/mine/units/new,0.04-0.json").is_file());
+    let manifest = path.join("results/manifest.json");
+    let manifest = std::fs::read_to_string(manifest).expect("a manifest");
+    assert!(manifest.contains("\"epochs\": 3"), "{manifest}");
+    let other = [&run[..], &["--set", "train.epochs=4", "--resume"]].concat();
+    let failed = command(path, &other).output().expect("it starts");
+    assert!(!failed.status.success());
 }
 
 /// A killed run resumes, with the units it had finished, to the result of a run that
