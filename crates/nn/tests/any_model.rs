@@ -3,10 +3,10 @@
 use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_nn::growable::{cast, parameter_count};
-use burgeon_nn::{AnyInput, AnyModel, Growable, NnError, Output};
-use burn::module::{Module, ModuleVisitor, Param};
+use burgeon_nn::{AnyInput, AnyModel, AnyOutput, Growable, NnError, Output};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 #[derive(Module, Debug)]
 struct Net {
@@ -128,6 +128,64 @@ fn it_is_its_own_type_too() {
     assert_eq!(told(&back), told(&any));
     let other = back.downcast::<OneLayer>().expect_err("another type");
     assert!(other.downcast::<Net>().is_ok());
+}
+
+/// A model around one of any type, as one that adds a penalty to it is.
+#[derive(Debug, Clone)]
+struct Around(AnyModel);
+
+impl Module for Around {
+    fn collect_devices(&self, devices: Vec<Device>) -> Vec<Device> {
+        self.0.collect_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        Self(self.0.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        Self(self.0.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        Self(self.0.train())
+    }
+
+    fn valid(&self) -> Self {
+        Self(self.0.valid())
+    }
+
+    fn materialize(self) -> Self {
+        Self(self.0.materialize())
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.0.visit(visitor);
+    }
+
+    fn map<T: ModuleMapper>(self, mapper: &mut T) -> Self {
+        Self(self.0.map(mapper))
+    }
+}
+
+impl Growable for Around {
+    type Input = AnyInput;
+    type Output = AnyOutput;
+
+    fn predict(&self, input: AnyInput) -> AnyOutput {
+        self.0.predict(input)
+    }
+}
+
+#[test]
+fn a_model_around_it_answers_as_it_does() {
+    let net = Net::new();
+    let rows = || Tensor::<2>::ones([5, 3], &FLEX.device());
+    let any = AnyModel::new(net.clone()).expect("few axes");
+    let around = AnyModel::new(Around(any)).expect("few axes");
+    let answer = around.predict(AnyInput::new(rows())).into_rows();
+    assert_eq!(answer.into_data(), net.predict(rows()).into_data());
+    assert_eq!(told(&around), told(&net));
 }
 
 /// A model of another type.

@@ -287,3 +287,148 @@ impl Growable for Sparse {
         Some(norm.sum? * self.sparsity)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burgeon_backend_flex::FLEX;
+    use burgeon_core::CostModel;
+    use burgeon_core::SplitBackend;
+    use burgeon_core::cost::Macs;
+    use burgeon_nn::cost::layer_shapes;
+    use burgeon_nn::{Samples, trace};
+
+    use super::super::net::Shape;
+    use super::super::recipe::{Net, NetKind};
+    use super::*;
+
+    fn scored(scores: [&[f64]; 2]) -> Vec<Scores> {
+        let named = ["a", "b"].into_iter().zip(scores);
+        named
+            .map(|(name, scores)| (name.to_owned(), scores.to_vec()))
+            .collect()
+    }
+
+    fn counts(choices: &[Vec<(String, Vec<usize>)>]) -> Vec<[usize; 2]> {
+        let of = |choice: &Vec<(String, Vec<usize>)>| [choice[0].1.len(), choice[1].1.len()];
+        choices.iter().map(of).collect()
+    }
+
+    #[test]
+    fn slimming_drops_the_least_scale_of_all_layers_and_leaves_one_in_each() {
+        let scored = scored([&[0.5, 0.1, 0.3], &[0.05, 0.2]]);
+        let choices = shrinking(&scored, Ranking::NormScale);
+        assert_eq!(counts(&choices), [[3, 2], [3, 1], [2, 1], [1, 1]]);
+        assert_eq!(choices[1][1].1, [1]);
+        assert_eq!(choices[2][0].1, [0, 2]);
+        assert_eq!(choices[3][0].1, [0]);
+    }
+
+    #[test]
+    fn filter_norms_drop_the_same_share_of_each_layer() {
+        let scored = scored([&[0.5, 0.1, 0.3, 0.2], &[9.0, 7.0, 8.0, 6.0]]);
+        let choices = shrinking(&scored, Ranking::FilterNorm);
+        let mut counts = counts(&choices);
+        counts.dedup();
+        assert_eq!(counts, [[4, 4], [3, 3], [2, 2], [1, 1]]);
+        assert_eq!(choices[50][0].1, [0, 2]);
+        assert_eq!(choices[50][1].1, [0, 2]);
+    }
+
+    const WIDE: [usize; 4] = [6, 9, 12, 12];
+
+    fn wide() -> Result<AnyModel, NnError> {
+        let net = Net {
+            kind: NetKind::SmallMobilenet,
+            target: None,
+            start: None,
+            strides: vec![1, 2, 1, 2],
+            activation: burgeon_zoo::Activation::Silu,
+        };
+        let shape = Shape {
+            input: [1, 8, 8],
+            classes: 10,
+        };
+        net.make(&WIDE, shape, &FLEX.device().autodiff())
+    }
+
+    fn samples() -> Result<Samples<AnyInput>, NnError> {
+        let device = FLEX.device();
+        let inputs = Tensor::<4>::ones([2, 1, 8, 8], &device);
+        Ok(Samples::classification(inputs, &[0, 1], 10, &device)?.into_any())
+    }
+
+    fn macs(model: &AnyModel) -> Result<u64, ExperimentError> {
+        Ok(Macs.cost(&layer_shapes(model, &samples()?)?))
+    }
+
+    #[test]
+    fn pruned_networks_use_their_budget_and_stay_within() -> Result<(), ExperimentError> {
+        let wide = sparse(wide()?, 1e-3)?;
+        let trace = trace(&wide, &samples()?)?;
+        let whole = macs(&wide)?;
+        for ranking in [Ranking::FilterNorm, Ranking::NormScale] {
+            for budget in [whole, whole / 2, whole / 5] {
+                let model = pruned(&wide, trace.graph(), ranking, |model| {
+                    Ok(macs(model)? <= budget)
+                })?;
+                let size = macs(&sparse(model, 0.0)?)?;
+                assert!(
+                    size <= budget && size * 2 > budget,
+                    "{ranking:?}: {size} of {budget}"
+                );
+            }
+            let none = pruned(&wide, trace.graph(), ranking, |_| Ok(false));
+            let error = none.err().map(|error| error.to_string());
+            assert!(error.is_some_and(|error| error.contains("one channel a layer")));
+        }
+        Ok(())
+    }
+
+    /// The channels that stay are those of the largest scales.
+    #[test]
+    fn channels_are_ranked_by_their_own_weights() -> Result<(), ExperimentError> {
+        struct Rising;
+        impl ModuleMapper for Rising {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|tensor| {
+                    let shape = tensor.shape();
+                    let first = shape[0];
+                    // Each channel's numbers are those of the one before and 1 more.
+                    let rows = Tensor::<1>::from_floats(
+                        &(1..=first).map(|row| row as f32).collect::<Vec<_>>()[..],
+                        &tensor.device(),
+                    );
+                    let mut lengths = [1; D];
+                    lengths[0] = first;
+                    (tensor.zeros_like() + rows.reshape(lengths)).require_grad()
+                })
+            }
+        }
+        let model = wide()?.map(&mut Rising);
+        let trace = trace(&model, &samples()?)?;
+        for ranking in [Ranking::FilterNorm, Ranking::NormScale] {
+            let scored = scores(&model, trace.graph(), ranking)?;
+            assert_eq!(scored.len(), WIDE.len());
+            for ((name, scores), width) in scored.iter().zip(WIDE) {
+                assert_eq!(scores.len(), width, "{name}");
+                assert!(scores.is_sorted() && scores[0] > 0.0, "{name}: {scores:?}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_penalty_pulls_scales_towards_nought_and_goes_with_the_wrapper() -> Result<(), NnError> {
+        let model = wide()?;
+        assert!(model.penalty().is_none());
+        let model = sparse(model, 0.25)?;
+        // All scales are 1 at first: those of each pointwise layer, and of the depthwise before it.
+        let channels = (WIDE.iter().sum::<usize>() + WIDE[..3].iter().sum::<usize>()) as f64;
+        let penalty = model
+            .penalty()
+            .ok_or_else(|| NnError::Settings("no penalty".into()))?;
+        assert_eq!(penalty.into_scalar::<f64>(), 0.25 * channels);
+        assert!(sparse(model, 0.0)?.penalty().is_none());
+        Ok(())
+    }
+}

@@ -24,9 +24,13 @@ impl AnyInput {
         }
     }
 
-    /// The input, if it is an `I`.
+    /// The input, if it is an `I`, or itself, if that is what `I` is.
     pub(super) fn into_inner<I: Input>(self) -> Option<I> {
-        self.0.into_any().downcast().ok().map(|input| *input)
+        let mut own = Some(self);
+        match (&mut own as &mut dyn Any).downcast_mut::<Option<I>>() {
+            Some(asked) => asked.take(),
+            None => own?.0.into_any().downcast().ok().map(|input| *input),
+        }
     }
 }
 
