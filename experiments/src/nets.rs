@@ -55,14 +55,14 @@ impl Growable for Mlp {
     }
 }
 
-/// Two 3×3 convolutions with BatchNorm, max pooling after each, a linear head on
-/// what is left of the map.
+/// Two 3×3 convolutions, with BatchNorm or without normalisation, max pooling after each, a linear
+/// head on what is left of the map.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNet {
     conv1: FastConv2d,
-    norm1: FastBatchNorm,
+    norm1: Option<FastBatchNorm>,
     conv2: FastConv2d,
-    norm2: FastBatchNorm,
+    norm2: Option<FastBatchNorm>,
     pool: FastMaxPool2d,
     output: Linear,
 }
@@ -73,16 +73,17 @@ impl ConvNet {
         size: usize,
         widths: &[usize],
         classes: usize,
+        normalised: bool,
         device: &Device,
     ) -> Result<Self, NnError> {
         let [first, second] = two(widths)?;
         let conv = |channels| {
             FastConv2dConfig::new(channels, [3, 3])
                 .with_padding(PaddingConfig2d::Same)
-                .with_bias(false)
+                .with_bias(!normalised)
                 .init(device)
         };
-        let norm = |channels| FastBatchNormConfig::new(channels).init(device);
+        let norm = |channels| normalised.then(|| FastBatchNormConfig::new(channels).init(device));
         let positions = (size / 4) * (size / 4);
         Ok(Self {
             conv1: conv([1, first]),
@@ -100,55 +101,15 @@ impl Growable for ConvNet {
     type Output = Tensor<2>;
 
     fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let maps = silu(self.norm1.forward(self.conv1.forward(input)));
-        let maps = self.conv2.forward(self.pool.forward(maps));
-        let maps = self.pool.forward(silu(self.norm2.forward(maps)));
-        self.output.forward(maps.flatten::<2>(1, 3))
-    }
-}
-
-/// Two 3×3 convolutions without normalisation, max pooling after each, a linear head on what is left
-/// of the map.
-#[derive(Module, Debug)]
-pub(crate) struct PlainConvNet {
-    conv1: FastConv2d,
-    conv2: FastConv2d,
-    pool: FastMaxPool2d,
-    output: Linear,
-}
-
-impl PlainConvNet {
-    /// `size` is the images' height and width, divisible by 4.
-    pub fn new(
-        size: usize,
-        widths: &[usize],
-        classes: usize,
-        device: &Device,
-    ) -> Result<Self, NnError> {
-        let [first, second] = two(widths)?;
-        let conv = |channels| {
-            FastConv2dConfig::new(channels, [3, 3])
-                .with_padding(PaddingConfig2d::Same)
-                .init(device)
-        };
-        let positions = (size / 4) * (size / 4);
-        Ok(Self {
-            conv1: conv([1, first]),
-            conv2: conv([first, second]),
-            pool: FastMaxPool2dConfig::new([2, 2]).init(),
-            output: LinearConfig::new(second * positions, classes).init(device),
-        })
-    }
-}
-
-impl Growable for PlainConvNet {
-    type Input = Tensor<4>;
-    type Output = Tensor<2>;
-
-    fn predict(&self, input: Tensor<4>) -> Tensor<2> {
-        let maps = silu(self.conv1.forward(input));
-        let maps = self.conv2.forward(self.pool.forward(maps));
-        let maps = self.pool.forward(silu(maps));
+        let layers = [(&self.conv1, &self.norm1), (&self.conv2, &self.norm2)];
+        let maps = layers.into_iter().fold(input, |maps, (conv, norm)| {
+            let maps = conv.forward(maps);
+            let maps = match norm {
+                Some(norm) => norm.forward(maps),
+                None => maps,
+            };
+            self.pool.forward(silu(maps))
+        });
         self.output.forward(maps.flatten::<2>(1, 3))
     }
 }

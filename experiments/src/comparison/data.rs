@@ -3,13 +3,14 @@
 use burgeon_data::{DataSet, ImageSet, Images, load};
 use burgeon_nn::{AnyInput, AnySource, CrossEntropy, NnError, Samples, Source};
 use burgeon_train::Task;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::net::Shape;
 use super::recipe::Data;
 use crate::error::ExperimentError;
+use crate::studies::images::samples;
 use crate::study::UnitContext;
 
 /// The samples of a unit.
@@ -64,17 +65,6 @@ impl Sets {
         };
         Task::new(CrossEntropy, AnySource::new(source), self.held.clone())
     }
-}
-
-fn samples(
-    images: &Images,
-    classes: usize,
-    device: &Device,
-) -> Result<Samples<Tensor<4>>, NnError> {
-    let [c, h, w] = images.shape;
-    let data = TensorData::new(images.pixels.clone(), [images.len(), c, h, w]);
-    let inputs = Tensor::<4>::from_data(data, device);
-    Samples::classification(inputs, &images.labels, classes, device)
 }
 
 fn prepared(data: &Data, mut set: ImageSet) -> Result<ImageSet, ExperimentError> {
@@ -187,6 +177,8 @@ fn shifted_and_mirrored(
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     fn images(shape: [usize; 3], pixels: Vec<f32>) -> Images {
@@ -222,7 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn augmented_images_are_shifted_and_mirrored_by_the_seed_alone() -> Result<(), NnError> {
+    fn augmented_images_are_shifted_and_mirrored_by_the_seed_alone() -> Result<(), ExperimentError>
+    {
         let device = Device::flex();
         let pixels: Vec<f32> = (1..=64).cycle().take(64 * 20).map(|v| v as f32).collect();
         let plain = samples(&images([1, 8, 8], pixels), 2, &device)?;

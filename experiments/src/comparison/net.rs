@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recipe::{Net, NetKind};
 use crate::error::ExperimentError;
-use crate::nets::{ConvNet, Mlp, PlainConvNet, SmallMobileNet};
+use crate::nets::{ConvNet, Mlp, SmallMobileNet};
 
 /// The widths of a network's layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,8 +113,8 @@ impl Net {
                 classes,
                 device,
             )?),
-            NetKind::ConvNorm => any(ConvNet::new(height, widths, classes, device)?),
-            NetKind::Conv => any(PlainConvNet::new(height, widths, classes, device)?),
+            NetKind::ConvNorm => any(ConvNet::new(height, widths, classes, true, device)?),
+            NetKind::Conv => any(ConvNet::new(height, widths, classes, false, device)?),
             NetKind::SmallMobilenet => {
                 any(SmallMobileNet::new(widths, &self.strides, ends, device)?)
             }

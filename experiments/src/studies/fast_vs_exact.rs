@@ -224,7 +224,7 @@ impl Study for FastVsExact {
             .with_train_samples(samples(&context.settings), seed);
         let backend = context.backend.clone();
         let model = initialise(backend.as_ref(), seed, |device| {
-            ConvNet::new(28, widths, set.classes, device)
+            ConvNet::new(28, widths, set.classes, true, device)
         })?;
         let length = (epochs(&context.settings), RateSchedule::constant(RATE)?);
         let model = trained(context, &sets, BATCH, seed, length, model)?.0;

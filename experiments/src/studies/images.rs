@@ -56,7 +56,7 @@ pub(super) fn sample_sets(
     })
 }
 
-fn samples(
+pub(crate) fn samples(
     images: &Images,
     classes: usize,
     device: &Device,

@@ -7,7 +7,7 @@ mod family;
 mod fast_vs_exact;
 mod firefly_toy;
 pub(crate) mod growth;
-mod images;
+pub(crate) mod images;
 mod npi;
 mod npi_growth;
 mod rbf;
