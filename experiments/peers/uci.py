@@ -158,8 +158,8 @@ def main():
     options = parser.parse_args()
     program = str(pathlib.Path(options.burgeon).resolve())
     kept = [json.loads(line) for line in options.runs.read_text().splitlines()] if options.runs.exists() else []
-    for seed in range(options.seeds):
-        for name in options.sets:
+    for name in options.sets:
+        for seed in range(options.seeds):
             known = {run["way"]: run for run in kept if (run["set"], run["seed"]) == (name, seed)}
             train, test = split(options.data, name, seed)
             for way, run in ways(program, train, test, seed, known):
