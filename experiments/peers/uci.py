@@ -1,7 +1,7 @@
 """Six tables of UCI's repository: `burgeon grow` beside scikit-learn, and beside networks of fixed width.
 
-Each way learns from the same rows and is judged on the same test rows, one run at a time on one thread. Runs are kept
-in a file, one line of JSON each, so that a stopped script goes on; see README.md beside it.
+Each way learns from the same rows and is judged on the same test rows, one run at a time on one thread; what it takes is
+told in seconds of the processor. Runs are kept in a file, one line of JSON each, so that a stopped script goes on; see README.md beside it.
 """
 
 import argparse
@@ -11,11 +11,11 @@ import json
 import math
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 THREADS = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 os.environ.update(THREADS)
@@ -40,6 +40,7 @@ BUDGET, SWEEP = 20_000, [5_000, 10_000, 20_000]
 # Steps of the grown run's optimizer: a third of the default, so that the table takes minutes.
 STEPS, BATCH, HELD = 4_000, 64, 0.2
 TEST = 0.25
+WAYS = ["burgeon grow", *(f"fixed width, {budget}" for budget in SWEEP), "MLPClassifier", "HistGradientBoosting"]
 
 
 def rows(path):
@@ -64,14 +65,20 @@ def write(path, x, y):
         lines.writerows([*map(repr, map(float, row)), label] for row, label in zip(x, y))
 
 
+def spent():
+    """Seconds of the processor that this program and those that it ran have used, whatever else the machine does."""
+    uses = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(use.ru_utime + use.ru_stime for use in uses)
+
+
 def burgeon(program, folder, seed, budget, *more):
     out = folder / f"run-{budget}-{len(more)}"
     reading = ["--category", "class"]
     grow = [program, "grow", folder / "train.csv", "--target", "class", "--task", "classification"]
     grow += ["--budget", f"{budget}-params", "--seed", str(seed), "--out", out, *reading, *more]
-    began = time.perf_counter()
+    began = spent()
     subprocess.run(grow, check=True, capture_output=True)
-    seconds = time.perf_counter() - began
+    seconds = spent() - began
     evaluate = [program, "evaluate", out, folder / "test.csv", "--json", *reading]
     score = json.loads(subprocess.run(evaluate, check=True, capture_output=True).stdout)["classes"]
     summary = json.loads((out / "summary.json").read_text())
@@ -86,9 +93,9 @@ def burgeon(program, folder, seed, budget, *more):
 
 
 def learned(model, train, test, parameters):
-    began = time.perf_counter()
+    began = spent()
     model.fit(*train)
-    seconds = time.perf_counter() - began
+    seconds = spent() - began
     return dict(accuracy=float(model.score(*test)), parameters=parameters(model), seconds=seconds)
 
 
@@ -97,23 +104,27 @@ def weights(pipeline):
     return int(sum(part.size for part in network.coefs_ + network.intercepts_))
 
 
-def ways(program, train, test, seed):
-    """Each way's name with what came of it, one after the other."""
+def ways(program, train, test, seed, known):
+    """Each way's name with what came of it, one after the other, but for those that are known."""
+    network = lambda: make_pipeline(StandardScaler(), MLPClassifier(random_state=seed))  # noqa: E731
+    trees = lambda: HistGradientBoostingClassifier(random_state=seed)  # noqa: E731
+    for way, model, parameters in [("MLPClassifier", network, weights), ("HistGradientBoosting", trees, lambda _: None)]:
+        if way not in known:
+            yield way, learned(model(), train, test, parameters)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write(folder / "train.csv", *train)
         write(folder / "test.csv", *test)
         epochs = round(STEPS / math.ceil((1 - HELD) * len(train[0]) / BATCH))
-        grown = burgeon(program, folder, seed, BUDGET, "--epochs", str(epochs))
-        yield "burgeon grow", grown
+        grown = known.get("burgeon grow")
+        if grown is None:
+            grown = burgeon(program, folder, seed, BUDGET, "--epochs", str(epochs))
+            yield "burgeon grow", grown
         for budget in SWEEP:
             # As many epochs as the cost of the grown run allows.
             more = ["--growths", "0", "--training-macs", str(grown["macs"]), "--epochs", "100000"]
-            yield f"fixed width, {budget}", burgeon(program, folder, seed, budget, *more)
-    network = make_pipeline(StandardScaler(), MLPClassifier(random_state=seed))
-    yield "MLPClassifier", learned(network, train, test, weights)
-    trees = HistGradientBoostingClassifier(random_state=seed)
-    yield "HistGradientBoosting", learned(trees, train, test, lambda _: None)
+            if f"fixed width, {budget}" not in known:
+                yield f"fixed width, {budget}", burgeon(program, folder, seed, budget, *more)
 
 
 def mean(values, digits, scale=1.0):
@@ -123,12 +134,12 @@ def mean(values, digits, scale=1.0):
 
 
 def table(runs):
-    print("| set | way | hidden | parameters | test accuracy % | seconds |")
+    print("| set | way | hidden | parameters | test accuracy % | CPU seconds |")
     print("|---|---|---|---|---|---|")
     groups = collections.OrderedDict()
     for run in runs:
         groups.setdefault((run["set"], run["way"]), []).append(run)
-    for (name, way), own in groups.items():
+    for (name, way), own in sorted(groups.items(), key=lambda group: (list(FILES).index(group[0][0]), WAYS.index(group[0][1]))):
         hidden = ", ".join(sorted({run["widths"] for run in own if "widths" in run})) or "–"
         parameters = [run["parameters"] for run in own]
         size = "–" if None in parameters else f"{statistics.mean(parameters):.0f}"
@@ -147,18 +158,16 @@ def main():
     options = parser.parse_args()
     program = str(pathlib.Path(options.burgeon).resolve())
     kept = [json.loads(line) for line in options.runs.read_text().splitlines()] if options.runs.exists() else []
-    done = collections.Counter((run["set"], run["seed"]) for run in kept)
-    for seed in range(options.seeds):
-        for name in options.sets:
-            if done[name, seed]:
-                continue
+    for name in options.sets:
+        for seed in range(options.seeds):
+            known = {run["way"]: run for run in kept if (run["set"], run["seed"]) == (name, seed)}
             train, test = split(options.data, name, seed)
-            own = [dict(set=name, seed=seed, way=way, **run) for way, run in ways(program, train, test, seed)]
-            with open(options.runs, "a") as file:
-                file.writelines(json.dumps(run) + "\n" for run in own)
-            print(f"{name}, seed {seed}: done", file=sys.stderr)
-            kept += own
-    table(sorted(kept, key=lambda run: list(FILES).index(run["set"])))
+            for way, run in ways(program, train, test, seed, known):
+                kept.append(dict(set=name, seed=seed, way=way, **run))
+                with open(options.runs, "a") as file:
+                    file.write(json.dumps(kept[-1]) + "\n")
+                print(f"{name}, seed {seed}: {way}", file=sys.stderr)
+    table(kept)
 
 
 if __name__ == "__main__":

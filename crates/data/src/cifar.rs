@@ -1,4 +1,15 @@
 //! The binary format of CIFAR-10 and CIFAR-100.
+//!
+//! ```
+//! use burgeon_data::cifar::{Layout, parse};
+//!
+//! // A synthetic file: one record, class 7, all black.
+//! let mut file = vec![7];
+//! file.extend([0; 3 * 32 * 32]);
+//! let images = parse("mine", &[file], Layout::Cifar10)?;
+//! assert_eq!((images.shape, images.labels[0]), ([3, 32, 32], 7));
+//! # Ok::<(), burgeon_data::DataError>(())
+//! ```
 
 use crate::error::DataError;
 use crate::images::Images;

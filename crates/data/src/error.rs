@@ -1,4 +1,12 @@
 //! The errors of reading data sets.
+//!
+//! ```
+//! use burgeon_data::{DataError, DataSet};
+//!
+//! let error = DataSet::named("imagenet").unwrap_err();
+//! assert!(matches!(&error, DataError::Unknown { name, .. } if name == "imagenet"));
+//! assert!(error.to_string().contains("use one of optdigits"));
+//! ```
 
 use std::path::PathBuf;
 

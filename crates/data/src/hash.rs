@@ -1,4 +1,10 @@
 //! SHA-256 of files.
+//!
+//! ```
+//! use burgeon_data::hash::sha256;
+//!
+//! assert!(sha256(b"abc").starts_with("ba7816bf8f01cfea"));
+//! ```
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,4 +1,15 @@
 //! The IDX format of MNIST and Fashion-MNIST.
+//!
+//! ```
+//! use burgeon_data::idx::parse;
+//!
+//! // Two images of one pixel, and their labels.
+//! let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 255];
+//! let labels = [0, 0, 8, 1, 0, 0, 0, 2, 5, 9];
+//! let read = parse("mine", &images, &labels)?;
+//! assert_eq!((read.pixels, read.labels), (vec![0.0, 1.0], vec![5, 9]));
+//! # Ok::<(), burgeon_data::DataError>(())
+//! ```
 
 use crate::error::DataError;
 use crate::images::Images;

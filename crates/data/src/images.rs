@@ -1,4 +1,11 @@
 //! Labelled images in memory.
+//!
+//! ```
+//! use burgeon_data::Images;
+//!
+//! let images = Images { shape: [1, 1, 2], pixels: vec![0.0, 0.5, 1.0, 0.0], labels: vec![1, 1] };
+//! assert_eq!((images.len(), images.histogram(2)), (2, vec![0, 2]));
+//! ```
 
 use crate::error::DataError;
 

@@ -2,6 +2,12 @@
 //!
 //! 8×8 grey images of 10 classes, official split of 3,823 and 1,797 (E. Alpaydin,
 //! C. Kaynak, 1998; CC BY 4.0; DOI 10.24432/C50P49).
+//!
+//! ```
+//! let set = burgeon_data::optdigits::load()?;
+//! assert_eq!((set.train.len(), set.test.len()), (3823, 1797));
+//! # Ok::<(), burgeon_data::DataError>(())
+//! ```
 
 use std::io::Read;
 

@@ -1,6 +1,5 @@
 //! Taking a grown network away.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -132,36 +131,54 @@ impl Predictor {
 
     /// All weights as safetensors, those in `int8` as such with their scales.
     fn encoded(&self, text: String, int8: Vec<(String, Int8Weight)>) -> Result<Vec<u8>, String> {
-        let mut arrays: Vec<(String, Dtype, Vec<usize>, Cow<[u8]>)> = Vec::new();
+        let mut arrays = Vec::new();
         let mut weights = self.network.weights();
         for (path, own) in &int8 {
             weights.remove(path);
             let values = own.values.iter().map(|value| value.to_le_bytes()[0]);
             let scales = own.scales.iter().flat_map(|scale| scale.to_le_bytes());
-            let (values, scales): (Vec<u8>, Vec<u8>) = (values.collect(), scales.collect());
-            arrays.push((path.clone(), Dtype::I8, own.shape.clone(), values.into()));
-            let count = vec![own.scales.len()];
-            arrays.push((format!("{path}.scale"), Dtype::F32, count, scales.into()));
+            arrays.push(Array {
+                path: path.clone(),
+                dtype: Dtype::I8,
+                shape: own.shape.clone(),
+                bytes: values.collect(),
+            });
+            arrays.push(Array {
+                path: format!("{path}.scale"),
+                dtype: Dtype::F32,
+                shape: vec![own.scales.len()],
+                bytes: scales.collect(),
+            });
         }
         for (path, weight) in &weights {
             let floats = weight.data.iter::<f32>();
-            let bytes: Vec<u8> = floats.flat_map(f32::to_le_bytes).collect();
-            let shape = weight.data.shape().to_vec();
-            arrays.push((path.clone(), Dtype::F32, shape, bytes.into()));
+            arrays.push(Array {
+                path: path.clone(),
+                dtype: Dtype::F32,
+                shape: weight.data.shape().to_vec(),
+                bytes: floats.flat_map(f32::to_le_bytes).collect(),
+            });
         }
-        let views: Result<Vec<_>, _> = arrays
-            .iter()
-            .map(|(path, dtype, shape, bytes)| {
-                Ok((path, TensorView::new(*dtype, shape.clone(), bytes)?))
-            })
-            .collect();
-        let views = views.map_err(|error: safetensors::SafeTensorError| error.to_string())?;
+        let mut views = Vec::with_capacity(arrays.len());
+        for array in &arrays {
+            let view = TensorView::new(array.dtype, array.shape.clone(), &array.bytes);
+            let view = view.map_err(|error| format!("`{}`: {error}", array.path))?;
+            views.push((&array.path, view));
+        }
         let metadata = HashMap::from([
             ("format".to_owned(), OWN_FORMAT.to_owned()),
             ("burgeon".to_owned(), text),
         ]);
         safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())
     }
+}
+
+/// An array of a safetensors file.
+struct Array {
+    path: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
 }
 
 /// The steps as PyTorch's `Sequential` has them.

@@ -2,7 +2,9 @@
 
 use burgeon::backend::flex::FLEX;
 use burgeon::core::cost::{CostModel, Macs};
+use burgeon::core::select::WidthPrice;
 use burgeon::core::{LayerShape, SplitBackend};
+use burgeon::nn::WidthCost;
 use burgeon::nn::cost::graph_layers;
 use burgeon::nn::growable::parameter_count;
 use burgeon::prelude::*;
@@ -14,6 +16,9 @@ use crate::settings::{FitSettings, SizeBudget};
 
 /// The widest hidden layer that growing starts from.
 const MOST_WIDTH: usize = 1 << 14;
+
+/// Doublings of the width of 4 at which networks are timed.
+const MOST_DOUBLINGS: usize = 11;
 
 /// What a network is measured by: the budget, and what latency is predicted by where it is one of
 /// time.
@@ -71,8 +76,12 @@ impl<A: Architecture> Sizing<'_, A> {
                 layers,
                 nanoseconds,
             });
-            let least = 1 + self.settings.growths.max(2);
-            if networks.len() >= least && (nanoseconds > enough || doubling >= 9) {
+            let last = match &form.file {
+                // It grows by so much at most.
+                Some(_) => self.settings.growths.max(1),
+                None => MOST_DOUBLINGS,
+            };
+            if nanoseconds > enough || doubling >= last {
                 break;
             }
         }
@@ -97,12 +106,29 @@ impl<A: Architecture> Sizing<'_, A> {
     /// budget as far as they can.
     pub fn start_width(&self, form: &Form) -> Result<usize, PredictorError> {
         let growths = self.settings.growths;
-        let size = |width: usize| -> Result<u64, PredictorError> {
+        let network = |width: usize| {
             let form = Form {
                 widths: vec![width; form.widths.len()],
                 ..form.clone()
             };
-            self.size(&A::new(&form, &FLEX.device()))
+            A::new(&form, &FLEX.device())
+        };
+        let graph = trace(&network(2), &self.example)?.graph().clone();
+        let sites = graph.widths();
+        let price = match (self.settings.budget, &self.latency) {
+            (SizeBudget::Parameters(_), _) => None,
+            (SizeBudget::Latency(_), Some(latency)) => Some(WidthCost::new(graph, latency.clone())),
+            _ => Some(WidthCost::new(graph, Macs)),
+        };
+        let size = |width: usize| -> Result<u64, PredictorError> {
+            let widths: Vec<_> = sites
+                .iter()
+                .map(|(site, _)| (site.clone(), width))
+                .collect();
+            match price.as_ref().and_then(|price| price.cost(&widths)) {
+                Some(cost) => Ok(cost),
+                None => self.size(&network(width)),
+            }
         };
         let most = self.most();
         let lanes = self.settings.lanes;

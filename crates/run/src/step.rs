@@ -152,10 +152,10 @@ impl Step {
             } => {
                 let [channels, height, width] = maps()?;
                 expected("channels", *inputs, channels)?;
-                if kernel % 2 == 0 || *stride == 0 || *kernel > 1024 {
+                if kernel.is_multiple_of(2) || *stride == 0 || *kernel > 1024 {
                     return Err("its kernel must be odd, its stride at least 1".to_owned());
                 }
-                let divides = |channels: &usize| *groups > 0 && channels % groups == 0;
+                let divides = |channels: &usize| *groups > 0 && channels.is_multiple_of(*groups);
                 if !divides(inputs) || !divides(outputs) {
                     return Err("its groups must divide its channels".to_owned());
                 }

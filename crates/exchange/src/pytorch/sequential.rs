@@ -103,6 +103,18 @@ impl SequentialLayer {
 }
 
 /// What a Burn model computes, layer by layer, as PyTorch would have it.
+///
+/// ```
+/// use burgeon_exchange::{Sequential, SequentialLayer};
+///
+/// let layers = Sequential::new(vec![
+///     SequentialLayer::Linear { path: "hidden".into(), inputs: 4, outputs: 8 },
+///     SequentialLayer::Plain("nn.ReLU()".into()),
+///     SequentialLayer::Linear { path: "output".into(), inputs: 8, outputs: 3 },
+/// ]);
+/// let program = layers.python("net.safetensors", &[]);
+/// assert!(program.contains("nn.Linear(4, 8),\n        nn.ReLU(),"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequential(Vec<SequentialLayer>);
 
