@@ -7,6 +7,7 @@ mod checkpoint;
 mod grower;
 mod newborn;
 pub mod observer;
+mod ranks;
 mod rate;
 mod records;
 mod settings;

@@ -1,6 +1,5 @@
 //! Rescaled fan-ins: layers that read more than before and vary as they did.
 
-
 use burgeon_core::Plan;
 use burgeon_core::backend::rows_of_maps;
 use burn::backend::ir::TensorId;

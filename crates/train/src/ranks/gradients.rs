@@ -1,0 +1,190 @@
+//! The gradients of a batch, shard by shard on all ranks.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread;
+
+use burgeon_core::{CoreError, Team};
+use burgeon_nn::growable::{copy, predict_batch};
+use burgeon_nn::{Growable, NnError, Samples};
+use burgeon_ops::in_parts;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, TensorData};
+
+use super::meeting::{Meeting, Seat};
+use super::numbers::{Floats, flattened, gathered, with_running};
+
+/// A batch that all ranks have.
+pub(crate) struct Shared<'a, M: Growable> {
+    pub team: &'a Team,
+    pub model: &'a M,
+    /// On a plain device.
+    pub batch: &'a Samples<M::Input>,
+    /// The model's.
+    pub device: &'a Device,
+    /// Whether this rank is to end.
+    pub interrupted: bool,
+}
+
+/// What a batch brings.
+pub(crate) struct Step {
+    pub loss: f64,
+    pub gradients: GradientsParams,
+    /// Of the batch normalisations, by [`Floats::running`].
+    running: Vec<TensorData>,
+}
+
+impl Step {
+    /// `model` with the running statistics after the batch.
+    pub fn apply<M: Growable>(&mut self, model: M) -> M {
+        with_running(model, std::mem::take(&mut self.running))
+    }
+}
+
+/// What one shard brings.
+struct Found {
+    numbers: Vec<f64>,
+    running: Vec<TensorData>,
+}
+
+impl<M: Growable> Shared<'_, M> {
+    /// The mean loss of the batch and its gradients, penalty included, the same bits on any number
+    /// of ranks; `None` if any rank is to end. `gradients` finds the loss of a shard and, of so many
+    /// times that loss, the gradients by the parameters of a copy of the model.
+    ///
+    /// # Errors
+    /// Those of `gradients`; [`NnError::Core`] if a rank is gone, [`NnError::Ranks`] if a shard
+    /// panics.
+    pub fn step<G>(&self, gradients: &G) -> Result<Option<Step>, NnError>
+    where
+        G: Fn(&M, &Samples<M::Input>, f64) -> Result<(f64, GradientsParams), NnError> + Sync,
+    {
+        let count = self.batch.len();
+        let pieces = self.team.pieces(count, count);
+        let own = self.team.own(pieces.len());
+        let threads = rayon::current_num_threads();
+        let meeting = Meeting::new(self.team.clone(), pieces.len(), own.len(), threads);
+        let meeting = Arc::new(meeting);
+        let work = |shard: usize, rows: Range<usize>| {
+            let share = rows.len() as f64 / count as f64;
+            let seat = Seat {
+                meeting: meeting.clone(),
+                shard,
+            };
+            meeting.run(|| self.shard(rows, share, seat, gradients))
+        };
+        let work = &work;
+        let found: Vec<Result<Found, NnError>> = thread::scope(|scope| {
+            let started: Vec<_> = own
+                .clone()
+                .enumerate()
+                .map(|(shard, piece)| (shard, pieces[piece].clone()))
+                .map(|(shard, rows)| scope.spawn(move || work(shard, rows)))
+                .collect();
+            let ended = started.into_iter().map(|started| {
+                let panicked = |_| Err(NnError::Ranks("the pass of a shard panicked".into()));
+                started.join().unwrap_or_else(panicked)
+            });
+            ended.collect()
+        });
+        // What failed first says more than that the others wait in vain.
+        let told = |error: &NnError| meeting.told(&error.to_string());
+        let (mut numbers, mut problem) = (Vec::new(), None);
+        let mut running = Vec::new();
+        for found in found {
+            match found {
+                Ok(found) => {
+                    if numbers.is_empty() {
+                        running = found.running;
+                    }
+                    numbers.push(found.numbers);
+                }
+                Err(error) if problem.is_none() || !told(&error) => problem = Some(error),
+                Err(_) => {}
+            }
+        }
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        let counts = self.team.ranks() == 1 || self.team.shares(pieces.len());
+        if let (true, Some(first)) = (counts, numbers.first_mut()) {
+            first[0] = f64::from(u8::from(self.interrupted));
+        }
+        let mut sum = self.team.sum(pieces.len());
+        numbers.into_iter().for_each(|numbers| sum.push(numbers));
+        let sum = sum.finish().map_err(CoreError::from)?;
+        let [interrupted, loss, ..] = sum[..] else {
+            return Err(NnError::Ranks("a batch without a shard".into()));
+        };
+        if interrupted > 0.0 {
+            return Ok(None);
+        }
+        let penalty = self.model.penalty();
+        let penalty =
+            penalty.map(|penalty| GradientsParams::from_grads(penalty.backward(), self.model));
+        Ok(Some(Step {
+            loss,
+            gradients: gathered(&sum[2..], self.model, penalty),
+            running,
+        }))
+    }
+
+    fn shard<G>(
+        &self,
+        rows: Range<usize>,
+        share: f64,
+        seat: Seat,
+        gradients: &G,
+    ) -> Result<Found, NnError>
+    where
+        G: Fn(&M, &Samples<M::Input>, f64) -> Result<(f64, GradientsParams), NnError>,
+    {
+        // A graph of its own: Burn locks a graph while it goes back through it.
+        let model = copy(self.model);
+        let samples = self.batch.piece(rows)?.to_autodiff_of(self.device);
+        let found = in_parts(Arc::new(seat), || gradients(&model, &samples, share));
+        let (loss, gradients) = found?;
+        let mut numbers = vec![0.0, loss * share];
+        numbers.extend(flattened(&gradients, &model)?);
+        Ok(Found {
+            numbers,
+            running: Floats::running(&model),
+        })
+    }
+}
+
+/// Checks that the forward pass of `model` in training answers the same twice and leaves the model
+/// as it is: each shard of a batch has one of its own.
+///
+/// # Errors
+/// [`NnError::Settings`] that names what changes.
+pub(crate) fn check_repeats<M: Growable>(
+    model: &M,
+    few: &Samples<M::Input>,
+    device: &Device,
+) -> Result<(), NnError> {
+    let model = copy(model);
+    let before = Floats::of(&model).others;
+    let few = few.to_autodiff_of(device);
+    let answer =
+        || -> Result<TensorData, NnError> { Ok(predict_batch(&model, &few)?.inner().into_data()) };
+    let same = answer()?.as_bytes() == answer()?.as_bytes();
+    let after = Floats::of(&model).others;
+    let mut pairs = before.iter().zip(&after);
+    let changed = pairs.find(|((_, before), (_, after))| before.as_bytes() != after.as_bytes());
+    if let Some(((path, _), _)) = changed {
+        return Err(NnError::Settings(format!(
+            "`{path}` changes in the forward pass, and shards of a batch on several ranks would \
+             each have their own: for a batch normalisation use `burgeon_ops::FastBatchNorm`, \
+             whose statistics are those of all ranks"
+        )));
+    }
+    match same {
+        true => Ok(()),
+        false => Err(NnError::Settings(
+            "the model answers differently each time in training, as by dropout: the draws of \
+             shards on several ranks would depend on their number; leave it out"
+                .into(),
+        )),
+    }
+}
