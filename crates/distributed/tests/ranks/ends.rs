@@ -31,14 +31,14 @@ fn a_run_goes_on_from_its_checkpoint_on_another_number_of_ranks() {
         for _ in 0..4 {
             grower.advance().expect("grows");
         }
-        assert_eq!(grower.state().growths, 2);
+        assert_eq!(grower.state().journal.len(), 2);
     });
     assert!(path(0).exists());
     let found = threads::run(2, |world: Arc<dyn World>| {
         let at = path(world.rank());
         let grower = grower(world, 240).expect("sound").checkpoint_at(at);
         let mut grower = grower.expect("readable");
-        assert_eq!(grower.state().growths, 2);
+        assert_eq!(grower.state().journal.len(), 2);
         grower.run().expect("grows");
         result(&grower).expect("written")
     });

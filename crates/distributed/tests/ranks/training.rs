@@ -6,6 +6,7 @@ use burgeon_backend_flex::FLEX;
 use burgeon_core::world::Alone;
 use burgeon_core::{SplitBackend, Team};
 use burgeon_distributed::threads;
+use burgeon_nn::growable::copy;
 use burgeon_nn::stored::collect;
 use burgeon_nn::{CrossEntropy, Growable, NnError};
 use burgeon_train::{TrainConfig, Trainer};
@@ -28,7 +29,8 @@ fn trained(trainer: &Trainer, count: usize) -> Result<(Vec<(String, Vec<f32>)>, 
     let mut optimizer = SgdConfig::new().init();
     let samples = images(count, &FLEX.device())?;
     let loss = trainer.epoch(&mut model, &mut optimizer, &CrossEntropy, &samples, 1, 0.05)?;
-    let weights = collect(&model).into_iter();
+    // A copy has what the last batch left of running statistics.
+    let weights = collect(&copy(&model)).into_iter();
     let weights = weights.map(|(path, weight)| {
         let values = weight.data.try_to_vec::<f32>().expect("f32");
         (path, values)

@@ -148,7 +148,8 @@ impl<M: Growable> Shared<'_, M> {
         numbers.extend(flattened(&gradients, &model)?);
         Ok(Found {
             numbers,
-            running: Floats::running(&model),
+            // A copy has what the last pass left, the model itself what was there before.
+            running: Floats::running(&copy(&model)),
         })
     }
 }
@@ -169,7 +170,7 @@ pub(crate) fn check_repeats<M: Growable>(
     let answer =
         || -> Result<TensorData, NnError> { Ok(predict_batch(&model, &few)?.inner().into_data()) };
     let same = answer()?.as_bytes() == answer()?.as_bytes();
-    let after = Floats::of(&model).others;
+    let after = Floats::of(&copy(&model)).others;
     let mut pairs = before.iter().zip(&after);
     let changed = pairs.find(|((_, before), (_, after))| before.as_bytes() != after.as_bytes());
     if let Some(((path, _), _)) = changed {
