@@ -1,6 +1,6 @@
 //! A world of MPI.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -50,9 +50,17 @@ pub fn run<R, E: Display>(
 }
 
 /// A rank that is a process.
-#[derive(Debug)]
 struct Process {
     communicator: Communicator,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("rank", &self.rank())
+            .field("size", &self.size())
+            .finish()
+    }
 }
 
 impl Process {

@@ -1,11 +1,9 @@
 //! Digits, and the networks and settings that several ranks grow on them.
 
-use std::sync::Arc;
-
 use burgeon_backend_flex::FLEX;
+use burgeon_core::SplitBackend;
 use burgeon_core::criterion::SteepestDescent;
 use burgeon_core::select::Fraction;
-use burgeon_core::{SplitBackend, Team, World};
 use burgeon_data::optdigits;
 use burgeon_nn::hash::{hex, of_data};
 use burgeon_nn::stored::collect;
@@ -132,12 +130,6 @@ pub fn config() -> Result<GrowerConfig, NnError> {
 
 pub fn adam() -> ModuleOptimizer {
     AdamConfig::new().init()
-}
-
-/// A grower of the convolutional net on this rank.
-pub fn grower(world: Arc<dyn World>, count: usize) -> Result<Grower<ConvNet>, NnError> {
-    let grower = Grower::new(config()?, FLEX, task(count)?, ConvNet::new(2), adam())?;
-    grower.with_team(Team::new(world).map_err(burgeon_core::CoreError::from)?)
 }
 
 /// What a run came to, to the last bit: a hash of each weight and statistic, and each growth

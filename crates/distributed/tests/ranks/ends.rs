@@ -9,7 +9,8 @@ use burgeon_nn::NnError;
 use burgeon_train::observer::{Event, Observer};
 use burgeon_train::{Advance, Outcome};
 
-use crate::digits::{grower, result};
+use crate::digits::result;
+use crate::grower;
 
 /// A run is stopped on three ranks and goes on on two, from the first rank's file alone.
 #[test]

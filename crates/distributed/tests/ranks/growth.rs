@@ -12,7 +12,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
 
-use crate::digits::{adam, config, fixed, grower, result, task};
+use crate::digits::{adam, config, fixed, result, task};
+use crate::grower;
 
 #[test]
 fn a_convolutional_net_with_normalisations_grows_three_times_to_the_same_bits() {

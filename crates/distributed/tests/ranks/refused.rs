@@ -12,7 +12,8 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::Tensor;
 
-use crate::digits::{ConvNet, adam, config, grower, task};
+use crate::digits::{ConvNet, adam, config, task};
+use crate::grower;
 
 fn team(world: Arc<dyn World>) -> Team {
     Team::of(world, 8).expect("enough shards")
