@@ -82,7 +82,7 @@ impl World for Process {
     }
 
     fn exchange(&self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, WorldError> {
-        let sizes: Vec<i32> = parts.iter().map(size).collect::<Result<_, _>>()?;
+        let sizes: Vec<i32> = parts.iter().map(|part| size(part)).collect::<Result<_, _>>()?;
         let sent = starts(&sizes)?;
         let counts = self.counts(&sizes)?;
         let places = starts(&counts)?;
@@ -112,7 +112,7 @@ impl World for Process {
 }
 
 /// The size of a message as MPI counts.
-fn size(message: &Vec<u8>) -> Result<i32, WorldError> {
+fn size(message: &[u8]) -> Result<i32, WorldError> {
     i32::try_from(message.len()).map_err(|_| too_long(message.len()))
 }
 
