@@ -82,7 +82,10 @@ impl World for Process {
     }
 
     fn exchange(&self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, WorldError> {
-        let sizes: Vec<i32> = parts.iter().map(|part| size(part)).collect::<Result<_, _>>()?;
+        let sizes: Vec<i32> = parts
+            .iter()
+            .map(|part| size(part))
+            .collect::<Result<_, _>>()?;
         let sent = starts(&sizes)?;
         let counts = self.counts(&sizes)?;
         let places = starts(&counts)?;

@@ -17,7 +17,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Tensor};
 
 use crate::newborn::Newborn;
-use crate::ranks::{Shared, check_repeats};
+use crate::ranks::{ShardThreads, Shared, check_repeats};
 use crate::rate::{PlateauState, RunProgress};
 use crate::records::EpochRecord;
 use crate::settings::TrainConfig;
@@ -87,6 +87,7 @@ pub struct Trainer {
     config: TrainConfig,
     interrupt: Arc<AtomicBool>,
     team: Option<Team>,
+    threads: ShardThreads,
 }
 
 /// A model that was trained.
@@ -107,6 +108,7 @@ impl Trainer {
             config,
             interrupt: Arc::default(),
             team: None,
+            threads: ShardThreads::default(),
         })
     }
 
@@ -206,6 +208,7 @@ impl Trainer {
                         model: &trained,
                         batch: &batch,
                         device: &device,
+                        threads: &self.threads,
                         interrupted: self.interrupt.load(Ordering::Relaxed),
                     };
                     let step = shared.step(&|model, batch, share| {

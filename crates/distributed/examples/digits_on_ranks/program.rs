@@ -21,6 +21,7 @@ use burgeon_train::{Advance, Grower};
 struct Options {
     samples: usize,
     width: usize,
+    /// Without any, one rank trains on whole batches, as a program without a world does.
     shards: usize,
     batch: usize,
     capture: usize,
@@ -79,7 +80,6 @@ fn on_rank(world: Arc<dyn World>, options: &Options) -> Result<(), NnError> {
         bytes: AtomicU64::new(0),
         messages: AtomicU64::new(0),
     });
-    let team = Team::of(world.clone(), options.shards).map_err(CoreError::from)?;
     let config = digits::config()?
         .with_batch_size(options.batch)
         .with_capture_samples(options.capture);
@@ -87,7 +87,11 @@ fn on_rank(world: Arc<dyn World>, options: &Options) -> Result<(), NnError> {
         digits::task(options.samples)?,
         digits::ConvNet::new(options.width),
     );
-    let mut grower = Grower::new(config, FLEX, task, net, digits::adam())?.with_team(team)?;
+    let mut grower = Grower::new(config, FLEX, task, net, digits::adam())?;
+    if options.shards > 0 {
+        let team = Team::of(world.clone(), options.shards).map_err(CoreError::from)?;
+        grower = grower.with_team(team)?;
+    }
     if let Some(path) = &options.checkpoint {
         grower = grower.checkpoint_at(path)?;
     }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::thread;
 
 use burgeon_core::{CoreError, Team};
 use burgeon_nn::growable::{copy, predict_batch};
@@ -13,6 +12,7 @@ use burn::tensor::{Device, TensorData};
 
 use super::meeting::{Meeting, Seat};
 use super::numbers::{Floats, flattened, gathered, with_running};
+use super::threads::ShardThreads;
 
 /// A batch that all ranks have.
 pub(crate) struct Shared<'a, M: Growable> {
@@ -22,6 +22,7 @@ pub(crate) struct Shared<'a, M: Growable> {
     pub batch: &'a Samples<M::Input>,
     /// The model's.
     pub device: &'a Device,
+    pub threads: &'a ShardThreads,
     /// Whether this rank is to end.
     pub interrupted: bool,
 }
@@ -44,6 +45,7 @@ impl Step {
 /// What one shard brings.
 struct Found {
     numbers: Vec<f64>,
+    /// Of this rank's first shard: they are the same in all.
     running: Vec<TensorData>,
 }
 
@@ -65,28 +67,16 @@ impl<M: Growable> Shared<'_, M> {
         let threads = rayon::current_num_threads();
         let meeting = Meeting::new(self.team.clone(), pieces.len(), own.len(), threads);
         let meeting = Arc::new(meeting);
-        let work = |shard: usize, rows: Range<usize>| {
+        let work = |shard: usize| {
+            let rows = pieces[own.start + shard].clone();
             let share = rows.len() as f64 / count as f64;
             let seat = Seat {
                 meeting: meeting.clone(),
                 shard,
             };
-            meeting.run(|| self.shard(rows, share, seat, gradients))
+            meeting.run(shard, || self.shard(rows, share, seat, gradients))
         };
-        let work = &work;
-        let found: Vec<Result<Found, NnError>> = thread::scope(|scope| {
-            let started: Vec<_> = own
-                .clone()
-                .enumerate()
-                .map(|(shard, piece)| (shard, pieces[piece].clone()))
-                .map(|(shard, rows)| scope.spawn(move || work(shard, rows)))
-                .collect();
-            let ended = started.into_iter().map(|started| {
-                let panicked = |_| Err(NnError::Ranks("the pass of a shard panicked".into()));
-                started.join().unwrap_or_else(panicked)
-            });
-            ended.collect()
-        });
+        let found = self.threads.run(own.len(), &work)?;
         // What failed first says more than that the others wait in vain.
         let told = |error: &NnError| meeting.told(&error.to_string());
         let (mut numbers, mut problem) = (Vec::new(), None);
@@ -142,6 +132,7 @@ impl<M: Growable> Shared<'_, M> {
         // A graph of its own: Burn locks a graph while it goes back through it.
         let model = copy(self.model);
         let samples = self.batch.piece(rows)?.to_autodiff_of(self.device);
+        let is_first = seat.shard == 0;
         let found = in_parts(Arc::new(seat), || gradients(&model, &samples, share));
         let (loss, gradients) = found?;
         let mut numbers = vec![0.0, loss * share];
@@ -149,7 +140,10 @@ impl<M: Growable> Shared<'_, M> {
         Ok(Found {
             numbers,
             // A copy has what the last pass left, the model itself what was there before.
-            running: Floats::running(&copy(&model)),
+            running: match is_first {
+                true => Floats::running(&copy(&model)),
+                false => Vec::new(),
+            },
         })
     }
 }

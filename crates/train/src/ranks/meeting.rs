@@ -1,5 +1,6 @@
 //! Where the shards of a batch meet while they pass through a network.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use burgeon_core::Team;
@@ -12,28 +13,43 @@ const UNEQUAL: &str = "the shards of a batch do not pass the same batch normalis
                        pass that depends on its samples cannot be shared";
 
 /// The shards of a batch that one rank has, each on a thread of its own. As many of them run at a
-/// time as the rank has threads; who waits for a sum lets another run.
+/// time as the rank has threads; who waits for a sum lets the next one run.
 #[derive(Debug)]
 pub(super) struct Meeting {
     team: Team,
     /// Pieces of the batch, on all ranks.
     pieces: usize,
     state: Mutex<State>,
-    changed: Condvar,
+    /// Of each shard: its turn has come.
+    turns: Vec<Condvar>,
 }
 
 #[derive(Debug)]
 struct State {
     /// Threads that may run beside those that do.
     free: usize,
+    /// Shards that could run, in the order of their turns.
+    ready: VecDeque<usize>,
+    /// Whose turn has come.
+    called: Vec<bool>,
     /// What each shard has given to the sum that is under way.
     given: Vec<Option<Vec<f64>>>,
-    /// Sums made.
-    sums: usize,
     last: Vec<f64>,
     ended: usize,
     /// Why there will be no more sums.
     failed: Option<String>,
+}
+
+impl State {
+    /// No more sums: who waits for one is told.
+    fn fail(&mut self, problem: String) {
+        self.failed.get_or_insert(problem);
+        for (shard, given) in self.given.iter_mut().enumerate() {
+            if given.take().is_some() {
+                self.ready.push_back(shard);
+            }
+        }
+    }
 }
 
 impl Meeting {
@@ -44,19 +60,26 @@ impl Meeting {
             pieces,
             state: Mutex::new(State {
                 free: threads.max(1),
+                ready: VecDeque::with_capacity(shards),
+                called: vec![false; shards],
                 given: vec![None; shards],
-                sums: 0,
                 last: Vec::new(),
                 ended: 0,
                 failed: None,
             }),
-            changed: Condvar::new(),
+            turns: (0..shards).map(|_| Condvar::new()).collect(),
         }
     }
 
-    /// Runs the work of one shard when its turn comes. What fails ends the others too.
-    pub fn run<R>(&self, work: impl FnOnce() -> Result<R, NnError>) -> Result<R, NnError> {
-        drop(self.admitted(self.lock()));
+    /// Runs the work of shard number `shard` when its turn comes. What fails ends the others too.
+    pub fn run<R>(
+        &self,
+        shard: usize,
+        work: impl FnOnce() -> Result<R, NnError>,
+    ) -> Result<R, NnError> {
+        let mut state = self.lock();
+        state.ready.push_back(shard);
+        drop(self.turn(state, shard));
         let found = quietly(work);
         let found = found.unwrap_or_else(|said| {
             Err(NnError::Ranks(format!(
@@ -66,13 +89,12 @@ impl Meeting {
         let mut state = self.lock();
         state.free += 1;
         state.ended += 1;
-        let waits = state.given.iter().any(Option::is_some);
-        if let Err(problem) = &found {
-            state.failed.get_or_insert_with(|| problem.to_string());
-        } else if waits {
-            state.failed.get_or_insert_with(|| UNEQUAL.to_owned());
+        match &found {
+            Err(problem) => state.fail(problem.to_string()),
+            Ok(_) if state.given.iter().any(Option::is_some) => state.fail(UNEQUAL.to_owned()),
+            Ok(_) => {}
         }
-        self.changed.notify_all();
+        self.call(&mut state);
         found
     }
 
@@ -87,46 +109,50 @@ impl Meeting {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let state = self.changed.wait(state);
-        state.unwrap_or_else(PoisonError::into_inner)
+    /// Calls as many of those that could run as there are threads free.
+    fn call(&self, state: &mut State) {
+        while state.free > 0 {
+            let Some(next) = state.ready.pop_front() else {
+                return;
+            };
+            state.free -= 1;
+            state.called[next] = true;
+            self.turns[next].notify_one();
+        }
     }
 
-    fn admitted<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        while state.free == 0 {
-            state = self.wait(state);
+    /// Lets others run until it is this shard's turn.
+    fn turn<'a>(&'a self, mut state: MutexGuard<'a, State>, shard: usize) -> MutexGuard<'a, State> {
+        self.call(&mut state);
+        while !state.called[shard] {
+            let waited = self.turns[shard].wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        state.free -= 1;
+        state.called[shard] = false;
         state
     }
 
     /// The sum of what all shards of all ranks give, `values` for shard number `shard` of this one.
     fn sum(&self, shard: usize, values: Vec<f64>) -> Result<Vec<f64>, String> {
         let mut state = self.lock();
-        state.given[shard] = Some(values);
         state.free += 1;
-        if state.ended > 0 {
-            state.failed.get_or_insert_with(|| UNEQUAL.to_owned());
-        }
-        self.changed.notify_all();
-        if state.failed.is_none() && state.given.iter().all(Option::is_some) {
+        state.given[shard] = Some(values);
+        if state.failed.is_some() || state.ended > 0 {
+            state.fail(UNEQUAL.to_owned());
+        } else if state.given.iter().all(Option::is_some) {
             let mut sum = self.team.sum(self.pieces);
             let given = state.given.iter_mut().filter_map(Option::take);
             given.for_each(|values| sum.push(values));
-            // All others wait here or at the ends of their passes.
+            // All others wait.
             match sum.finish() {
                 Ok(found) => state.last = found,
-                Err(problem) => state.failed = Some(problem.to_string()),
+                Err(problem) => {
+                    state.failed.get_or_insert_with(|| problem.to_string());
+                }
             }
-            state.sums += 1;
-            self.changed.notify_all();
-        } else {
-            let before = state.sums;
-            while state.sums == before && state.failed.is_none() {
-                state = self.wait(state);
-            }
+            state.ready = (0..state.given.len()).collect();
         }
-        state = self.admitted(state);
+        let state = self.turn(state, shard);
         match &state.failed {
             None => Ok(state.last.clone()),
             Some(problem) => Err(problem.clone()),
