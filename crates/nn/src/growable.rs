@@ -1,8 +1,11 @@
 //! What a user's model says of itself, and running it.
 
+use std::ops::Range;
+
 use burgeon_core::{CoreError, Team};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
+use rayon::prelude::*;
 
 use crate::checkpointing;
 pub use crate::copies::copy;
@@ -108,8 +111,8 @@ pub fn evaluate_in<M: Growable>(
 ) -> Result<Evaluation, NnError> {
     let model = inference(model);
     let cut = Cut::of(samples.len(), batch_size, team);
-    let mut total = Total::over(cut.pieces, team);
-    for (index, rows) in cut.own.into_iter().enumerate() {
+    let own = cut.own.into_iter().enumerate();
+    let of_rows = |(index, rows): (usize, Range<usize>)| -> Result<Vec<f64>, NnError> {
         let batch = samples.slice(rows);
         let (mut right, mut counted) = (0, 0);
         let output = predict_batch(&model, &batch)?;
@@ -129,7 +132,25 @@ pub fn evaluate_in<M: Growable>(
         }
         let mean = objective.loss(output, batch.targets());
         let loss = scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64;
-        total.add(vec![loss, right as f64, counted as f64]);
+        Ok(vec![loss, right as f64, counted as f64])
+    };
+    let mut total = Total::over(cut.pieces, team);
+    match team {
+        None => own.map(of_rows).try_for_each(|found| {
+            total.add(found?);
+            Ok::<_, NnError>(())
+        })?,
+        // Pieces are small.
+        Some(_) => {
+            let found: Vec<_> = own
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .map(of_rows)
+                .collect();
+            for found in found {
+                total.add(found?);
+            }
+        }
     }
     let found = total.finish()?;
     let [loss, right, counted] = std::array::from_fn(|k| found.get(k).copied().unwrap_or(0.0));

@@ -2,6 +2,7 @@
 
 use burn::tensor::DType;
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use super::operator::{Directions, SiteShape, SplittingOperator, apply};
 use crate::error::CoreError;
@@ -16,14 +17,14 @@ pub struct TeamOperator<'a, O> {
     own: Vec<O>,
 }
 
-impl<'a, O: SplittingOperator> TeamOperator<'a, O> {
+impl<'a, O: SplittingOperator + Sync> TeamOperator<'a, O> {
     /// `own` are those of this rank's pieces, in order, of `pieces` altogether.
     pub fn new(team: &'a Team, pieces: usize, own: Vec<O>) -> Self {
         Self { team, pieces, own }
     }
 }
 
-impl<O: SplittingOperator> SplittingOperator for TeamOperator<'_, O> {
+impl<O: SplittingOperator + Sync> SplittingOperator for TeamOperator<'_, O> {
     fn sites(&self) -> Vec<SiteShape> {
         self.own.first().map(O::sites).unwrap_or_default()
     }
@@ -37,12 +38,16 @@ impl<O: SplittingOperator> SplittingOperator for TeamOperator<'_, O> {
         _batch: usize,
         directions: &[Directions],
     ) -> Result<Vec<Vec<DMatrix<f64>>>, CoreError> {
-        let mut sum = self.team.sum(self.pieces);
-        for operator in &self.own {
+        // Pieces are small: side by side.
+        let of_piece = |operator: &O| -> Result<Vec<f64>, CoreError> {
             let products = apply(operator, directions)?;
             let numbers = products.iter().flatten().flat_map(|product| product.iter());
-            sum.push(numbers.copied().collect());
-        }
+            Ok(numbers.copied().collect())
+        };
+        let found = self.own.par_iter().map(of_piece);
+        let found: Vec<Vec<f64>> = found.collect::<Result<_, _>>()?;
+        let mut sum = self.team.sum(self.pieces);
+        found.into_iter().for_each(|found| sum.push(found));
         let mut numbers = sum.finish()?.into_iter();
         let mut read = |like: &DMatrix<f64>| {
             let (rows, columns) = like.shape();
@@ -53,6 +58,7 @@ impl<O: SplittingOperator> SplittingOperator for TeamOperator<'_, O> {
     }
 
     fn dense(&self, site: usize, dtype: DType) -> Result<Vec<DMatrix<f64>>, CoreError> {
+        // Matrices are large: one piece after the other.
         let mut sum = self.team.sum(self.pieces);
         for operator in &self.own {
             let matrices = operator.dense(site, dtype)?;

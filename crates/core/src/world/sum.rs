@@ -67,19 +67,15 @@ impl<'a> ShardSum<'a> {
         let (ranks, world) = (team.ranks(), team.world());
         let length = nodes.first().map_or(0, |node| node.value.len());
         if length <= SHORT {
-            let own = nodes.iter().flat_map(|node| bytes_of(&node.value));
-            let found = world.all_gather(own.collect())?;
+            let own = bytes_of(nodes.iter().map(|node| &node.value[..]));
+            let found = world.all_gather(own)?;
             return summed(team, pieces, &found, length);
         }
         let chunk = |rank: usize| rank * length / ranks..(rank + 1) * length / ranks;
-        let part = |rank: usize| {
-            let own = nodes.iter();
-            own.flat_map(|node| bytes_of(&node.value[chunk(rank)]))
-                .collect()
-        };
+        let part = |rank: usize| bytes_of(nodes.iter().map(|node| &node.value[chunk(rank)]));
         let found = world.exchange((0..ranks).map(part).collect())?;
         let own = summed(team, pieces, &found, chunk(team.rank()).len())?;
-        let found = world.all_gather(bytes_of(&own).collect())?;
+        let found = world.all_gather(bytes_of([&own[..]]))?;
         let mut sum = Vec::with_capacity(length);
         for (rank, bytes) in found.iter().enumerate() {
             check(rank, bytes, chunk(rank).len())?;
@@ -172,8 +168,15 @@ fn add(mut left: Vec<f64>, right: Vec<f64>) -> Vec<f64> {
     left
 }
 
-fn bytes_of(values: &[f64]) -> impl Iterator<Item = u8> + '_ {
-    values.iter().flat_map(|value| value.to_le_bytes())
+fn bytes_of<'a>(parts: impl IntoIterator<Item = &'a [f64]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.reserve(size_of_val(part));
+        for value in part {
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+    bytes
 }
 
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = f64> + '_ {
@@ -220,8 +223,7 @@ mod tests {
     fn sent(team: &Team, pieces: usize) -> Vec<u8> {
         let mut sum = team.sum(pieces);
         team.own(pieces).for_each(|piece| sum.push(values(piece)));
-        let nodes = sum.nodes.iter();
-        nodes.flat_map(|node| bytes_of(&node.value)).collect()
+        bytes_of(sum.nodes.iter().map(|node| &node.value[..]))
     }
 
     fn team(rank: usize, size: usize) -> Team {
