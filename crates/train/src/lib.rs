@@ -10,6 +10,7 @@ pub mod observer;
 mod ranks;
 mod rate;
 mod records;
+mod rounding;
 mod settings;
 mod step;
 mod streams;

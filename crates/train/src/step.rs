@@ -12,10 +12,10 @@ use burgeon_nn::growable::{evaluate_in, parameter_count};
 use burgeon_nn::search::output_change_of;
 use burgeon_nn::surgery::{ParamEdits, apply_plan, rescale};
 use burgeon_nn::{Growable, ModelLandscape, NnError, Objective, Samples, Source, Trace};
-use burn::tensor::DType;
 
 use crate::ranks::agreed;
 use crate::records::{GrowthRecord, SiteGrowth, Verdict};
+use crate::rounding::zero_bound;
 use crate::settings::{
     Accept, Budget, FanIn, GrowerConfig, GrowthConfig, NewStatistics, SearchSamples, StepSize,
 };
@@ -491,20 +491,4 @@ impl GrowthStep {
     pub(crate) fn needs(&self) -> Needs {
         self.criterion.needs()
     }
-}
-
-/// Rounding that a right surgery may show at ε = 0.
-fn zero_bound<M: Growable>(model: &M) -> f64 {
-    struct Single(bool);
-    impl burn::module::ModuleVisitor for Single {
-        fn visit_float<const D: usize>(
-            &mut self,
-            param: &burn::module::Param<burn::tensor::Tensor<D>>,
-        ) {
-            self.0 |= param.val().dtype() != DType::F64;
-        }
-    }
-    let mut single = Single(false);
-    model.visit(&mut single);
-    if single.0 { 1e-5 } else { 1e-12 }
 }

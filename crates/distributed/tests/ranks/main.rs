@@ -4,6 +4,7 @@ mod digits;
 mod ends;
 mod growth;
 mod refused;
+mod sums;
 mod training;
 
 use std::sync::Arc;

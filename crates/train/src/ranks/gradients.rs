@@ -1,8 +1,10 @@
 //! The gradients of a batch, shard by shard on all ranks.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use burgeon_core::world::ShardSum;
 use burgeon_core::{CoreError, Team};
 use burgeon_nn::growable::{copy, predict_batch};
 use burgeon_nn::{Growable, NnError, Samples};
@@ -42,11 +44,24 @@ impl Step {
     }
 }
 
-/// What one shard brings.
-struct Found {
-    numbers: Vec<f64>,
+/// What shards bring, added up as soon as those before them have ended.
+struct Gathering<'a> {
+    sum: ShardSum<'a>,
+    next: usize,
+    /// Of shards that ended before those before them.
+    early: BTreeMap<usize, Vec<f64>>,
     /// Of this rank's first shard: they are the same in all.
     running: Vec<TensorData>,
+}
+
+impl Gathering<'_> {
+    fn add(&mut self, shard: usize, numbers: Vec<f64>) {
+        self.early.insert(shard, numbers);
+        while let Some(numbers) = self.early.remove(&self.next) {
+            self.sum.push(numbers);
+            self.next += 1;
+        }
+    }
 }
 
 impl<M: Growable> Shared<'_, M> {
@@ -67,6 +82,12 @@ impl<M: Growable> Shared<'_, M> {
         let threads = rayon::current_num_threads();
         let meeting = Meeting::new(self.team.clone(), pieces.len(), own.len(), threads);
         let meeting = Arc::new(meeting);
+        let gathering = Mutex::new(Gathering {
+            sum: self.team.sum(pieces.len()),
+            next: 0,
+            early: BTreeMap::new(),
+            running: Vec::new(),
+        });
         let work = |shard: usize| {
             let rows = pieces[own.start + shard].clone();
             let share = rows.len() as f64 / count as f64;
@@ -74,34 +95,24 @@ impl<M: Growable> Shared<'_, M> {
                 meeting: meeting.clone(),
                 shard,
             };
-            meeting.run(shard, || self.shard(rows, share, seat, gradients))
+            meeting.run(shard, || {
+                self.shard(rows, share, seat, gradients, &gathering)
+            })
         };
         let found = self.threads.run(own.len(), &work)?;
         // What failed first says more than that the others wait in vain.
         let told = |error: &NnError| meeting.told(&error.to_string());
-        let (mut numbers, mut problem) = (Vec::new(), None);
-        let mut running = Vec::new();
-        for found in found {
-            match found {
-                Ok(found) => {
-                    if numbers.is_empty() {
-                        running = found.running;
-                    }
-                    numbers.push(found.numbers);
-                }
-                Err(error) if problem.is_none() || !told(&error) => problem = Some(error),
-                Err(_) => {}
+        let mut problem = None;
+        for error in found.into_iter().filter_map(Result::err) {
+            if problem.is_none() || !told(&error) {
+                problem = Some(error);
             }
         }
         if let Some(problem) = problem {
             return Err(problem);
         }
-        let counts = self.team.ranks() == 1 || self.team.shares(pieces.len());
-        if let (true, Some(first)) = (counts, numbers.first_mut()) {
-            first[0] = f64::from(u8::from(self.interrupted));
-        }
-        let mut sum = self.team.sum(pieces.len());
-        numbers.into_iter().for_each(|numbers| sum.push(numbers));
+        let gathering = gathering.into_inner();
+        let Gathering { sum, running, .. } = gathering.unwrap_or_else(PoisonError::into_inner);
         let sum = sum.finish().map_err(CoreError::from)?;
         let [interrupted, loss, ..] = sum[..] else {
             return Err(NnError::Ranks("a batch without a shard".into()));
@@ -125,26 +136,30 @@ impl<M: Growable> Shared<'_, M> {
         share: f64,
         seat: Seat,
         gradients: &G,
-    ) -> Result<Found, NnError>
+        gathering: &Mutex<Gathering<'_>>,
+    ) -> Result<(), NnError>
     where
         G: Fn(&M, &Samples<M::Input>, f64) -> Result<(f64, GradientsParams), NnError>,
     {
         // A graph of its own: Burn locks a graph while it goes back through it.
         let model = copy(self.model);
         let samples = self.batch.piece(rows)?.to_autodiff_of(self.device);
-        let is_first = seat.shard == 0;
+        let shard = seat.shard;
         let found = in_parts(Arc::new(seat), || gradients(&model, &samples, share));
         let (loss, gradients) = found?;
-        let mut numbers = vec![0.0, loss * share];
+        let pieces = self.team.pieces(self.batch.len(), self.batch.len()).len();
+        // Where no rank hears of another's shards, none hears of its interrupt either.
+        let hears = self.team.ranks() == 1 || self.team.shares(pieces);
+        let interrupted = self.interrupted && hears && shard == 0;
+        let mut numbers = vec![f64::from(u8::from(interrupted)), loss * share];
         numbers.extend(flattened(&gradients, &model)?);
-        Ok(Found {
-            numbers,
+        let mut gathering = gathering.lock().unwrap_or_else(PoisonError::into_inner);
+        gathering.add(shard, numbers);
+        if shard == 0 {
             // A copy has what the last pass left, the model itself what was there before.
-            running: match is_first {
-                true => Floats::running(&copy(&model)),
-                false => Vec::new(),
-            },
-        })
+            gathering.running = Floats::running(&copy(&model));
+        }
+        Ok(())
     }
 }
 
