@@ -7,6 +7,7 @@ use burgeon_ops::UnknownActivation;
 use burn::tensor::DType;
 
 use crate::growth::claim::Claim;
+use crate::world::WorldError;
 
 /// What went wrong in the network behind a landscape.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -148,6 +149,9 @@ pub enum CoreError {
     /// The network behind a landscape failed.
     #[error(transparent)]
     Landscape(LandscapeError),
+    /// The ranks of a world failed each other.
+    #[error(transparent)]
+    World(#[from] WorldError),
     /// A name that stands for no activation.
     #[error(transparent)]
     UnknownActivation(#[from] UnknownActivation),

@@ -128,7 +128,7 @@ pub struct Trial {
 }
 
 /// What a line search found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LineSearch {
     /// Loss of the network as it is.
     pub baseline: f64,

@@ -32,6 +32,7 @@ pub mod spectrum;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod unit_vector;
+pub mod world;
 
 pub use backend::SplitBackend;
 pub use block::{CurvatureBlock, SiteInput};
@@ -53,3 +54,4 @@ pub use row_sample::RowSample;
 pub use scheme::{Offspring, Scheme, WeightBound};
 pub use select::{Room, Selector};
 pub use spectrum::{Eigenpair, Method, SiteSpectra, Spectrum};
+pub use world::{Team, World};

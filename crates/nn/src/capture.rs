@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend};
+use burgeon_core::{Capture, Curvature, CurvatureBlock, Site, SplitBackend, Team};
 use burgeon_graph::Graph;
 use burn::backend::ir::TensorId;
 
@@ -12,6 +12,7 @@ use crate::cost::cost_per_neuron;
 use crate::error::NnError;
 use crate::growable::{Growable, check_positions, check_targets, evaluate};
 use crate::objective::Objective;
+use crate::part::Part;
 use crate::ports::{Input, Output};
 use crate::replay::{Network, Values, worth_keeping};
 use crate::samples::{Samples, Targets};
@@ -117,11 +118,10 @@ pub(crate) struct Pass<'a, M: Growable> {
     /// The tensors of a pass that are kept where they are asked for.
     kept: HashSet<TensorId>,
     objective: &'a dyn Objective,
-    batches: Vec<Samples<M::Input>>,
+    part: Part<M::Input>,
     /// Of all batches.
     targets: Targets,
     batch_size: usize,
-    samples: usize,
     backend: &'a dyn SplitBackend,
     model: PhantomData<fn() -> M>,
 }
@@ -144,25 +144,35 @@ impl<'a, M: Growable> Pass<'a, M> {
             kept: worth_keeping(&trace),
             network: Network::of(trace, model)?,
             objective,
-            batches: samples.batches(batch_size).collect(),
+            part: Part::of(samples, batch_size, None),
             targets: samples.targets().clone(),
             batch_size,
-            samples: samples.len(),
             backend,
             model: PhantomData,
         })
+    }
+
+    /// The same over this rank's part of `samples`, which all ranks of `team` have.
+    pub fn shared(mut self, samples: &Samples<M::Input>, team: Option<&Team>) -> Self {
+        self.part = Part::of(samples, self.batch_size, team);
+        self
     }
 
     pub fn graph(&self) -> &Graph {
         self.network.trace.graph()
     }
 
+    pub fn part(&self) -> &Part<M::Input> {
+        &self.part
+    }
+
     pub fn backend(&self) -> &'a dyn SplitBackend {
         self.backend
     }
 
+    /// This rank's batches.
     pub fn batches(&self) -> usize {
-        self.batches.len()
+        self.part.batches.len()
     }
 
     pub fn batch_size(&self) -> usize {
@@ -171,13 +181,13 @@ impl<'a, M: Growable> Pass<'a, M> {
 
     /// The share of all samples that a batch has.
     pub fn share(&self, batch: usize) -> f64 {
-        self.batches[batch].len() as f64 / self.samples as f64
+        self.part.batches[batch].len() as f64 / self.part.count as f64
     }
 
     /// Runs a batch; the tensors from which all others follow are kept where `keeps` says so.
     pub fn run(&self, batch: usize, keeps: bool) -> Result<CapturedBatch, NnError> {
         let share = self.share(batch);
-        let samples = &self.batches[batch];
+        let samples = &self.part.batches[batch];
         let targets = samples.to_autodiff();
         let inputs = samples.inputs().clone().into_values();
         let loss = |output| {

@@ -54,6 +54,9 @@ pub enum NnError {
     /// What the optimizer keeps cannot be carried through surgery, or not be read.
     #[error("optimizer: {0}")]
     OptimizerState(String),
+    /// Ranks that work together are no longer one.
+    #[error("ranks: {0}")]
+    Ranks(String),
     /// A file is not what it should be.
     #[error("{path}: {problem}")]
     File {

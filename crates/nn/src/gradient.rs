@@ -19,15 +19,15 @@ use crate::edits::{Compiled, Placement, Target, probed};
 use crate::error::NnError;
 use crate::growable::{Growable, check_positions, check_targets, scalar};
 use crate::objective::Objective;
+use crate::part::{Part, finished};
 use crate::ports::{Input, Output};
 use crate::replay::{Network, Probes, Value};
-use crate::samples::Samples;
 
 /// A forward and a backward pass, in forward passes.
 pub(crate) const PASS: u64 = 3;
 
-/// The gradient in the weights of the growths of `plan`, a mean over the samples of `batches`
-/// together, and the multiply-accumulates that it took.
+/// The gradient in the weights of the growths of `plan`, a mean over all samples of which `part`
+/// is this rank's, and the multiply-accumulates that it took.
 ///
 /// # Errors
 /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit, [`NnError::Core`] where
@@ -37,11 +37,12 @@ pub(crate) fn plan_gradient<M: Growable>(
     plan: &Plan,
     at: &GradientRequest,
     objective: &dyn Objective,
-    batches: &[Samples<M::Input>],
+    part: &Part<M::Input>,
 ) -> Result<(PlanGradient, u64), NnError> {
     let mut sum = GradientSum::new(network, plan)?;
-    let count: usize = batches.iter().map(Samples::len).sum();
-    for batch in batches {
+    let mut shards = part.sums();
+    let count = part.count;
+    for batch in &part.batches {
         let share = batch.len() as f64 / count.max(1) as f64;
         let recorded = batch.to_autodiff();
         let inputs = batch.inputs().clone().into_values();
@@ -51,6 +52,15 @@ pub(crate) fn plan_gradient<M: Growable>(
             check_positions(&output, recorded.targets())?;
             Ok(objective.loss(output, recorded.targets()).mul_scalar(share))
         })?;
+        if let Some(shards) = &mut shards {
+            shards.push(sum.numbers().map(std::mem::take).collect());
+        }
+    }
+    if let Some(shards) = shards {
+        let found = finished(shards)?;
+        sum.numbers()
+            .zip(found)
+            .for_each(|(number, found)| *number = found);
     }
     let macs = Macs.cost(&grown_shapes(network.trace.graph(), plan));
     let macs = macs.saturating_mul(PASS).saturating_mul(count as u64);
@@ -126,6 +136,15 @@ impl<'a> GradientSum<'a> {
             }
         }
         Ok(())
+    }
+
+    /// All that is summed.
+    fn numbers(&mut self) -> impl Iterator<Item = &mut f64> {
+        let of_growths = self.growths.iter_mut().flat_map(|own| {
+            let fan_in = own.fan_in.iter_mut().flatten();
+            fan_in.chain(&mut own.fan_out)
+        });
+        std::iter::once(&mut self.loss).chain(of_growths)
     }
 
     /// The sum.

@@ -1,14 +1,18 @@
 //! What a user's model says of itself, and running it.
 
-use burgeon_core::CoreError;
+use std::ops::Range;
+
+use burgeon_core::{CoreError, Team};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
+use rayon::prelude::*;
 
 use crate::checkpointing;
 pub use crate::copies::copy;
 use crate::copies::{detached, inference};
 use crate::error::{NnError, quietly};
 use crate::objective::Objective;
+use crate::part::{Cut, Total};
 use crate::ports::{Input, Output};
 use crate::samples::{Samples, Targets};
 use crate::stack::Stacks;
@@ -90,9 +94,27 @@ pub fn evaluate<M: Growable>(
     samples: &Samples<M::Input>,
     batch_size: usize,
 ) -> Result<Evaluation, NnError> {
+    evaluate_in(model, objective, samples, batch_size, None)
+}
+
+/// [`evaluate`] of samples that all ranks of `team` have, each on its own pieces: all must call it,
+/// and find the same.
+///
+/// # Errors
+/// As [`evaluate`]; [`NnError::Core`] if a rank is gone.
+pub fn evaluate_in<M: Growable>(
+    model: &M,
+    objective: &dyn Objective,
+    samples: &Samples<M::Input>,
+    batch_size: usize,
+    team: Option<&Team>,
+) -> Result<Evaluation, NnError> {
     let model = inference(model);
-    let (mut loss, mut right, mut counted) = (0.0, 0_i64, 0_i64);
-    for (index, batch) in samples.batches(batch_size).enumerate() {
+    let cut = Cut::of(samples.len(), batch_size, team);
+    let own = cut.own.into_iter().enumerate();
+    let of_rows = |(index, rows): (usize, Range<usize>)| -> Result<Vec<f64>, NnError> {
+        let batch = samples.slice(rows);
+        let (mut right, mut counted) = (0, 0);
         let output = predict_batch(&model, &batch)?;
         if index == 0 {
             check_targets(&output, objective, samples.targets())?;
@@ -105,16 +127,37 @@ pub fn evaluate<M: Growable>(
                 None => hits.clone().bool_or(hits.clone().bool_not()),
             };
             let hits = hits.bool_and(counts.clone());
-            right += scalar::<i64>(hits.int().sum().try_into_scalar())?;
-            counted += scalar::<i64>(counts.int().sum().try_into_scalar())?;
+            right = scalar::<i64>(hits.int().sum().try_into_scalar())?;
+            counted = scalar::<i64>(counts.int().sum().try_into_scalar())?;
         }
         let mean = objective.loss(output, batch.targets());
-        loss += scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64;
+        let loss = scalar::<f64>(mean.try_into_scalar())? * batch.len() as f64;
+        Ok(vec![loss, right as f64, counted as f64])
+    };
+    let mut total = Total::over(cut.pieces, team);
+    match team {
+        None => own.map(of_rows).try_for_each(|found| {
+            total.add(found?);
+            Ok::<_, NnError>(())
+        })?,
+        // Pieces are small.
+        Some(_) => {
+            let found: Vec<_> = own
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .map(of_rows)
+                .collect();
+            for found in found {
+                total.add(found?);
+            }
+        }
     }
+    let found = total.finish()?;
+    let [loss, right, counted] = std::array::from_fn(|k| found.get(k).copied().unwrap_or(0.0));
     let count = samples.len() as f64;
     Ok(Evaluation {
         loss: loss / count,
-        accuracy: (counted > 0).then(|| right as f64 / counted as f64),
+        accuracy: (counted > 0.0).then(|| right / counted),
     })
 }
 

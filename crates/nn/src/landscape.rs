@@ -8,7 +8,7 @@ use burgeon_core::cost::Macs;
 use burgeon_core::error::LandscapeError;
 use burgeon_core::{
     BlockWeights, Capture, CoreError, CostModel, GradientRequest, GradientSamples, Landscape,
-    LineSearch, Moments, Needs, Place, Plan, PlanGradient, SplitBackend,
+    LineSearch, Moments, Needs, Place, Plan, PlanGradient, SplitBackend, Team,
 };
 use burgeon_graph::{BlockParameter, Graph, Site, Slices};
 use burn::tensor::Tensor;
@@ -17,11 +17,11 @@ use crate::capture::{Pass, sites};
 use crate::cost::{added_costs, grown_shapes, place_cost, predicts_exactly};
 use crate::error::NnError;
 use crate::gradient::plan_gradient;
-use crate::growable::{Growable, evaluate};
+use crate::growable::{Growable, evaluate_in};
 use crate::moments::site_moments;
 use crate::objective::Objective;
+use crate::part::Part;
 use crate::passes::ForwardPasses;
-use crate::ports::Input;
 use crate::replay::Network;
 use crate::samples::Samples;
 use crate::sites::fan_in_factors;
@@ -42,6 +42,8 @@ pub struct ModelLandscape<'a, M: Growable> {
     batch_size: usize,
     spectrum: SpectrumConfig,
     backend: &'a dyn SplitBackend,
+    /// With which the samples are shared, if with anyone.
+    team: Option<Team>,
     sites: Vec<CoreSite>,
     places: Vec<Place>,
     found: RefCell<Found<M>>,
@@ -54,7 +56,7 @@ struct Found<M: Growable> {
     passes: Option<Arc<ForwardPasses<M>>>,
     loss: Option<f64>,
     network: Option<Arc<Network>>,
-    batches: Option<Arc<[Samples<M::Input>]>>,
+    part: Option<Arc<Part<M::Input>>>,
     /// Multiply-accumulates of all gradients, moments, statistics and variances.
     gradient_macs: u64,
 }
@@ -80,13 +82,14 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
             batch_size,
             spectrum: SpectrumConfig::default(),
             backend,
+            team: None,
             found: RefCell::new(Found {
                 capture: None,
                 needs: Needs::SHAPES,
                 passes: None,
                 loss: None,
                 network: None,
-                batches: None,
+                part: None,
                 gradient_macs: 0,
             }),
         }
@@ -96,6 +99,14 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
     #[must_use]
     pub fn searched_on(mut self, samples: &'a Samples<M::Input>) -> Self {
         self.searched = Some(samples);
+        self
+    }
+
+    /// All ranks of `team` have this model and these samples: each looks at its own pieces of
+    /// them, and what is found is summed. All must ask the same, in the same order.
+    #[must_use]
+    pub fn shared_by(mut self, team: Option<Team>) -> Self {
+        self.team = team;
         self
     }
 
@@ -145,7 +156,9 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         if let Some(loss) = self.found.borrow().loss {
             return Ok(loss);
         }
-        let loss = evaluate(self.model, self.objective, self.samples, self.batch_size)?.loss;
+        let (samples, team) = (self.samples, self.team.as_ref());
+        let found = evaluate_in(self.model, self.objective, samples, self.batch_size, team)?;
+        let loss = found.loss;
         self.found.borrow_mut().loss = Some(loss);
         Ok(loss)
     }
@@ -168,14 +181,12 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         plan: &Plan,
         at: &GradientRequest,
     ) -> Result<PlanGradient, NnError> {
-        let (network, batches) = (self.network()?, self.batches());
-        let batches = match (at.samples, batches.len()) {
-            (GradientSamples::Minibatch(number), 1..) => {
-                std::slice::from_ref(&batches[number % batches.len()])
-            }
-            _ => &batches[..],
+        let (network, part) = (self.network()?, self.part());
+        let part = match at.samples {
+            GradientSamples::Minibatch(number) => Arc::new(self.minibatch(&part, number)),
+            GradientSamples::All => part,
         };
-        let (gradient, macs) = plan_gradient::<M>(&network, plan, at, self.objective, batches)?;
+        let (gradient, macs) = plan_gradient::<M>(&network, plan, at, self.objective, &part)?;
         let mut found = self.found.borrow_mut();
         found.gradient_macs = found.gradient_macs.saturating_add(macs);
         Ok(gradient)
@@ -187,8 +198,8 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
     /// [`NnError::Plan`] or [`NnError::Graph`] where the plan does not fit,
     /// [`NnError::Operation`] where the network under it does not run.
     pub fn plan_with_statistics(&self, plan: &Plan) -> Result<Plan, NnError> {
-        let (network, batches) = (self.network()?, self.batches());
-        let (plan, macs) = with_statistics::<M>(&network, plan, &batches)?;
+        let (network, part) = (self.network()?, self.part());
+        let (plan, macs) = with_statistics::<M>(&network, plan, &part)?;
         let mut found = self.found.borrow_mut();
         found.gradient_macs = found.gradient_macs.saturating_add(macs);
         Ok(plan)
@@ -202,12 +213,8 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
     /// # Errors
     /// As [`plan_with_statistics`](Self::plan_with_statistics).
     pub fn fan_in_factors(&self, plan: &Plan, epsilon: f64) -> Result<Vec<(String, f64)>, NnError> {
-        let (network, batches) = (self.network()?, self.batches());
-        let batches = batches.iter();
-        let inputs: Vec<_> = batches
-            .map(|batch| (batch.inputs().clone().into_values(), batch.len()))
-            .collect();
-        let (factors, passes) = fan_in_factors(&network, plan, epsilon, &inputs)?;
+        let (network, part) = (self.network()?, self.part());
+        let (factors, passes) = fan_in_factors(&network, plan, epsilon, &part)?;
         let forward = Macs.cost(&grown_shapes(self.graph(), plan));
         let macs = forward.saturating_mul(passes.saturating_mul(self.samples.len() as u64));
         let mut found = self.found.borrow_mut();
@@ -234,11 +241,22 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         Ok(network)
     }
 
-    /// The captured samples in batches.
-    fn batches(&self) -> Arc<[Samples<M::Input>]> {
+    /// This rank's part of the captured samples.
+    fn part(&self) -> Arc<Part<M::Input>> {
         let mut found = self.found.borrow_mut();
-        let of_samples = || self.samples.batches(self.batch_size).collect();
-        found.batches.get_or_insert_with(of_samples).clone()
+        let of_samples = || Arc::new(Part::of(self.samples, self.batch_size, self.team.as_ref()));
+        found.part.get_or_insert_with(of_samples).clone()
+    }
+
+    /// This rank's part of one of the minibatches, counted round and round.
+    fn minibatch(&self, part: &Part<M::Input>, number: usize) -> Part<M::Input> {
+        let number = number % self.minibatches();
+        let Some(team) = &self.team else {
+            return part.batch(number);
+        };
+        let start = number * self.batch_size;
+        let rows = start..(start + self.batch_size).min(self.samples.len());
+        Part::of(&self.samples.slice(rows), self.batch_size, Some(team))
     }
 
     fn passes(&self) -> Result<Arc<ForwardPasses<M>>, NnError> {
@@ -248,7 +266,7 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
         let samples = self.searched.unwrap_or(self.samples);
         let trace = self.trace.clone();
         let passes = ForwardPasses::of(self.model, trace, samples, self.batch_size)?;
-        let passes = Arc::new(passes);
+        let passes = Arc::new(passes.with_team(self.team.clone()));
         self.found.borrow_mut().passes = Some(passes.clone());
         Ok(passes)
     }
@@ -263,21 +281,23 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
             samples,
             self.batch_size,
             self.backend,
-        )?;
+        )?
+        .shared(samples, self.team.as_ref());
         let (model, spectrum) = (self.model, &self.spectrum);
         let (capture, values) = captured(model, &pass, objective, samples, spectrum, keeps)?;
         let mut found = self.found.borrow_mut();
         found.loss = Some(capture.loss);
         if keeps {
             let passes = ForwardPasses::of(model, trace, samples, self.batch_size)?;
+            let passes = passes.with_team(self.team.clone());
             found.passes = Some(Arc::new(passes.with_values(values)));
         }
         Ok(capture)
     }
 
     fn moments(&self) -> Result<Vec<Moments>, NnError> {
-        let (network, batches) = (self.network()?, self.batches());
-        let (moments, macs) = site_moments::<M>(&network, self.objective, &batches, self.backend)?;
+        let (network, part) = (self.network()?, self.part());
+        let (moments, macs) = site_moments::<M>(&network, self.objective, &part, self.backend)?;
         let mut found = self.found.borrow_mut();
         found.gradient_macs = found.gradient_macs.saturating_add(macs);
         Ok(moments)

@@ -25,6 +25,7 @@ pub mod landscape;
 mod lengthen;
 mod moments;
 pub mod objective;
+mod part;
 mod passes;
 pub mod ports;
 mod replay;

@@ -9,9 +9,9 @@ use crate::error::NnError;
 use crate::gradient::PASS;
 use crate::growable::{Growable, check_positions, check_targets};
 use crate::objective::Objective;
+use crate::part::{Part, finished};
 use crate::ports::{Input, Output};
 use crate::replay::{Network, Value};
-use crate::samples::Samples;
 use crate::sites::MomentSums;
 
 /// Which of the two rounds of a sum.
@@ -21,7 +21,7 @@ enum Round {
     Second,
 }
 
-/// The moments of all sites that may grow, means over the samples of `batches` together, and the
+/// The moments of all sites that may grow, means over all samples of which `part` is this rank's, and the
 /// multiply-accumulates that they took. The samples are passed twice: what the weights there are
 /// can express must be known before what is left can be summed.
 ///
@@ -31,16 +31,17 @@ enum Round {
 pub(crate) fn site_moments<M: Growable>(
     network: &Network,
     objective: &dyn Objective,
-    batches: &[Samples<M::Input>],
+    part: &Part<M::Input>,
     backend: &dyn SplitBackend,
 ) -> Result<(Vec<Moments>, u64), NnError> {
     let mut sums = MomentSums::new(network, backend.accumulation_dtype());
-    let count: usize = batches.iter().map(Samples::len).sum();
+    let count = part.count;
     if !sums.has_any() {
         return Ok((sums.into_moments(count), 0));
     }
     for round in [Round::First, Round::Second] {
-        for batch in batches {
+        let mut shards = part.sums();
+        for batch in &part.batches {
             let share = batch.len() as f64 / count.max(1) as f64;
             let recorded = batch.to_autodiff();
             let inputs = batch.inputs().clone().into_values();
@@ -54,12 +55,23 @@ pub(crate) fn site_moments<M: Growable>(
                 Round::First => sums.first_round(&inputs, batch.len(), &loss)?,
                 Round::Second => sums.second_round(&inputs, batch.len(), &loss)?,
             }
+            if let Some(shards) = &mut shards {
+                let numbers = sums.numbers(round == Round::First);
+                shards.push(numbers.map(std::mem::take).collect());
+            }
+        }
+        if let Some(shards) = shards {
+            let found = finished(shards)?;
+            sums.numbers(round == Round::First)
+                .zip(found)
+                .for_each(|(number, found)| *number = found);
         }
         if round == Round::First {
             sums.express()?;
         }
     }
     let forward = Macs.cost(&graph_layers(network.trace.graph()));
+    sums.macs = part.total(sums.macs)?;
     let passes = forward
         .saturating_mul(2 * PASS)
         .saturating_mul(count as u64);

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use burgeon_core::Plan;
+use burgeon_core::{Plan, Team};
 use burgeon_graph::Graph;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::error::NnError;
 use crate::growable::{Growable, check_positions, check_targets, scalar};
 use crate::objective::Objective;
+use crate::part::{Part, Total};
 use crate::ports::{Input, Output};
 use crate::replay::{Network, NoProbe, Value, Values};
 use crate::samples::Samples;
@@ -23,6 +24,8 @@ pub struct ForwardPasses<M: Growable> {
     network: Network,
     samples: Samples<M::Input>,
     batch_size: usize,
+    /// With which the samples are shared, if with anyone.
+    team: Option<Team>,
     /// Of each batch, or of none.
     kept: Vec<Values>,
     model: PhantomData<fn() -> M>,
@@ -56,9 +59,15 @@ impl<M: Growable> ForwardPasses<M> {
             network: Network::of(trace, model)?,
             samples: samples.clone(),
             batch_size,
+            team: None,
             kept: Vec::new(),
             model: PhantomData,
         })
+    }
+
+    pub(crate) fn with_team(mut self, team: Option<Team>) -> Self {
+        self.team = team;
+        self
     }
 
     pub(crate) fn with_values(mut self, kept: Vec<Values>) -> Self {
@@ -96,7 +105,7 @@ impl<M: Growable> ForwardPasses<M> {
         let is_own = Arc::ptr_eq(&network.trace, &self.network.trace);
         let kept = if is_own { &self.kept[..] } else { &[] };
         // Batches side by side: what each costs besides products would else run on one thread.
-        let batches: Vec<Samples<M::Input>> = self.samples.batches(self.batch_size).collect();
+        let part = Part::of(&self.samples, self.batch_size, self.team.as_ref());
         let of_batch = |(index, batch): (usize, &Samples<M::Input>)| {
             let loss = |output: Value| -> Result<f64, NnError> {
                 let output = M::Output::from_value(output).into_rows();
@@ -131,13 +140,17 @@ impl<M: Growable> ForwardPasses<M> {
             drop(found);
             Ok(losses)
         };
-        let sums = batches
+        let sums = part
+            .batches
             .par_iter()
             .enumerate()
             .map(of_batch)
             .collect::<Result<Vec<Vec<f64>>, NnError>>()?;
+        let mut total = Total::over(part.pieces, part.team.as_ref());
+        sums.into_iter().for_each(|sums| total.add(sums));
+        let sums = total.finish()?;
         let count = self.samples.len() as f64;
-        let mean = |k: usize| sums.iter().map(|sums| sums[k]).sum::<f64>() / count;
+        let mean = |k: usize| sums.get(k).copied().unwrap_or(0.0) / count;
         Ok(Losses {
             baseline: mean(0),
             grown: (1..=grid.len()).map(mean).collect(),

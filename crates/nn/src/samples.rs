@@ -272,13 +272,33 @@ impl<I: Input> Samples<I> {
     /// Batches of at most `size` samples in their order.
     pub(crate) fn batches(&self, size: usize) -> impl Iterator<Item = Self> + '_ {
         let size = size.max(1);
-        (0..self.len()).step_by(size).map(move |start| {
-            let range = start..(start + size).min(self.len());
-            Self {
-                inputs: self.inputs.slice_rows(range.clone()),
-                targets: self.targets.slice_rows(range),
-            }
-        })
+        (0..self.len())
+            .step_by(size)
+            .map(move |start| self.slice(start..(start + size).min(self.len())))
+    }
+
+    /// The samples of these rows, which must be there.
+    pub(crate) fn slice(&self, rows: Range<usize>) -> Self {
+        Self {
+            inputs: self.inputs.slice_rows(rows.clone()),
+            targets: self.targets.slice_rows(rows),
+        }
+    }
+
+    /// The samples of some rows, in order.
+    ///
+    /// # Errors
+    /// [`NnError::Data`] if a piece is empty, or beyond the samples.
+    pub fn piece(&self, rows: Range<usize>) -> Result<Self, NnError> {
+        match rows.start < rows.end && rows.end <= self.len() {
+            true => Ok(self.slice(rows)),
+            false => Err(NnError::Data(format!(
+                "rows {} to {} of {} samples: a piece has at least one, of those there are",
+                rows.start,
+                rows.end,
+                self.len()
+            ))),
+        }
     }
 
     /// Batches of at most `size` samples in the order that `seed` draws

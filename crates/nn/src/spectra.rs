@@ -1,13 +1,12 @@
 //! Captures that end in spectra, within a memory budget.
 
-use burgeon_core::eigen::{CapturedOperator, Directions, Method, SiteShape, SplittingOperator};
-use burgeon_core::products::block_products;
+mod streamed;
+
+use burgeon_core::eigen::{CapturedOperator, Method, TeamOperator};
 use burgeon_core::{
-    Capture, CoreError, Curvature, CurvatureBlock, RowSample, SiteInput, SpectrumSolver,
-    SplitBackend,
+    Capture, CoreError, Curvature, CurvatureBlock, RowSample, SiteInput, SiteSpectra,
+    SpectrumSolver, SplitBackend,
 };
-use burn::tensor::DType;
-use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -15,13 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{CapturedBatch, Pass, sites};
 use crate::error::NnError;
-use crate::growable::{Growable, evaluate};
+use crate::growable::{Growable, evaluate_in};
 use crate::objective::Objective;
+use crate::part::finished;
 use crate::passes::{ForwardPasses, bytes_of};
 use crate::replay::Values;
 use crate::samples::Samples;
-use crate::sites::{CapturedSite, JetBatch, JetOperator};
+use crate::sites::{CapturedSite, JetBatch, JetOperator, SiteForm};
 use crate::trace::traced;
+
+use streamed::StreamedOperator;
 
 /// Bytes of captured rows in a pass up to which passes run side by side.
 const SMALL: usize = 1 << 24;
@@ -70,7 +72,8 @@ impl SpectrumConfig {
 
     /// Bytes that captured inputs and curvature weights may take together; 1 GiB unless told. What
     /// would take more is not kept: each iteration then runs the network again, batch by batch,
-    /// on all rows.
+    /// on all rows. Where ranks share the samples it is a budget of all of them together, so that
+    /// what is found does not depend on their number.
     #[must_use]
     pub fn with_memory_budget(mut self, bytes: usize) -> Self {
         self.memory_budget = bytes;
@@ -164,6 +167,8 @@ pub(crate) fn captured<M: Growable>(
     let mut kept = 0;
     let mut data: Vec<SiteData> = pass.forms.iter().map(|_| SiteData::default()).collect();
     let (mut loss, mut bytes, mut share) = (0.0, 0, 0.0);
+    let team = pass.part().team.as_ref();
+    let mut losses = Vec::new();
     let mut side_by_side = 1;
     let mut next = 0;
     while next < pass.batches() {
@@ -180,6 +185,7 @@ pub(crate) fn captured<M: Growable>(
         for (batch, captured) in group.zip(captured) {
             let captured = captured.batch;
             loss += captured.loss;
+            losses.push(captured.loss);
             share += pass.share(batch);
             kept += bytes_of(&captured.values);
             values.push(captured.values);
@@ -191,9 +197,15 @@ pub(crate) fn captured<M: Growable>(
                 }
             }
         }
-        // The first batches tell what all will take.
-        let budget = config.memory_budget as f64 * share;
+        // The first batches tell what all will take, but for ranks, which must agree.
+        let budget = match team {
+            Some(_) => config.memory_budget as f64,
+            None => config.memory_budget as f64 * share,
+        };
         if bytes as f64 > budget {
+            if team.is_some() {
+                break;
+            }
             drop((data, values));
             let capture = streamed(model, pass, objective, samples, config)?;
             return Ok((capture, Vec::new()));
@@ -203,6 +215,17 @@ pub(crate) fn captured<M: Growable>(
             values.clear();
         }
     }
+    if let Some(team) = team {
+        bytes = usize::try_from(pass.part().total(bytes as u64)?).unwrap_or(usize::MAX);
+        if bytes > config.memory_budget {
+            drop((data, values));
+            let capture = streamed(model, pass, objective, samples, config)?;
+            return Ok((capture, Vec::new()));
+        }
+        let mut sum = team.sum(pass.part().pieces);
+        losses.into_iter().for_each(|loss| sum.push(vec![loss]));
+        loss = finished(sum)?.first().copied().unwrap_or(0.0);
+    }
     // The stochastic method draws a block for each of its steps.
     let joins = config.rows.is_some() && config.solver.method() != Method::Rayleigh;
     let exact = backend.accumulation_dtype();
@@ -210,6 +233,7 @@ pub(crate) fn captured<M: Growable>(
     // One site after the other: the memory of one basis is enough.
     for ((site, form), data) in sites.iter_mut().zip(&pass.forms).zip(data) {
         site.spectra = match data.jets.is_empty() {
+            _ if team.is_some() => shared(pass, form, data, samples.len(), config)?,
             true => {
                 let blocks = match joins {
                     true => CurvatureBlock::joined(data.blocks),
@@ -235,6 +259,36 @@ pub(crate) fn captured<M: Growable>(
     Ok((capture, if keeps { values } else { Vec::new() }))
 }
 
+/// The spectra of one site of which each rank of a team has captured its own batches.
+fn shared<M: Growable>(
+    pass: &Pass<'_, M>,
+    form: &SiteForm,
+    data: SiteData,
+    samples: usize,
+    config: &SpectrumConfig,
+) -> Result<Vec<SiteSpectra>, NnError> {
+    let (part, backend) = (pass.part(), pass.backend());
+    let Some(team) = &part.team else {
+        return Ok(Vec::new());
+    };
+    let exact = backend.accumulation_dtype();
+    if !data.jets.is_empty() {
+        let own = data.jets.into_iter();
+        let own = own.map(|jets| JetOperator::new(&pass.network, form, vec![jets]));
+        let operator = TeamOperator::new(team, part.pieces, own.collect());
+        return Ok(config.solver.solve(&operator, samples, exact)?);
+    }
+    let blocks = data.blocks.into_iter();
+    let blocks = blocks.map(|block| Curvature::new(&form.name, vec![block]));
+    let blocks: Vec<Curvature> = blocks.collect::<Result<_, _>>()?;
+    let rows: usize = blocks.iter().map(Curvature::rows).sum();
+    let rows = part.total(rows as u64)? as usize;
+    let own = blocks.iter();
+    let own = own.map(|block| CapturedOperator::new(vec![block], backend));
+    let operator = TeamOperator::new(team, part.pieces, own.collect());
+    Ok(config.solver.solve(&operator, rows, exact)?)
+}
+
 /// What one pass captured.
 struct SampledBatch {
     /// Of each site the rows that were drawn.
@@ -256,7 +310,7 @@ impl SampledBatch {
             let rows = (rows as f64 * pass.share(index)).round().max(1.0) as usize;
             // A stream for each batch, so that their order does not matter.
             let mut rng = ChaCha8Rng::seed_from_u64(0x0F0A);
-            rng.set_stream(index as u64);
+            rng.set_stream((pass.part().first + index) as u64);
             let drawn = batch.sites.into_iter().map(|site| {
                 Ok(match site {
                     CapturedSite::Block(block) => {
@@ -306,20 +360,38 @@ fn streamed<M: Growable>(
     samples: &Samples<M::Input>,
     config: &SpectrumConfig,
 ) -> Result<Capture, NnError> {
+    let part = pass.part();
     let first = pass.run(0, false)?.sites;
     let mut rows = 0;
     let mut bytes = 0;
     for site in &first {
         bytes += site.bytes();
         if let CapturedSite::Block(block) = site {
-            rows = rows.max(block.weights.dims()[0] * pass.batches());
+            rows = rows.max(block.weights.dims()[0] * part.pieces);
         }
     }
     drop(first);
-    let operator = StreamedOperator { pass };
     let exact = pass.backend().accumulation_dtype();
-    let rows = rows.max(samples.len());
-    let solved = config.solver.solve(&operator, rows, exact)?;
+    let all = |batches| StreamedOperator { pass, batches };
+    let solved = match &part.team {
+        None => {
+            let operator = all(0..pass.batches());
+            config
+                .solver
+                .solve(&operator, rows.max(samples.len()), exact)?
+        }
+        Some(team) => {
+            // The first rank has the first piece, whatever the number of ranks is.
+            let first = team.decided((rows as u64).to_le_bytes().to_vec());
+            let first = first.map_err(CoreError::from)?;
+            let rows = first[..].try_into().map_or(0, u64::from_le_bytes) as usize;
+            let own = (0..pass.batches()).map(|batch| all(batch..batch + 1));
+            let operator = TeamOperator::new(team, part.pieces, own.collect());
+            config
+                .solver
+                .solve(&operator, rows.max(samples.len()), exact)?
+        }
+    };
     let mut sites = sites(pass.graph());
     for (site, spectra) in sites.iter_mut().zip(solved) {
         site.spectra = Some(spectra);
@@ -327,94 +399,14 @@ fn streamed<M: Growable>(
     Ok(Capture {
         sites,
         samples: samples.len(),
-        loss: evaluate(model, objective, samples, pass.batch_size())?.loss,
+        loss: evaluate_in(
+            model,
+            objective,
+            samples,
+            pass.batch_size(),
+            part.team.as_ref(),
+        )?
+        .loss,
         bytes,
     })
-}
-
-/// Sites that are captured anew in each iteration, all in the same passes.
-struct StreamedOperator<'a, 'b, M: Growable> {
-    pass: &'a Pass<'b, M>,
-}
-
-impl<M: Growable> StreamedOperator<'_, '_, M> {
-    fn captured(&self, batch: usize) -> Result<Vec<CapturedSite>, CoreError> {
-        let captured = self.pass.run(batch, false).map_err(|error| match error {
-            NnError::Core(error) => error,
-            // The same pass has run before; only the device can have failed since.
-            other => CoreError::Read {
-                what: "a captured batch".into(),
-                reason: other.to_string(),
-            },
-        })?;
-        Ok(captured.sites)
-    }
-}
-
-impl<M: Growable> SplittingOperator for StreamedOperator<'_, '_, M> {
-    fn sites(&self) -> Vec<SiteShape> {
-        self.pass
-            .forms
-            .iter()
-            .map(|form| form.shape.clone())
-            .collect()
-    }
-
-    fn batches(&self) -> usize {
-        self.pass.batches()
-    }
-
-    fn apply_batch(
-        &self,
-        batch: usize,
-        directions: &[Directions],
-    ) -> Result<Vec<Vec<DMatrix<f64>>>, CoreError> {
-        let mut sums = Vec::with_capacity(directions.len());
-        let captured = self.captured(batch)?.into_iter();
-        for ((site, form), asked) in captured.zip(&self.pass.forms).zip(directions) {
-            let products: Vec<DMatrix<f64>> = match site {
-                CapturedSite::Block(block) => {
-                    let product = |vectors: &DMatrix<f64>| {
-                        let backend = self.pass.backend();
-                        block_products(backend, &form.name, &block, vectors, asked.dtype)
-                    };
-                    asked
-                        .vectors
-                        .iter()
-                        .map(product)
-                        .collect::<Result<_, _>>()?
-                }
-                CapturedSite::Jets(jets) => {
-                    let operator = JetOperator::new(&self.pass.network, form, vec![jets]);
-                    let of_site = operator.apply_batch(0, std::slice::from_ref(asked))?;
-                    of_site.into_iter().next().unwrap_or_default()
-                }
-            };
-            sums.push(products);
-        }
-        Ok(sums)
-    }
-
-    fn dense(&self, site: usize, dtype: DType) -> Result<Vec<DMatrix<f64>>, CoreError> {
-        let form = &self.pass.forms[site];
-        let SiteShape { name, neurons, dim } = &form.shape;
-        let mut sums = vec![DMatrix::zeros(*dim, *dim); *neurons];
-        for batch in 0..self.batches() {
-            let Some(captured) = self.captured(batch)?.into_iter().nth(site) else {
-                continue;
-            };
-            let matrices = match captured {
-                CapturedSite::Block(block) => {
-                    Curvature::new(name, vec![*block])?.dense(self.pass.backend(), dtype)?
-                }
-                CapturedSite::Jets(jets) => {
-                    JetOperator::new(&self.pass.network, form, vec![jets]).dense(0, dtype)?
-                }
-            };
-            for (sum, matrix) in sums.iter_mut().zip(matrices) {
-                *sum += matrix;
-            }
-        }
-        Ok(sums)
-    }
 }

@@ -12,13 +12,13 @@ use burn::tensor::{DType, Tensor};
 use crate::cost::grown_shapes;
 use crate::error::NnError;
 use crate::growable::{Growable, scalar};
+use crate::part::{Part, finished};
 use crate::ports::Input;
 use crate::replay::{Network, NoProbe, Value};
-use crate::samples::Samples;
 use crate::sites::Grown;
 
-/// `plan` with the statistics that its new neurons have over the samples of `batches` at ε = 0,
-/// and the multiply-accumulates that it took to find them. Normalisations of one channel behind
+/// `plan` with the statistics that its new neurons have at ε = 0 over all samples of which `part`
+/// is this rank's, and the multiply-accumulates that it took to find them. Normalisations of one channel behind
 /// each other are measured one after the other.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ use crate::sites::Grown;
 pub(crate) fn with_statistics<M: Growable>(
     network: &Network,
     plan: &Plan,
-    batches: &[Samples<M::Input>],
+    part: &Part<M::Input>,
 ) -> Result<(Plan, u64), NnError> {
     let graph = network.trace.graph();
     let mut plan = plan.clone();
@@ -47,7 +47,7 @@ pub(crate) fn with_statistics<M: Growable>(
             statistics.clone_from(&start)
         });
     }
-    let count: usize = batches.iter().map(Samples::len).sum();
+    let count = part.count;
     let forward = Macs.cost(&grown_shapes(graph, &plan));
     for round in 0..rounds {
         let grown = Grown::new(network, &plan)?.at(0.0);
@@ -56,7 +56,8 @@ pub(crate) fn with_statistics<M: Growable>(
             .filter_map(|site| Sums::of(&plan, &grown, site, round))
             .collect();
         let kept: HashSet<TensorId> = sums.iter().map(|sums| sums.read).collect();
-        for batch in batches {
+        let mut shards = part.sums();
+        for batch in &part.batches {
             let inputs = batch.inputs().clone().into_values();
             let keep = |id| kept.contains(&id);
             let (_, values) = grown.run(&inputs, batch.len(), &keep, &mut NoProbe)?;
@@ -65,6 +66,17 @@ pub(crate) fn with_statistics<M: Growable>(
                     sums.add(value.clone())?;
                 }
             }
+            if let Some(shards) = &mut shards {
+                let numbers = sums.iter_mut().flat_map(Sums::numbers);
+                shards.push(numbers.map(std::mem::take).collect());
+            }
+        }
+        if let Some(shards) = shards {
+            let found = finished(shards)?;
+            let numbers = sums.iter_mut().flat_map(Sums::numbers);
+            numbers
+                .zip(found)
+                .for_each(|(number, found)| *number = found);
         }
         for sums in sums {
             sums.write(&mut plan);
@@ -137,7 +149,7 @@ struct Sums<'g> {
     places: Vec<Vec<usize>>,
     /// For each place of each new channel the sums of values and of squares.
     sums: Vec<Vec<(f64, f64)>>,
-    rows: usize,
+    rows: f64,
 }
 
 impl<'g> Sums<'g> {
@@ -167,7 +179,7 @@ impl<'g> Sums<'g> {
                 .map(|own| vec![(0.0, 0.0); own.len()])
                 .collect(),
             places,
-            rows: 0,
+            rows: 0.0,
         })
     }
 
@@ -177,7 +189,7 @@ impl<'g> Sums<'g> {
         let [b, c] = [0, 1].map(|axis| shape.get(axis).copied().unwrap_or(1));
         let inner = shape.iter().skip(2).product();
         let value = Tensor::<1>::from_dispatch(value).reshape([b, c, inner]);
-        self.rows += b * inner;
+        self.rows += (b * inner) as f64;
         for (places, sums) in self.places.iter().zip(&mut self.sums) {
             for (place, (sum, square)) in places.iter().zip(sums) {
                 let own = value.clone().narrow(1, *place, 1).cast(DType::F64);
@@ -188,9 +200,16 @@ impl<'g> Sums<'g> {
         Ok(())
     }
 
+    /// All that is summed.
+    fn numbers(&mut self) -> impl Iterator<Item = &mut f64> {
+        let sums = self.sums.iter_mut().flatten();
+        let sums = sums.flat_map(|(sum, square)| [sum, square]);
+        sums.chain(std::iter::once(&mut self.rows))
+    }
+
     /// Puts what was found into the plan.
     fn write(self, plan: &mut Plan) {
-        let rows = self.rows.max(1) as f64;
+        let rows = self.rows.max(1.0);
         set(plan, self.site, |statistics, number| {
             let Some(sums) = self.sums.get(number) else {
                 return;

@@ -18,6 +18,7 @@ use burn::tensor::{DType, Shape, Tensor, TensorData, module};
 use rayon::prelude::*;
 
 use crate::host::{Host, is_host, with_slice};
+use crate::part_sums::{PartSums, part_sums, summed};
 use crate::real::Real;
 
 /// Planes of a task, in numbers.
@@ -39,10 +40,12 @@ pub struct Normalised<const D: usize> {
 /// statistics too. What is returned with the output is what running statistics are fed.
 ///
 /// On Burn's CPU devices, in f32 and f64, by this crate, sums in f64 across lines of maps;
-/// everywhere else, and where channels are single numbers `[b, c]`, by Burn's own.
+/// everywhere else, and where channels are single numbers `[b, c]`, by Burn's own. Of a batch that
+/// passes [in parts](crate::in_parts) the statistics are those of all parts, by this crate alone.
 ///
 /// # Panics
-/// As Burn's own where the sizes do not fit.
+/// As Burn's own where the sizes do not fit; where a batch passes in parts and this crate has no
+/// kernel.
 pub fn batch_norm_train<const D: usize>(
     maps: Tensor<D>,
     gamma: Tensor<1>,
@@ -52,7 +55,8 @@ pub fn batch_norm_train<const D: usize>(
     let shape = maps.dims();
     let channels = [gamma.dims()[0], beta.dims()[0]];
     let dtypes = [maps.dtype(), gamma.dtype(), beta.dtype()];
-    let ours = D > 2
+    let parts = part_sums();
+    let ours = (D > 2 || D == 2 && parts.is_some())
         && is_host(&maps.device())
         && channels == [shape[1]; 2]
         && !shape.contains(&0)
@@ -60,6 +64,11 @@ pub fn batch_norm_train<const D: usize>(
             .iter()
             .any(|dtype| dtypes == [*dtype; 3]);
     if !ours {
+        assert!(
+            parts.is_none(),
+            "a batch normalisation over parts of a batch needs a CPU device, f32 or f64 throughout \
+             and as many channels as its input has"
+        );
         let result = module::batch_norm_train(maps, gamma, beta, epsilon);
         return Normalised {
             output: result.output,
@@ -75,6 +84,10 @@ pub fn batch_norm_train<const D: usize>(
     let statistics = match maps.dtype() {
         DType::F64 => with_slice(plain, |maps: &[f64]| layout.statistics(maps)),
         _ => with_slice(plain, |maps: &[f32]| layout.statistics(maps)),
+    };
+    let statistics = match parts {
+        Some(parts) => statistics.over(parts),
+        None => statistics,
     };
     let device = maps.device();
     let on_device = |values: &Vec<f64>| {
@@ -100,6 +113,34 @@ pub fn batch_norm_train<const D: usize>(
 struct Statistics {
     mean: Vec<f64>,
     variance: Vec<f64>,
+    /// Numbers of a channel.
+    count: f64,
+    /// Where they are those of several parts of a batch.
+    parts: Option<Arc<dyn PartSums>>,
+}
+
+impl Statistics {
+    /// Those of all parts of a batch, of which these are one's.
+    fn over(self, parts: Arc<dyn PartSums>) -> Self {
+        let channels = self.mean.len();
+        let mut values = Vec::with_capacity(1 + 2 * channels);
+        values.push(self.count);
+        values.extend(self.mean.iter().map(|mean| self.count * mean));
+        let squares = self.mean.iter().zip(&self.variance);
+        values.extend(squares.map(|(mean, variance)| self.count * (variance + mean * mean)));
+        let sums = summed(parts.as_ref(), values);
+        let count = sums[0];
+        let (means, squares) = sums[1..].split_at(channels);
+        let mean: Vec<f64> = means.iter().map(|sum| sum / count).collect();
+        let variance = squares.iter().zip(&mean);
+        let variance = variance.map(|(sum, mean)| (sum / count - mean * mean).max(0.0));
+        Self {
+            variance: variance.collect(),
+            mean,
+            count,
+            parts: Some(parts),
+        }
+    }
 }
 
 /// The statistics that a batch is normalised by, and ε.
@@ -227,7 +268,12 @@ impl Layout {
             (mean, squares / count)
         });
         let (mean, variance) = found.into_iter().unzip();
-        Statistics { mean, variance }
+        Statistics {
+            mean,
+            variance,
+            count,
+            parts: None,
+        }
     }
 }
 
@@ -302,7 +348,7 @@ fn backward<B: Host, T: Real>(
     let gamma: Vec<T> = B::read(gamma, <[T]>::to_vec);
     let (values, sums) = B::read(maps, |maps: &[T]| {
         B::read(gradient, |gradient: &[T]| {
-            let count = (maps.len() / layout.channels) as f64;
+            let count = statistics.count;
             // Of the gradient, and of it times the normalised maps.
             let sums: Vec<(f64, f64)> = layout.by_channel(|channel| {
                 let mean = T::from_f64(statistics.mean[channel]);
@@ -316,6 +362,19 @@ fn backward<B: Host, T: Real>(
                     )
                 })
             });
+            // The statistics are of all parts of the batch, γ and β of this one's outputs.
+            let of_batch = match &statistics.parts {
+                None => sums.clone(),
+                Some(parts) => {
+                    let values = sums.iter().flat_map(|(plain, along)| [*plain, *along]);
+                    let found = summed(parts.as_ref(), values.collect());
+                    let (pairs, _) = found.as_chunks::<2>();
+                    pairs
+                        .iter()
+                        .map(|[plain, along]| (*plain, *along))
+                        .collect()
+                }
+            };
             let mut values = vec![T::ZERO; maps.len()];
             let tasks = values.par_chunks_mut(layout.task()).enumerate();
             let tasks = tasks.zip(maps.par_chunks(layout.task()));
@@ -331,8 +390,8 @@ fn backward<B: Host, T: Real>(
                     let mean = T::from_f64(statistics.mean[channel]);
                     let inverse: T = inverse_deviation(statistics, channel, *epsilon);
                     let scale = gamma[channel] * inverse;
-                    let plain = T::from_f64(sums[channel].0 / count);
-                    let along = T::from_f64(sums[channel].1 / count);
+                    let plain = T::from_f64(of_batch[channel].0 / count);
+                    let along = T::from_f64(of_batch[channel].1 / count);
                     for ((to, x), g) in to.iter_mut().zip(x).zip(g) {
                         *to = scale * (*g - plain - (*x - mean) * inverse * along);
                     }

@@ -47,6 +47,7 @@ mod layers;
     reason = "the ndarray backend is one of the two that are served"
 )]
 mod max_pool2d;
+mod part_sums;
 pub mod precision;
 #[expect(
     deprecated,
@@ -71,5 +72,6 @@ pub use layers::{
     FastConv2dConfig, FastMaxPool2d, FastMaxPool2dConfig,
 };
 pub use max_pool2d::{max_pool2d, max_pool2d_padded};
+pub use part_sums::{PartSums, in_parts};
 pub use probe::probed;
 pub use window::{Window, WindowError};

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use burgeon_core::criterion::Context;
-use burgeon_core::{CostModel, Criterion, LineSearch, Needs, Plan, Room, Selector, SplitBackend};
+use burgeon_core::{
+    CostModel, Criterion, LineSearch, Needs, Plan, Room, Selector, SplitBackend, Team,
+};
 use burgeon_graph::Graph;
 use burgeon_nn::cost::{fit_budget, fit_cost_budget, graph_layers};
-use burgeon_nn::growable::{evaluate, parameter_count};
+use burgeon_nn::growable::{evaluate_in, parameter_count};
 use burgeon_nn::search::output_change_of;
 use burgeon_nn::surgery::{ParamEdits, apply_plan, rescale};
 use burgeon_nn::{Growable, ModelLandscape, NnError, Objective, Samples, Source, Trace};
-use burn::tensor::DType;
 
+use crate::ranks::agreed;
 use crate::records::{GrowthRecord, SiteGrowth, Verdict};
+use crate::rounding::zero_bound;
 use crate::settings::{
     Accept, Budget, FanIn, GrowerConfig, GrowthConfig, NewStatistics, SearchSamples, StepSize,
 };
@@ -92,6 +95,7 @@ pub struct GrowthStep {
     config: GrowthConfig,
     budget: Budget,
     seed: u64,
+    team: Option<Team>,
 }
 
 /// What a growth step works on.
@@ -136,6 +140,7 @@ impl GrowthStep {
             config: config.growth.clone(),
             budget: config.budget.clone(),
             seed: config.train.seed,
+            team: None,
         }
     }
 
@@ -150,6 +155,15 @@ impl GrowthStep {
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Made on all ranks of `team`, which must have the same model, samples and settings: captures,
+    /// gradients, moments and searches go over each rank's own pieces of the samples and are
+    /// summed, and what the first rank chooses is what all do.
+    #[must_use]
+    pub fn with_team(mut self, team: Team) -> Self {
+        self.team = Some(team);
         self
     }
 
@@ -206,6 +220,7 @@ impl GrowthStep {
             subject.backend,
         );
         let landscape = landscape.with_spectrum(self.config.spectrum);
+        let landscape = landscape.shared_by(self.team.clone());
         let landscape = match self.budget.cost {
             Some(_) => landscape.priced_by(self.cost.as_ref()),
             None => landscape,
@@ -251,6 +266,7 @@ impl GrowthStep {
             fit_cost_budget(graph, &mut plan, cost, most);
         }
         self.config.widths.fit(graph, &mut plan);
+        let plan = agreed(self.team.as_ref(), plan)?;
         // A criterion that predicts gains has asked for the statistics that they rest on.
         let predicted = plan.growths.iter().any(|planned| planned.gain.is_some());
         match self.config.statistics == NewStatistics::Measured && !predicted {
@@ -285,7 +301,7 @@ impl GrowthStep {
             false if plan.is_neutral() => vec![1.0],
             false => self.config.step_size.grid(),
         };
-        landscape.line_search(plan, &grid)
+        agreed(self.team.as_ref(), landscape.line_search(plan, &grid)?)
     }
 
     /// Checks what was found, and makes the growth.
@@ -304,10 +320,11 @@ impl GrowthStep {
             ..
         } = *subject;
         let (graph, samples) = (landscape.graph(), landscape.samples());
+        let team = self.team.as_ref();
         let parameters = parameter_count(model);
         let on_captured = self.config.search_samples == SearchSamples::Captured;
         let held_loss = |model: &M, searched: f64| match on_captured {
-            true => Ok(evaluate(model, objective, subject.held, batch_size)?.loss),
+            true => Ok(evaluate_in(model, objective, subject.held, batch_size, team)?.loss),
             false => Ok::<f64, NnError>(searched),
         };
         let held = held_loss(model, search.baseline)?;
@@ -358,8 +375,8 @@ impl GrowthStep {
             .all(burgeon_core::Growth::preserves_outputs)
         {
             let probe = samples.sample(PROBED, 0);
-            record.output_change_at_zero =
-                output_change_of(model, graph, &record.plan, &probe, batch_size)?;
+            let change = output_change_of(model, graph, &record.plan, &probe, batch_size)?;
+            record.output_change_at_zero = agreed(team, change)?;
             if record.output_change_at_zero > zero_bound(model) {
                 return refused(record, Verdict::OutputChanged);
             }
@@ -371,7 +388,7 @@ impl GrowthStep {
         let before = landscape.loss()?;
         let after = match on_captured {
             true => loss,
-            false => evaluate(&grown, objective, samples, batch_size)?.loss,
+            false => evaluate_in(&grown, objective, samples, batch_size, team)?.loss,
         };
         record.measured_decrease = Some(before - after);
         record.predicted_decrease = record.plan.predicted_decrease(epsilon);
@@ -383,7 +400,7 @@ impl GrowthStep {
         let grown = self.rescaled(landscape, grown, &mut record)?;
         record.held_loss_after = match record.fan_in_factors.is_empty() {
             true => held_loss(&grown, loss)?,
-            false => evaluate(&grown, objective, subject.held, batch_size)?.loss,
+            false => evaluate_in(&grown, objective, subject.held, batch_size, team)?.loss,
         };
         record.parameters_after = parameter_count(&grown);
         let added = |(site, width): (String, usize)| {
@@ -443,7 +460,9 @@ impl GrowthStep {
         }
         for (site, part) in sites.iter_mut().zip(plan.by_site().values()) {
             let (grown, _) = apply_plan(subject.model, graph, part, epsilon)?;
-            let after = evaluate(&grown, subject.objective, samples, subject.batch_size)?;
+            let (objective, batch_size) = (subject.objective, subject.batch_size);
+            let team = self.team.as_ref();
+            let after = evaluate_in(&grown, objective, samples, batch_size, team)?;
             site.measured_decrease = Some(loss - after.loss);
         }
         Ok(sites)
@@ -472,20 +491,4 @@ impl GrowthStep {
     pub(crate) fn needs(&self) -> Needs {
         self.criterion.needs()
     }
-}
-
-/// Rounding that a right surgery may show at ε = 0.
-fn zero_bound<M: Growable>(model: &M) -> f64 {
-    struct Single(bool);
-    impl burn::module::ModuleVisitor for Single {
-        fn visit_float<const D: usize>(
-            &mut self,
-            param: &burn::module::Param<burn::tensor::Tensor<D>>,
-        ) {
-            self.0 |= param.val().dtype() != DType::F64;
-        }
-    }
-    let mut single = Single(false);
-    model.visit(&mut single);
-    if single.0 { 1e-5 } else { 1e-12 }
 }

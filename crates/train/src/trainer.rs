@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burgeon_core::CostModel;
 use burgeon_core::cost::Macs;
+use burgeon_core::{CostModel, Team};
 use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::{
-    check_reads, check_targets, copy, evaluate, parameter_count, predict_batch, predict_inputs,
+    check_reads, check_targets, copy, evaluate_in, parameter_count, predict_batch, predict_inputs,
     scalar,
 };
 use burgeon_nn::{Growable, Input, NnError, Objective, Samples, Source};
@@ -17,6 +17,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Tensor};
 
 use crate::newborn::Newborn;
+use crate::ranks::{ShardThreads, Shared, check_repeats};
 use crate::rate::{PlateauState, RunProgress};
 use crate::records::EpochRecord;
 use crate::settings::TrainConfig;
@@ -27,6 +28,9 @@ use crate::training_cost::TRAINING_PASS;
 /// The type of products in mixed precision: it has the range of f32, so that gradients need no
 /// scaling.
 pub(crate) const PRODUCT: DType = DType::BF16;
+
+/// Samples on which a forward pass is made twice.
+const FEW: usize = 32;
 
 /// Trains any [`Growable`] model, an epoch at a time; it knows nothing of growing.
 ///
@@ -82,6 +86,8 @@ pub(crate) const PRODUCT: DType = DType::BF16;
 pub struct Trainer {
     config: TrainConfig,
     interrupt: Arc<AtomicBool>,
+    team: Option<Team>,
+    threads: ShardThreads,
 }
 
 /// A model that was trained.
@@ -101,7 +107,22 @@ impl Trainer {
         Ok(Self {
             config,
             interrupt: Arc::default(),
+            team: None,
+            threads: ShardThreads::default(),
         })
+    }
+
+    /// Trains on all ranks of `team`, which must have the same model, optimizer, samples and
+    /// settings. Each goes forward and backward through its own shards of each batch; gradients are
+    /// summed in f64, the same bits on any number of ranks, and every rank makes the same step. The
+    /// statistics of a [`FastBatchNorm`](burgeon_ops::FastBatchNorm) are those of the whole batch.
+    ///
+    /// A model whose forward pass in training changes anything else, or draws, is refused when
+    /// training begins. Rank by rank the interrupts may come at any time: the first ends all.
+    #[must_use]
+    pub fn with_team(mut self, team: Team) -> Self {
+        self.team = Some(team);
+        self
     }
 
     /// Ends an epoch early once `interrupt` is set.
@@ -161,22 +182,49 @@ impl Trainer {
         let mut trained = copy(model);
         let mut state = optimizer.clone();
         let mut young = newborn.masks(&trained, self.config.new_weights);
-        let mut losses = Vec::new();
+        let (mut losses, mut total) = (Vec::new(), 0.0);
+        if self.team.is_some() {
+            let few: Vec<usize> = (0..source.len().min(FEW)).collect();
+            check_repeats(&trained, &source.subset(&few)?, &device)?;
+        }
         // Where the targets of all samples are not known before, those of each batch are checked.
         let unknown = source.targets().is_none();
         for batch in source.batches(batch_size, stream(seed, "order", epoch)) {
             let batch = batch?;
-            if self.interrupt.load(Ordering::Relaxed) {
+            if self.team.is_none() && self.interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
             }
             let size = batch.len();
-            let batch = batch.to_autodiff_of(&device);
-            let (loss, gradients) = self.gradients(&trained, objective, &batch, dtype, unknown)?;
+            let gradients = match &self.team {
+                None => {
+                    let batch = batch.to_autodiff_of(&device);
+                    let found = self.gradients(&trained, objective, &batch, dtype, unknown)?;
+                    losses.push((found.0, size));
+                    found.1
+                }
+                Some(team) => {
+                    let shared = Shared {
+                        team,
+                        model: &trained,
+                        batch: &batch,
+                        device: &device,
+                        threads: &self.threads,
+                        interrupted: self.interrupt.load(Ordering::Relaxed),
+                    };
+                    let step = shared.step(&|model, batch, share| {
+                        self.shard_gradients(model, objective, batch, dtype, unknown, share)
+                    })?;
+                    let Some(mut step) = step else {
+                        return Ok(None);
+                    };
+                    trained = step.apply(trained);
+                    total += step.loss * size as f64;
+                    step.gradients
+                }
+            };
             let before = young.before(&trained);
             trained = young.after(before, state.step(rate, trained, gradients));
-            losses.push((loss, size));
         }
-        let mut total = 0.0;
         for (loss, size) in losses {
             total += scalar::<f64>(loss.try_into_scalar())? * size as f64;
         }
@@ -230,7 +278,8 @@ impl Trainer {
             let Some(train_loss) = loss else {
                 return Ok(None);
             };
-            let held = evaluate(model, objective, &task.held, batch_size)?;
+            let team = self.team.as_ref();
+            let held = evaluate_in(model, objective, &task.held, batch_size, team)?;
             if !held.loss.is_finite() {
                 let loss = held.loss;
                 return Err(NnError::Diverged { epoch, loss });
@@ -258,6 +307,37 @@ impl Trainer {
         batch: &Samples<M::Input>,
         dtype: DType,
         unknown: bool,
+    ) -> Result<(Tensor<1>, GradientsParams), NnError> {
+        self.gradients_of(model, objective, batch, dtype, unknown, minimised)
+    }
+
+    /// The loss of a shard, and the gradients of `share` of it, without the penalty.
+    fn shard_gradients<M: Growable>(
+        &self,
+        model: &M,
+        objective: &dyn Objective,
+        batch: &Samples<M::Input>,
+        dtype: DType,
+        unknown: bool,
+        share: f64,
+    ) -> Result<(f64, GradientsParams), NnError> {
+        let of_share = |model: &M, loss: &Tensor<1>| {
+            let loss = loss.clone().mul_scalar(share);
+            GradientsParams::from_grads(loss.backward(), model)
+        };
+        let found = self.gradients_of(model, objective, batch, dtype, unknown, of_share)?;
+        Ok((scalar::<f64>(found.0.try_into_scalar())?, found.1))
+    }
+
+    /// The loss of a batch, off the tape, and what `minimised` finds of it and a model.
+    fn gradients_of<M: Growable>(
+        &self,
+        model: &M,
+        objective: &dyn Objective,
+        batch: &Samples<M::Input>,
+        dtype: DType,
+        unknown: bool,
+        minimised: impl Fn(&M, &Tensor<1>) -> GradientsParams,
     ) -> Result<(Tensor<1>, GradientsParams), NnError> {
         let known = |output: &Tensor<2>| match unknown {
             true => check_targets(output, objective, batch.targets()),

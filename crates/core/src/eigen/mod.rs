@@ -7,6 +7,7 @@ mod krylov;
 mod operator;
 mod rayleigh;
 mod solver;
+mod team;
 
 pub use crate::spectrum::{Eigenpair, KrylovLimits, Method, SiteSpectra, Spectrum, verified_pair};
 pub use dense::{dense_spectra, spectrum};
@@ -14,3 +15,4 @@ pub use general::GeneralNeurons;
 pub use operator::{CapturedOperator, Directions, SiteShape, SplittingOperator, apply};
 pub use rayleigh::RayleighDescent;
 pub use solver::SpectrumSolver;
+pub use team::TeamOperator;

@@ -131,6 +131,23 @@ impl<'a> MomentSums<'a> {
         Ok(())
     }
 
+    /// All that one of the rounds sums.
+    pub fn numbers(&mut self, first: bool) -> impl Iterator<Item = &mut f64> {
+        let sites = self.sites.iter_mut().flatten();
+        sites.flat_map(move |site| {
+            let (inputs, readers, cross) = match first {
+                true => (Some(&mut site.inputs), &mut site.readers[..], None),
+                false => (None, &mut [][..], Some(&mut site.cross)),
+            };
+            let of_readers = readers.iter_mut().flat_map(|sums| {
+                let products = sums.gram.iter_mut().chain(sums.cross.iter_mut());
+                products.chain(std::iter::once(&mut sums.square))
+            });
+            let matrices = inputs.into_iter().chain(cross);
+            matrices.flat_map(|sum| sum.iter_mut()).chain(of_readers)
+        })
+    }
+
     /// Between the rounds.
     ///
     /// # Errors

@@ -146,58 +146,110 @@ impl Checkpoint {
         E: DeserializeOwned,
         G: DeserializeOwned,
     {
-        let failed = |problem: &dyn std::fmt::Display| NnError::file(&self.path, problem);
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(NnError::io(&self.path)(error)),
+        let Some(bytes) = self.bytes()? else {
+            return Ok(None);
         };
-        let parts = file::read(&self.path, &bytes)?;
-        let contents: Contents<Identity, S> =
-            ciborium::from_reader(&parts.contents[..]).map_err(|error| failed(&error))?;
-        let differences = contents.identity.differences(&self.identity);
-        if !differences.is_empty() {
-            let differences: Vec<String> = differences.iter().map(|d| d.to_string()).collect();
-            return Err(failed(&format!(
-                "it belongs to another run. What differs: {}. Go on with what it was begun with, \
-                 or use another file",
-                differences.join("; ")
-            )));
-        }
-        let (epochs, growths) = self.history.read(contents.history)?;
-        let (mut weights, mut of_best) = (Weights::new(), Weights::new());
-        for (path, weight) in parts.weights {
-            match path.strip_prefix(BEST) {
-                Some(path) => of_best.insert(path.to_owned(), weight),
-                None => weights.insert(path, weight),
-            };
-        }
-        let shaped = contents.architecture.shape(start);
-        let model = &shaped.map_err(|problem| failed(&problem))?;
-        let own = collect(model);
-        let ids = adopt(&mut weights, &own, &contents.ids).map_err(|e| failed(&e))?;
-        adopt(&mut of_best, &own, &contents.ids).map_err(|e| failed(&e))?;
-        let best = match of_best.is_empty() {
-            true => None,
-            false => {
-                let shaped = contents.best_architecture.shape(start);
-                let shaped = shaped.map_err(|problem| failed(&problem))?;
-                Some(restore(&shaped, &of_best).map_err(|problem| failed(&problem))?)
-            }
+        let mut counts = Extent::default();
+        let history = |extent| {
+            counts = extent;
+            self.history.read(extent)
         };
-        let model = restore(model, &weights).map_err(|problem| failed(&problem))?;
-        let optimizer = optimizer::restored(optimizer, parts.optimizer, &ids, &model)
-            .map_err(|problem| failed(&problem))?;
-        self.history.commit(contents.history);
-        Ok(Some(Restored {
-            model,
-            best,
-            optimizer,
-            state: contents.state,
-            epochs,
-            growths,
-        }))
+        let (path, identity) = (&self.path, &self.identity);
+        let restored = restored(path, identity, &bytes, history, start, optimizer)?;
+        self.history.commit(counts);
+        Ok(Some(restored))
     }
+
+    /// The file as it is; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`NnError::Io`] if it cannot be read.
+    pub fn bytes(&self) -> Result<Option<Vec<u8>>, NnError> {
+        match std::fs::read(&self.path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(NnError::io(&self.path)(error)),
+        }
+    }
+}
+
+/// The run of a checkpoint's `bytes`, which another rank has read at `path`, with its `history`.
+///
+/// # Errors
+/// As [`Checkpoint::load`].
+pub(crate) fn received<M, S, E, G>(
+    path: &Path,
+    identity: &Identity,
+    bytes: &[u8],
+    history: (Vec<E>, Vec<G>),
+    start: &M,
+    optimizer: &ModuleOptimizer,
+) -> Result<Restored<M, S, E, G>, NnError>
+where
+    M: Growable,
+    S: DeserializeOwned,
+{
+    restored(path, identity, bytes, |_| Ok(history), start, optimizer)
+}
+
+/// The run of a checkpoint's `bytes`, of which `history` knows what counts.
+fn restored<M, S, E, G>(
+    path: &Path,
+    identity: &Identity,
+    bytes: &[u8],
+    history: impl FnOnce(Extent) -> Result<(Vec<E>, Vec<G>), NnError>,
+    start: &M,
+    optimizer: &ModuleOptimizer,
+) -> Result<Restored<M, S, E, G>, NnError>
+where
+    M: Growable,
+    S: DeserializeOwned,
+{
+    let failed = |problem: &dyn std::fmt::Display| NnError::file(path, problem);
+    let parts = file::read(path, bytes)?;
+    let contents: Contents<Identity, S> =
+        ciborium::from_reader(&parts.contents[..]).map_err(|error| failed(&error))?;
+    let differences = contents.identity.differences(identity);
+    if !differences.is_empty() {
+        let differences: Vec<String> = differences.iter().map(|d| d.to_string()).collect();
+        return Err(failed(&format!(
+            "it belongs to another run. What differs: {}. Go on with what it was begun with, \
+                 or use another file",
+            differences.join("; ")
+        )));
+    }
+    let (epochs, growths) = history(contents.history)?;
+    let (mut weights, mut of_best) = (Weights::new(), Weights::new());
+    for (path, weight) in parts.weights {
+        match path.strip_prefix(BEST) {
+            Some(path) => of_best.insert(path.to_owned(), weight),
+            None => weights.insert(path, weight),
+        };
+    }
+    let shaped = contents.architecture.shape(start);
+    let model = &shaped.map_err(|problem| failed(&problem))?;
+    let own = collect(model);
+    let ids = adopt(&mut weights, &own, &contents.ids).map_err(|e| failed(&e))?;
+    adopt(&mut of_best, &own, &contents.ids).map_err(|e| failed(&e))?;
+    let best = match of_best.is_empty() {
+        true => None,
+        false => {
+            let shaped = contents.best_architecture.shape(start);
+            let shaped = shaped.map_err(|problem| failed(&problem))?;
+            Some(restore(&shaped, &of_best).map_err(|problem| failed(&problem))?)
+        }
+    };
+    let model = restore(model, &weights).map_err(|problem| failed(&problem))?;
+    let optimizer = optimizer::restored(optimizer, parts.optimizer, &ids, &model)
+        .map_err(|problem| failed(&problem))?;
+    Ok(Restored {
+        model,
+        best,
+        optimizer,
+        state: contents.state,
+        epochs,
+        growths,
+    })
 }
 
 /// Removes a checkpoint with all that is kept beside it, where there is one.

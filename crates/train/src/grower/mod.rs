@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use burgeon_core::SplitBackend;
+use burgeon_core::{SplitBackend, Team};
 use burgeon_graph::Graph;
 use burgeon_nn::{AnyModel, Growable, NnError};
 use burn::optim::ModuleOptimizer;
@@ -102,6 +102,40 @@ impl<M: Growable> Grower<M> {
     pub fn interrupt_by(mut self, interrupt: Arc<AtomicBool>) -> Self {
         self.run.interrupt_by(interrupt);
         self
+    }
+
+    /// Trains and grows on all ranks of `team`, which must make the same grower and the same calls.
+    /// Batches, captured samples and searches are shared out among them piece by piece; what the
+    /// first rank chooses is what all do, and after each growth all weights are compared. A run on
+    /// one rank and on many comes to the same bits; one without a team, whose batches are whole, to
+    /// others.
+    ///
+    /// Checkpoints are the first rank's, and so are observers: add them there alone. A run goes on
+    /// from its checkpoint on another number of ranks, with as many logical shards. What models it
+    /// takes [`Trainer::with_team`](crate::Trainer::with_team) says.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use burgeon_core::world::{Alone, Team};
+    /// use burgeon_train::Grower;
+    /// # use burgeon_nn::{Growable, NnError};
+    ///
+    /// # fn on_one_rank<M: Growable>(grower: Grower<M>) -> Result<(), NnError> {
+    /// // Elsewhere the world is one of MPI.
+    /// let team = Team::new(Arc::new(Alone)).map_err(burgeon_core::CoreError::from)?;
+    /// let mut grower = grower.with_team(team)?.checkpoint_at("run.safetensors")?;
+    /// grower.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NnError::Ranks`] if the models differ, [`NnError::Settings`] if the run keeps a checkpoint
+    /// already, [`NnError::Core`] if a rank is gone.
+    pub fn with_team(mut self, team: Team) -> Result<Self, NnError> {
+        self.run.share(team)?;
+        Ok(self)
     }
 
     /// Keeps the run's state in the file `path`, after each epoch and growth, and in

@@ -11,6 +11,7 @@ use burn::optim::ModuleOptimizer;
 
 use super::Run;
 use crate::observer::Event;
+use crate::ranks::check_same;
 use crate::records::{GrowthEnd, GrowthRecord, Verdict};
 use crate::step::Subject;
 
@@ -31,6 +32,9 @@ impl Run {
             }
             None => self.attempt(trigger)?,
         };
+        if let Some(team) = &self.team {
+            check_same(team, &self.model)?;
+        }
         record.seconds = started.elapsed().as_secs_f64();
         self.state.phase_epoch = 0;
         self.state.best_loss = None;

@@ -38,6 +38,9 @@ impl Run {
                 identity = identity.with(name, value.to_string());
             }
         }
+        if let Some(team) = &self.team {
+            identity = identity.with("logical shards", team.shards().to_string());
+        }
         let trigger = fields(&config.schedule)?.remove("trigger");
         let share = config.budget.step_share;
         Ok(identity

@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use burgeon_core::SplitBackend;
+use burgeon_core::{SplitBackend, Team};
 use burgeon_graph::Graph;
-use burgeon_nn::growable::{check_reads, copy, evaluate, parameter_count};
+use burgeon_nn::growable::{check_reads, copy, evaluate_in, parameter_count};
 use burgeon_nn::{AnyInput, AnyModel, Growable, NnError, Samples, Trace, retrace, trace};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 
 use super::{Advance, Outcome};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, received};
 use crate::observer::{Event, Observer};
+use crate::ranks::{agreed, check_same, decided};
 use crate::rate::RunProgress;
 use crate::records::{BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, StopReason};
 use crate::settings::{GrowerConfig, Trigger};
@@ -48,6 +49,7 @@ pub(super) struct Run {
     example: Samples<AnyInput>,
     /// Of the model as it stands.
     trace: Arc<Trace>,
+    team: Option<Team>,
 }
 
 impl std::fmt::Debug for Run {
@@ -126,6 +128,7 @@ impl Run {
             is_running: false,
             example: first.subset(&[0])?,
             trace,
+            team: None,
         })
     }
 
@@ -137,10 +140,47 @@ impl Run {
         self.trainer = self.trainer.clone().interrupt_by(interrupt);
     }
 
+    /// As [`Grower::with_team`](super::Grower::with_team).
+    pub(super) fn share(&mut self, team: Team) -> Result<(), NnError> {
+        if self.checkpoint.is_some() {
+            return Err(NnError::Settings(
+                "the run keeps a checkpoint already: say `with_team` before `checkpoint_at`".into(),
+            ));
+        }
+        check_same(&team, &self.model)?;
+        self.trainer = self.trainer.clone().with_team(team.clone());
+        self.step = self.step.clone().with_team(team.clone());
+        self.team = Some(team);
+        Ok(())
+    }
+
     /// As [`Grower::checkpoint_at`](super::Grower::checkpoint_at).
     pub(super) fn checkpoint_at(&mut self, path: PathBuf) -> Result<(), NnError> {
-        let mut checkpoint = Checkpoint::open(path, self.identity()?)?;
-        if let Some(restored) = checkpoint.load(&self.model, &self.optimizer)? {
+        let identity = self.identity()?;
+        let decides = self.team.as_ref().is_none_or(Team::decides);
+        let mut restored = None;
+        if decides {
+            let mut checkpoint = Checkpoint::open(&path, identity.clone())?;
+            restored = checkpoint.load(&self.model, &self.optimizer)?;
+            self.checkpoint = Some(checkpoint);
+        }
+        if let Some(team) = self.team.as_ref().filter(|team| team.ranks() > 1) {
+            // Others may not see the file.
+            let bytes = match &self.checkpoint {
+                Some(checkpoint) => checkpoint.bytes()?.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            let bytes = decided(team, bytes)?;
+            let history = restored.as_ref();
+            let history = history.map(|own| (own.epochs.clone(), own.growths.clone()));
+            let history = agreed(Some(team), history.unwrap_or_default())?;
+            if !decides && !bytes.is_empty() {
+                let (model, optimizer) = (&self.model, &self.optimizer);
+                let run = received(&path, &identity, &bytes, history, model, optimizer)?;
+                restored = Some(run);
+            }
+        }
+        if let Some(restored) = restored {
             self.replace_model(restored.model.rebuilt())?;
             self.best = restored.best.map(Growable::rebuilt);
             self.optimizer = restored.optimizer;
@@ -150,7 +190,6 @@ impl Run {
                 ..restored.state
             };
         }
-        self.checkpoint = Some(checkpoint);
         Ok(())
     }
 
@@ -255,7 +294,8 @@ impl Run {
             return Ok(false);
         };
         let batch_size = self.config.train.batch_size;
-        let held = evaluate(&self.model, objective, &self.task.held, batch_size)?;
+        let team = self.team.as_ref();
+        let held = evaluate_in(&self.model, objective, &self.task.held, batch_size, team)?;
         if !held.loss.is_finite() {
             return Err(NnError::Diverged {
                 epoch,
