@@ -185,6 +185,19 @@ fn the_listed_layers_of_the_documentation_are_grown_and_taken_away() {
     fails(folder, &torch, "--format onnx");
     std::fs::write(folder.join("predictions.jsonl"), predicted.join("\n")).expect("writable");
     agrees_in_onnx(folder, &new, &["--format", "onnx"], 1e-5);
+    let path = folder.join("run/predictor.json");
+    let text = std::fs::read_to_string(&path).expect("written");
+    for (from, to) in [
+        ("\"stride\": 1", "\"stride\": 0"),
+        ("\"size\": 2", "\"size\": 0"),
+        ("\"rate\": 0.1", "\"rate\": 2"),
+        ("\"layer\": 2", "\"layer\": 99"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("writable");
+        fails(folder, &["predict", "run", &new], "predictor.json: layer ");
+    }
+    std::fs::write(&path, &text).expect("writable");
     // The list is part of the run.
     let other = example.replacen("width = 12", "width = 20", 1);
     std::fs::write(folder.join("net.toml"), other).expect("writable");

@@ -111,3 +111,22 @@ pub(crate) const PHONEME: [DataFile; 1] = [file(
     "phoneme.dat",
     "c0eebb5b33f68008d6030ed36148b79d3d370f060902fa0f23b9d801e213be58",
 )];
+
+#[cfg(test)]
+mod tests {
+    use super::{CLASS, table};
+    use crate::own::Cells;
+
+    #[test]
+    fn both_ways_of_writing_lines_are_read() {
+        for text in ["1.5, 2, 3\n0, 1, 7\n\n", "1.5 2 3\r\n0  1 7"] {
+            let table = table("a test", text.as_bytes()).expect("numbers");
+            let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+            assert_eq!(names, ["x1", "x2", CLASS]);
+            assert_eq!(table.columns[0].cells, Cells::Numbers(vec![1.5, 0.0]));
+            let classes = ["3", "7"].map(str::to_owned).to_vec();
+            assert_eq!(table.columns[2].cells, Cells::Texts(classes));
+        }
+        assert!(table("a test", b"").is_err());
+    }
+}

@@ -317,7 +317,7 @@ impl Prepared<'_> {
         let lanes = self.settings.lanes;
         let shape = self.schema.inputs.shape();
         if let Some(network) = &self.settings.network {
-            let checked = network.readings(&shape).map(|_| ());
+            let checked = network.check(&shape);
             let checked = checked.and_then(|()| network.check_lanes(lanes));
             checked.map_err(PredictorError::Settings)?;
         }

@@ -74,9 +74,7 @@ impl Description {
             ));
         }
         match (self.kind, &self.network) {
-            (Kind::Layers, Some(file)) => {
-                file.readings(&self.schema.inputs.shape())?;
-            }
+            (Kind::Layers, Some(file)) => file.check(&self.schema.inputs.shape())?,
             (Kind::Layers, None) => return Err("the list of layers is missing".into()),
             _ if self.layers == 0 || self.start_width == 0 => {
                 return Err("a network without layers or neurons".into());

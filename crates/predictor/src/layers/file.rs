@@ -191,6 +191,34 @@ impl NetworkFile {
         Ok(readings)
     }
 
+    /// Checks what a person may have changed in a run's folder.
+    ///
+    /// # Errors
+    /// What is out of range, or does not fit for inputs of `shape`.
+    pub(crate) fn check(&self, shape: &[usize]) -> Result<(), String> {
+        for (number, layer) in self.layers.iter().enumerate() {
+            let is_right = match *layer {
+                Layer::Linear { width } => width > 0,
+                Layer::Conv {
+                    width,
+                    kernel,
+                    stride,
+                } => width > 0 && kernel % 2 == 1 && stride > 0,
+                Layer::Depthwise { kernel, stride } => kernel % 2 == 1 && stride > 0,
+                Layer::MaxPool { size } | Layer::MeanPool { size } => size > 0,
+                Layer::Dropout { rate } => (0.0..1.0).contains(&rate),
+                Layer::Norm
+                | Layer::Activation { .. }
+                | Layer::GlobalMean
+                | Layer::Residual { .. } => true,
+            };
+            if !is_right {
+                return Err(self.said(number, "a number is out of range"));
+            }
+        }
+        self.readings(shape).map(|_| ())
+    }
+
     /// Checks that all widths are multiples of `lanes`.
     ///
     /// # Errors
