@@ -14,6 +14,24 @@ use ferrompi::{Communicator, Mpi, ThreadLevel};
 /// An error of any rank, or a panic, ends the processes of all ranks by `MPI_Abort`, after the rank
 /// has said why on its standard error: others wait for it, and would do so for ever.
 ///
+/// ```no_run
+/// use burgeon_core::Team;
+/// use burgeon_core::world::WorldError;
+/// use burgeon_distributed::mpi;
+///
+/// # fn main() -> Result<(), WorldError> {
+/// // The sum of ten pieces, on as many processes as `mpiexec` has started.
+/// let sum = mpi::run(|world| -> Result<Vec<f64>, WorldError> {
+///     let team = Team::new(world)?;
+///     let mut sum = team.sum(10);
+///     team.own(10).for_each(|piece| sum.push(vec![piece as f64]));
+///     sum.finish()
+/// })?;
+/// assert_eq!(sum, [45.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`WorldError::Lost`] if MPI cannot be started.
 pub fn run<R, E: Display>(

@@ -3,7 +3,8 @@
 #[path = "../../tests/ranks/digits.rs"]
 mod digits;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,6 +80,7 @@ fn on_rank(world: Arc<dyn World>, options: &Options) -> Result<(), NnError> {
         world,
         bytes: AtomicU64::new(0),
         messages: AtomicU64::new(0),
+        waited: AtomicU64::new(0),
     });
     let config = digits::config()?
         .with_batch_size(options.batch)
@@ -100,7 +102,7 @@ fn on_rank(world: Arc<dyn World>, options: &Options) -> Result<(), NnError> {
         grower = grower.observe(Ending { kills: *kills });
     }
     loop {
-        let (started, before) = (Instant::now(), world.sent());
+        let (started, before, busy) = (Instant::now(), world.sent(), world.busy());
         let advance = grower.advance()?;
         let seconds = started.elapsed().as_secs_f64();
         let [bytes, messages] = world.sent();
@@ -111,7 +113,11 @@ fn on_rank(world: Arc<dyn World>, options: &Options) -> Result<(), NnError> {
             Advance::GrowthStep => "growth",
         };
         if rank == 0 {
-            eprintln!("{what} {seconds:.4} s, {bytes} bytes in {messages} messages sent");
+            let busy = world.busy().saturating_sub(busy) as f64 / 1e9;
+            eprintln!(
+                "{what} {seconds:.4} s, {busy:.4} s of processor time outside messages, {bytes} bytes \
+                 in {messages} messages sent"
+            );
         }
     }
     let own = digits::result(&grower)?;
@@ -133,11 +139,32 @@ struct Counted {
     world: Arc<dyn World>,
     bytes: AtomicU64,
     messages: AtomicU64,
+    /// Nanoseconds of processor time that threads took within messages.
+    waited: AtomicU64,
 }
 
 impl Counted {
     fn sent(&self) -> [u64; 2] {
         [&self.bytes, &self.messages].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Nanoseconds of processor time that this rank took outside messages; 0 where the system does
+    /// not tell.
+    fn busy(&self) -> u64 {
+        let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
+        let threads = threads.filter_map(|thread| Some(taken(&thread.ok()?.path())));
+        let all: u64 = threads.sum();
+        all.saturating_sub(self.waited.load(Ordering::Relaxed))
+    }
+
+    /// What `message` gives, with the processor time that it takes.
+    fn timed<R>(&self, message: impl FnOnce() -> R) -> R {
+        let own = Path::new("/proc/thread-self");
+        let before = taken(own);
+        let found = message();
+        let waited = taken(own).saturating_sub(before);
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+        found
     }
 
     fn count(&self, parts: &[Vec<u8>]) {
@@ -161,15 +188,22 @@ impl World for Counted {
 
     fn exchange(&self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, WorldError> {
         self.count(&parts);
-        self.world.exchange(parts)
+        self.timed(|| self.world.exchange(parts))
     }
 
     fn all_gather(&self, own: Vec<u8>) -> Result<Vec<Vec<u8>>, WorldError> {
         let parts = vec![own; self.size()];
         self.count(&parts);
         let own = parts.into_iter().next().unwrap_or_default();
-        self.world.all_gather(own)
+        self.timed(|| self.world.all_gather(own))
     }
+}
+
+/// Nanoseconds of processor time of the thread at `path`, as Linux counts them.
+fn taken(path: &Path) -> u64 {
+    let told = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+    let first = told.split(' ').next();
+    first.and_then(|taken| taken.parse().ok()).unwrap_or(0)
 }
 
 /// Ends a rank after its second epoch, as an error or a machine does.

@@ -22,6 +22,9 @@ fn a_convolutional_net_with_normalisations_grows_three_times_to_the_same_bits() 
         grower.run()?;
         let made = grower.state().journal.iter();
         let made = made.filter(|record| record.verdict == Verdict::Committed);
+        // Statistics of the whole batch are kept by all.
+        let mean = grower.model().norm1.running_mean.value();
+        assert!(mean.abs().min().into_scalar::<f32>() > 0.0);
         Ok((result(&grower)?, made.count()))
     };
     let alone = threads::run(1, work).remove(0).expect("grows");
