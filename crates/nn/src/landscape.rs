@@ -151,7 +151,7 @@ impl<'a, M: Growable> ModelLandscape<'a, M> {
     /// The loss on the samples that are captured.
     ///
     /// # Errors
-    /// As [`evaluate`].
+    /// As [`evaluate_in`].
     pub fn loss(&self) -> Result<f64, NnError> {
         if let Some(loss) = self.found.borrow().loss {
             return Ok(loss);

@@ -257,9 +257,9 @@ mod tests {
     fn halves_are_summed_first() {
         let team = team(0, 1);
         let mut sum = team.sum(5);
-        for value in [1e16, 1.0, 1.0, 1.0, 1.0] {
-            sum.push(vec![value]);
-        }
+        [1e16, 1.0, 1.0, 1.0, 1.0]
+            .iter()
+            .for_each(|value| sum.push(vec![*value]));
         assert_eq!(sum.finish(), Ok(vec![((1e16 + 1.0) + (1.0 + 1.0)) + 1.0]));
     }
 

@@ -23,8 +23,11 @@ fn trainer(batch_size: usize) -> Trainer {
     Trainer::new(config).expect("sound")
 }
 
+/// Weights by path, and a loss.
+type Trained = (Vec<(String, Vec<f32>)>, f64);
+
 /// The weights and the loss after an epoch.
-fn trained(trainer: &Trainer, count: usize) -> Result<(Vec<(String, Vec<f32>)>, f64), NnError> {
+fn trained(trainer: &Trainer, count: usize) -> Result<Trained, NnError> {
     let mut model = ConvNet::new(3);
     let mut optimizer = SgdConfig::new().init();
     let samples = images(count, &FLEX.device())?;
