@@ -12,6 +12,7 @@ mod layers;
 mod nets;
 mod recipe;
 pub mod report;
+mod results;
 mod run;
 pub mod statistics;
 pub mod studies;

@@ -19,9 +19,10 @@ use std::process::{Command, Stdio};
 
 use flate2::read::GzDecoder;
 
-use crate::catalogue::{DataFile, DataSet, Status};
+use crate::catalogue::{DataSet, Status};
 use crate::cifar::PIXELS;
 use crate::error::DataError;
+use crate::files::DataFile;
 use crate::hash::sha256;
 
 /// Where a data set can come from.

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod cifar;
 pub mod error;
 pub mod fetch;
+mod files;
 pub mod hash;
 pub mod idx;
 pub mod images;
@@ -19,5 +20,6 @@ mod zip;
 
 pub use catalogue::{DataSet, Status, load};
 pub use error::DataError;
+pub use files::DataFile;
 pub use images::{ImageSet, Images};
 pub use uci::{TableSet, load_table};

@@ -3,7 +3,6 @@
 //! They are not Speech Commands: 3,000 recordings of six speakers, who are on both sides of any split,
 //! since nothing says who speaks. Scores are high, and no measure of keyword spotting.
 
-use crate::catalogue::{DataFile, file};
 use crate::error::DataError;
 use crate::images::Images;
 use crate::own::numpy_arrays;
@@ -76,11 +75,6 @@ pub(crate) fn parse(what: &str, bytes: &[u8]) -> Result<[Images; 2], DataError> 
     };
     Ok([images(&train), images(&test)])
 }
-
-pub(crate) const SPOKEN_DIGITS: [DataFile; 1] = [file(
-    "digits.npz",
-    "27a701a4462e2b0b19bfed87d51a937b24f9f1413c8cdcdb99160e23d26349fa",
-)];
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@
 
 use std::path::Path;
 
-use crate::catalogue::{DataFile, DataSet, file};
+use crate::catalogue::DataSet;
 use crate::error::DataError;
 use crate::own::{ReadOptions, Table, read_csv};
 
@@ -75,42 +75,6 @@ fn table(name: &str, bytes: &[u8]) -> Result<Table, DataError> {
     };
     read_csv(name, text.as_bytes(), &options)
 }
-
-pub(crate) const LETTER: [DataFile; 1] = [file(
-    "letter.dat",
-    "8ff8ec650859678e78cf6c4c4cf5063a5fdf39b5b938bc0c1406116d1e23f4fa",
-)];
-
-pub(crate) const PENBASED: [DataFile; 1] = [file(
-    "penbased.dat",
-    "89641315452220aac9bcdc5a99476323fdb6fcb69ac45973fa6cc3e13e4ab663",
-)];
-
-pub(crate) const SATIMAGE: [DataFile; 2] = [
-    file(
-        "sat.trn.txt",
-        "e896dc88a960fa2404160fc4c3cb3dc53fcf4afd80ba920bf2d261bd42d12613",
-    ),
-    file(
-        "sat.tst.txt",
-        "4b9167b8a92baafafed7c8809aef86d0683a5e685c19d98d119fa6974f0f2479",
-    ),
-];
-
-pub(crate) const SEGMENT: [DataFile; 1] = [file(
-    "segment.dat",
-    "dad9654e008437e80abecea27d6293d79a20e1fdbbb7cc30c7dc370e9dbb6034",
-)];
-
-pub(crate) const SPAMBASE: [DataFile; 1] = [file(
-    "spambase.dat",
-    "4000f307ace66d6e24ab4a017cd5617887ef81a243155a677eafcc1c759d2f32",
-)];
-
-pub(crate) const PHONEME: [DataFile; 1] = [file(
-    "phoneme.dat",
-    "c0eebb5b33f68008d6030ed36148b79d3d370f060902fa0f23b9d801e213be58",
-)];
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,12 @@
 //! The model card.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 use crate::architecture::Kind;
-use crate::run::Summary;
+use crate::error::{PredictorError, io};
+use crate::run::{Folder, Summary, write};
 use burgeon_run::{ColumnEncoding, InputSchema, Schema, TargetSchema};
 
 /// What a person who is handed the folder wants to know.
@@ -112,9 +115,19 @@ pub(crate) fn card(schema: &Schema, kind: Kind, summary: &Summary) -> String {
 const INT8: &str = "\n## With int8 weights\n\n";
 
 /// `card` with what is said of the network with int8 weights, in place of what was said before.
-pub(crate) fn with_int8(card: &str, said: &str) -> String {
+fn with_int8(card: &str, said: &str) -> String {
     let before = card.split(INT8).next().unwrap_or_default();
     format!("{before}{INT8}{said}\n")
+}
+
+/// Writes into the model card of the run in `folder` what is `said` of it with int8 weights.
+///
+/// # Errors
+/// [`PredictorError::Io`] where there is no card, or none can be written.
+pub fn note_int8(folder: &Path, said: &str) -> Result<(), PredictorError> {
+    let path = Folder::open(folder)?.card();
+    let card = fs::read_to_string(&path).map_err(io(&path))?;
+    write(&path, with_int8(&card, said).as_bytes())
 }
 
 /// A time, where there is one.

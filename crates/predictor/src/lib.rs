@@ -56,11 +56,12 @@ pub use architecture::Kind;
 pub use burgeon_run::{
     ColumnEncoding, Format, Goal, InputSchema, Precision, Prediction, Schema, TargetSchema,
 };
+pub use card::note_int8;
 pub use error::PredictorError;
 pub use export::Export;
 pub use fit::{Fit, FitData, fit};
 pub use layers::NetworkFile;
 pub use predict::{Predictor, Score};
-pub use run::{LatencyFigures, Size, StartFigures, Summary, note_int8, summary_of};
+pub use run::{LatencyFigures, Size, StartFigures, Summary, summary_of};
 pub use settings::{FitSettings, SizeBudget};
 pub use watch::Watch;

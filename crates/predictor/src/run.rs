@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use burgeon_run::Schema;
 
 use crate::architecture::{Form, Kind};
-use crate::card::with_int8;
 use crate::error::{PredictorError, file, io};
 use crate::latency::PassLatency;
 use crate::layers::NetworkFile;
@@ -264,16 +263,6 @@ pub fn summary_of(folder: &Path) -> Result<Summary, PredictorError> {
             "the run is not finished: begin it again and it goes on",
         )),
     }
-}
-
-/// Writes into the model card of the run in `folder` what is `said` of it with int8 weights.
-///
-/// # Errors
-/// [`PredictorError::Io`] where there is no card, or none can be written.
-pub fn note_int8(folder: &Path, said: &str) -> Result<(), PredictorError> {
-    let path = Folder::open(folder)?.card();
-    let card = fs::read_to_string(&path).map_err(io(&path))?;
-    write(&path, with_int8(&card, said).as_bytes())
 }
 
 /// Writes a file whole or not at all.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::overlay::overlay;
 use super::recipe::Recipe;
 use crate::error::ExperimentError;
 use crate::study::{Scale, StudySettings};
@@ -161,18 +162,6 @@ fn with_ancestors(mut table: Table, folder: &Path, left: usize) -> Result<Table,
     let mut base = with_ancestors(base, &folder, left)?;
     overlay(&mut base, table);
     Ok(base)
-}
-
-/// `base` with the entries of `top` in place of its own; sections are joined.
-pub(super) fn overlay(base: &mut Table, top: Table) {
-    for (key, value) in top {
-        match (base.get_mut(&key), value) {
-            (Some(Value::Table(own)), Value::Table(value)) => overlay(own, value),
-            (_, value) => {
-                base.insert(key, value);
-            }
-        }
-    }
 }
 
 /// Makes the change `path.to.key=value`.

@@ -1,13 +1,55 @@
 //! Networks by the names that files give them.
 
 use burgeon_nn::{AnyModel, Growable, NnError};
-use burgeon_zoo::{DsCnn, MobileNetV1, MobileNetV2, ResNet, Stage, Stem, Vgg, VggHead};
+use burgeon_zoo::{Activation, DsCnn, MobileNetV1, MobileNetV2, ResNet, Stage, Stem, Vgg, VggHead};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::recipe::{Net, NetKind};
 use crate::error::ExperimentError;
 use crate::nets::{ConvNet, Mlp, SmallMobileNet};
+
+/// A kind of network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NetKind {
+    /// Two hidden layers.
+    Mlp,
+    /// Two 3×3 convolutions with BatchNorm and max pooling.
+    ConvNorm,
+    /// The same without normalisation.
+    Conv,
+    /// A stem and three separable blocks.
+    SmallMobilenet,
+    #[serde(rename = "vgg-11")]
+    Vgg11,
+    #[serde(rename = "vgg-19")]
+    Vgg19,
+    #[serde(rename = "mobilenet-v1")]
+    MobilenetV1,
+    #[serde(rename = "mobilenet-v2")]
+    MobilenetV2,
+    DsCnn,
+    #[serde(rename = "resnet-20")]
+    Resnet20,
+}
+
+/// A network.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Net {
+    pub kind: NetKind,
+    /// The widths that a run from scratch has, and whose cost no other may exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Widths>,
+    /// Those that growing starts from: unless told, the target's halved as often as it doubles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Widths>,
+    /// Strides of stem and blocks, of the kind that has them to choose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strides: Vec<usize>,
+    #[serde(default = "silu", with = "activation")]
+    pub activation: Activation,
+}
 
 /// The widths of a network's layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,4 +211,36 @@ fn any(model: impl Growable) -> Result<AnyModel, NnError> {
 
 fn zoo<M: Growable>(model: Result<M, burgeon_zoo::ZooError>) -> Result<AnyModel, NnError> {
     any(model.map_err(|error| NnError::Settings(error.to_string()))?)
+}
+
+fn silu() -> Activation {
+    Activation::Silu
+}
+
+/// Activations by name.
+mod activation {
+    use burgeon_zoo::Activation;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const NAMES: [(&str, Activation); 4] = [
+        ("relu", Activation::Relu),
+        ("relu6", Activation::Relu6),
+        ("silu", Activation::Silu),
+        ("gelu", Activation::Gelu),
+    ];
+
+    pub fn serialize<S: Serializer>(own: &Activation, to: S) -> Result<S::Ok, S::Error> {
+        let found = NAMES.iter().find(|(_, activation)| activation == own);
+        to.serialize_str(found.map_or("", |(name, _)| name))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Activation, D::Error> {
+        let given = String::deserialize(from)?;
+        let found = NAMES.iter().find(|(name, _)| *name == given);
+        found.map(|(_, activation)| *activation).ok_or_else(|| {
+            let names = NAMES.map(|(name, _)| name).join(", ");
+            D::Error::custom(format!("unknown activation `{given}`: use one of {names}"))
+        })
+    }
 }

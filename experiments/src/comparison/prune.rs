@@ -297,8 +297,7 @@ mod tests {
     use burgeon_nn::cost::layer_shapes;
     use burgeon_nn::{Samples, trace};
 
-    use super::super::net::Shape;
-    use super::super::recipe::{Net, NetKind};
+    use super::super::net::{Net, NetKind, Shape};
     use super::*;
 
     fn scored(scores: [&[f64]; 2]) -> Vec<Scores> {

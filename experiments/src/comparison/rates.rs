@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::recipe::Recipe;
 use super::run::Measured;
-use super::{Comparison, Kind, kinds, run_unit, unit_recipe};
+use super::study::Comparison;
+use super::unit::{Kind, kinds, run_unit, unit_recipe};
 use crate::error::ExperimentError;
 use crate::report::{Report, Table};
+use crate::results::{decode, encode, results_of, seed_count};
 use crate::statistics::Mean;
-use crate::studies::{decode, encode, results_of, seed_count};
 use crate::study::{Scale, Study, StudySettings, UnitContext};
 use crate::units::Units;
 

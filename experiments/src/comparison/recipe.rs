@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use burgeon_zoo::Activation;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::file::overlay;
 use super::growing::Grow;
-use super::net::Widths;
+use super::net::{Net, Widths};
+use super::overlay::overlay;
 use crate::error::ExperimentError;
 
 /// A comparison at one scale, all defaults filled in.
@@ -66,49 +65,6 @@ pub(crate) struct Data {
     /// Whether training shifts images by up to an eighth of their side and mirrors them.
     #[serde(default)]
     pub augmented: bool,
-}
-
-/// A kind of network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum NetKind {
-    /// Two hidden layers.
-    Mlp,
-    /// Two 3×3 convolutions with BatchNorm and max pooling.
-    ConvNorm,
-    /// The same without normalisation.
-    Conv,
-    /// A stem and three separable blocks.
-    SmallMobilenet,
-    #[serde(rename = "vgg-11")]
-    Vgg11,
-    #[serde(rename = "vgg-19")]
-    Vgg19,
-    #[serde(rename = "mobilenet-v1")]
-    MobilenetV1,
-    #[serde(rename = "mobilenet-v2")]
-    MobilenetV2,
-    DsCnn,
-    #[serde(rename = "resnet-20")]
-    Resnet20,
-}
-
-/// A network.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Net {
-    pub kind: NetKind,
-    /// The widths that a run from scratch has, and whose cost no other may exceed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<Widths>,
-    /// Those that growing starts from: unless told, the target's halved as often as it doubles.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<Widths>,
-    /// Strides of stem and blocks, of the kind that has them to choose.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub strides: Vec<usize>,
-    #[serde(default = "silu", with = "activation")]
-    pub activation: Activation,
 }
 
 /// What networks are priced by.
@@ -444,36 +400,4 @@ fn overlaid<T: Serialize + for<'de> Deserialize<'de>>(
     overlay(&mut table, changes.clone());
     // The error says what may stand there, with its last newline.
     T::deserialize(table).map_err(|error| unfit(error.to_string().trim_end().to_owned()))
-}
-
-fn silu() -> Activation {
-    Activation::Silu
-}
-
-/// Activations by name.
-mod activation {
-    use burgeon_zoo::Activation;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    const NAMES: [(&str, Activation); 4] = [
-        ("relu", Activation::Relu),
-        ("relu6", Activation::Relu6),
-        ("silu", Activation::Silu),
-        ("gelu", Activation::Gelu),
-    ];
-
-    pub fn serialize<S: Serializer>(own: &Activation, to: S) -> Result<S::Ok, S::Error> {
-        let found = NAMES.iter().find(|(_, activation)| activation == own);
-        to.serialize_str(found.map_or("", |(name, _)| name))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Activation, D::Error> {
-        let given = String::deserialize(from)?;
-        let found = NAMES.iter().find(|(name, _)| *name == given);
-        found.map(|(_, activation)| *activation).ok_or_else(|| {
-            let names = NAMES.map(|(name, _)| name).join(", ");
-            D::Error::custom(format!("unknown activation `{given}`: use one of {names}"))
-        })
-    }
 }

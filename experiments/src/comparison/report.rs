@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::kinds;
 use super::recipe::{Arm, PaperFigure, Price, Recipe, Way};
 use super::run::{CURVE, Measured};
+use super::unit::kinds;
 use crate::error::ExperimentError;
 use crate::report::{AxisScale, Figure, Point, Report, Series, Table};
+use crate::results::{results_of, seed_count, widths_text};
 use crate::statistics::{Mean, PairedDifference, correlation};
-use crate::studies::{results_of, seed_count, widths_text};
 use crate::study::Scale;
 
 /// The runs of one method within one budget, by seed.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::recipe::differences;
+use crate::study::{Scale, StudySettings};
 
 fn comparison(name: &str) -> Result<Comparison, ExperimentError> {
     Comparison::new(name.to_owned(), File::named(name)?)

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use burgeon_run::Function;
 use serde::{Deserialize, Serialize};
 
+use super::layer::Layer;
 use super::toml::{line, parsed};
 use crate::error::{PredictorError, file, io};
 
@@ -52,42 +52,6 @@ impl PartialEq for Places {
     fn eq(&self, _: &Self) -> bool {
         true
     }
-}
-
-/// A layer of a file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub(crate) enum Layer {
-    Linear {
-        width: usize,
-    },
-    Conv {
-        width: usize,
-        kernel: usize,
-        stride: usize,
-    },
-    Depthwise {
-        kernel: usize,
-        stride: usize,
-    },
-    Norm,
-    Activation {
-        function: Function,
-    },
-    MaxPool {
-        size: usize,
-    },
-    MeanPool {
-        size: usize,
-    },
-    GlobalMean,
-    /// Adds what the layer of this number gave.
-    Residual {
-        layer: usize,
-    },
-    Dropout {
-        rate: f64,
-    },
 }
 
 /// What a layer reads.

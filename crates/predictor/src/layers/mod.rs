@@ -1,6 +1,7 @@
 //! Networks whose layers a file lists.
 
 mod file;
+mod layer;
 mod module;
 mod toml;
 

@@ -13,7 +13,8 @@ use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, silu, tanh};
 use burn::tensor::{Device, Tensor};
 
-use super::file::{Layer, NetworkFile, Reading};
+use super::file::{NetworkFile, Reading};
+use super::layer::Layer;
 use crate::architecture::{Architecture, Form, linear, maps, rows};
 
 /// The layers of a file, those of each kind together, and the output.

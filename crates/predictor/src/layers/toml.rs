@@ -4,7 +4,7 @@ use ::toml::Spanned;
 use burgeon_run::Function;
 use serde::Deserialize;
 
-use super::file::Layer;
+use super::layer::Layer;
 
 /// The most layers of a file.
 const MOST_LAYERS: usize = 200;
