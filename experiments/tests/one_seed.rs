@@ -1,17 +1,15 @@
 //! What reports say of one seed, and of two: a single value has no spread and decides nothing.
 
 use burgeon_experiments::report::Table;
-use burgeon_experiments::{ExperimentError, Scale, StudySettings, studies};
+use burgeon_experiments::{ExperimentError, Study, StudySettings, studies};
 use serde_json::{Value, json};
 
-fn settings(seeds: usize) -> StudySettings {
+/// At the smallest scale that `study` has.
+fn settings(study: &dyn Study, seeds: usize) -> StudySettings {
+    let scale = study.scales().into_iter().next().expect("a scale");
     StudySettings {
-        scale: Scale::Quick,
         seeds: Some(seeds),
-        device: "flex".into(),
-        data: "data".into(),
-        mixed_precision: false,
-        changes: Vec::new(),
+        ..StudySettings::at(scale)
     }
 }
 
@@ -163,8 +161,8 @@ fn result(study: &str, unit: &str) -> Value {
 
 /// The tables of a study of so many seeds.
 fn tables(study: &str, seeds: usize) -> Result<Vec<Table>, ExperimentError> {
-    let settings = settings(seeds);
     let found = studies::named(study)?;
+    let settings = settings(found.as_ref(), seeds);
     let units = found.units(&settings)?;
     let names = (0..units.len()).filter_map(|index| units.get(index));
     let results: Vec<(String, Value)> = names
@@ -249,7 +247,7 @@ fn two_seeds_have_deviations_and_verdicts() -> Result<(), ExperimentError> {
 #[test]
 fn results_of_another_shape_are_told_from_ones_own() -> Result<(), ExperimentError> {
     for study in studies::all()? {
-        let units = study.units(&settings(1))?;
+        let units = study.units(&settings(study.as_ref(), 1))?;
         let unit = units.get(0).expect("one at least");
         assert!(study.check(&unit, &json!({})).is_err(), "{}", study.name());
     }
@@ -260,7 +258,7 @@ fn results_of_another_shape_are_told_from_ones_own() -> Result<(), ExperimentErr
 #[test]
 fn recipes_survive_their_files() -> Result<(), ExperimentError> {
     for study in studies::all()? {
-        let recipe = study.recipe(&settings(1))?;
+        let recipe = study.recipe(&settings(study.as_ref(), 1))?;
         let read: Value = serde_json::from_str(&recipe.to_string()).expect("JSON");
         assert_eq!(read, recipe, "{}", study.name());
         assert!(recipe.as_object().is_some_and(|fields| !fields.is_empty()));

@@ -10,6 +10,9 @@ use crate::own::numpy_arrays;
 /// Coefficients of a frame.
 const COEFFICIENTS: usize = 13;
 
+/// The digits.
+const CLASSES: usize = 10;
+
 /// Frames of a recording: longer ones (one in a hundred) are cut, shorter ones followed by zeros.
 const FRAMES: usize = 48;
 
@@ -31,6 +34,9 @@ pub(crate) fn parse(what: &str, bytes: &[u8]) -> Result<[Images; 2], DataError> 
     let mut recordings = Vec::new();
     let mut rest = &frames[..];
     for (length, label) in lengths.iter().zip(labels) {
+        if *length < 1.0 || !(0.0..CLASSES as f64).contains(label) {
+            return Err(unfit());
+        }
         let numbers = (*length as usize).saturating_mul(COEFFICIENTS);
         let (own, after) = rest.split_at_checked(numbers).ok_or_else(unfit)?;
         recordings.push((own, *label as usize));
@@ -172,10 +178,9 @@ mod tests {
             (&[2, 2, 2, 2, -1], 8),
             (&[1, 1], 2),
         ] {
-            let error = parse("test", &archive(lengths, total))
-                .expect_err("unfit")
-                .to_string();
-            assert!(error.contains("fit each other"), "{error}");
+            let error = parse("test", &archive(lengths, total)).err();
+            let error = error.map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("fit each other"), "{lengths:?}: `{error}`");
         }
         assert!(parse("test", b"PK").is_err());
     }
