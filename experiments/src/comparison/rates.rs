@@ -119,12 +119,12 @@ fn table(
         let mut cells = vec![arm.method.label.clone()];
         let mut best: Option<(f64, f64)> = None;
         for rate in &arm.train.rates {
-            let mut runs: Vec<Measured> = Vec::new();
+            let mut budgets: Vec<Vec<Measured>> = Vec::new();
             for kind in kinds(recipe, &arm, *rate) {
-                runs.extend(results_of::<Measured>(results, &kind.text())?);
+                budgets.push(results_of(results, &kind.text())?);
             }
-            let losses: Vec<f64> = runs.iter().map(|run| run.held_loss).collect();
-            let accuracies: Vec<f64> = runs.iter().map(|run| 100.0 * run.held_accuracy).collect();
+            let losses = by_seed(&budgets, |run| run.held_loss);
+            let accuracies = by_seed(&budgets, |run| 100.0 * run.held_accuracy);
             let loss = Mean::of(&losses);
             count = loss.count;
             cells.push(format!(
@@ -178,4 +178,14 @@ fn table(
         rows,
         notes,
     })
+}
+
+/// The mean over all budgets, seed by seed.
+fn by_seed(budgets: &[Vec<Measured>], of: impl Fn(&Measured) -> f64) -> Vec<f64> {
+    let seeds = budgets.iter().map(Vec::len).min().unwrap_or(0);
+    let mean = |seed: usize| {
+        let sum: f64 = budgets.iter().map(|runs| of(&runs[seed])).sum();
+        sum / budgets.len() as f64
+    };
+    (0..seeds).map(mean).collect()
 }

@@ -20,6 +20,15 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// What a reader calls it where rows are named in a sentence.
+    fn title(&self) -> String {
+        let label = &self.arm.method.label;
+        match self.multiple {
+            Some(times) => format!("{label} at {times} times the start"),
+            None => label.clone(),
+        }
+    }
+
     fn values(&self, of: impl Fn(&Measured) -> f64) -> Vec<f64> {
         self.runs.iter().map(of).collect()
     }
@@ -221,8 +230,7 @@ fn notes(recipe: &Recipe, rows: &[Row<'_>]) -> Vec<String> {
         .iter()
         .filter_map(|row| {
             let refused = row.runs.iter().filter(|run| run.refused > 0).count();
-            (refused > 0)
-                .then(|| format!("{} {refused} of {}", row.arm.method.label, row.runs.len()))
+            (refused > 0).then(|| format!("{} {refused} of {}", row.title(), row.runs.len()))
         })
         .collect();
     if !refused.is_empty() {
@@ -266,12 +274,8 @@ fn prediction(rows: &[Row<'_>]) -> Option<String> {
             .collect();
         let told = pairs.len() > 1 && pairs.iter().any(|(predicted, _)| *predicted != 0.0);
         told.then(|| {
-            let label = &row.arm.method.label;
-            format!(
-                "{label} {:.2} ({} growths)",
-                correlation(&pairs),
-                pairs.len()
-            )
+            let (title, found) = (row.title(), correlation(&pairs));
+            format!("{title} {found:.2} ({} growths)", pairs.len())
         })
     };
     let found: Vec<String> = rows.iter().filter_map(of).collect();
@@ -301,14 +305,7 @@ fn verdict(recipe: &Recipe, rows: &[Row<'_>]) -> Option<String> {
     for row in grown() {
         let difference = row.above(reference(recipe, rows, row)?);
         if difference.mean >= -difference.error? {
-            let budget = row.multiple.map_or(String::new(), |times| {
-                format!(" at {times} times the start")
-            });
-            level.push(format!(
-                "{}{budget} ({})",
-                row.arm.method.label,
-                difference.text(2)
-            ));
+            level.push(format!("{} ({})", row.title(), difference.text(2)));
         }
     }
     Some(match level.is_empty() {
