@@ -130,8 +130,8 @@ fn selected(options: &Options, scale: Scale) -> Result<Vec<Box<dyn Study>>, Xtas
         let named = options.only.iter().map(|name| studies::named(name));
         return Ok(named.collect::<Result<_, _>>()?);
     }
-    let at_scale = |study: &Box<dyn Study>| study.scales().contains(&scale);
-    let (fitting, _): (Vec<_>, Vec<_>) = studies::all()?.into_iter().partition(at_scale);
+    let mut fitting = studies::all()?;
+    fitting.retain(|study| study.scales().contains(&scale));
     if !fitting.iter().any(|study| study.is_default()) {
         let names: Vec<&str> = fitting.iter().map(|study| study.name()).collect();
         let (scale, names) = (scale.name(), names.join(", "));
