@@ -39,6 +39,8 @@ pub struct Dashboard {
     interrupter: Interrupter,
     interrupt: Arc<AtomicBool>,
     epochs: usize,
+    /// What became of each growth.
+    growths: Vec<&'static str>,
 }
 
 impl Debug for Dashboard {
@@ -115,6 +117,7 @@ impl Dashboard {
             interrupter,
             interrupt,
             epochs,
+            growths: Vec::new(),
         }
     }
 
@@ -125,6 +128,8 @@ impl Dashboard {
         renderer.update_train(Shown::Parameters.state(record.parameters as f64));
         renderer.update_split(WHOLE);
         renderer.end_split();
+        self.count_growths();
+        let renderer = &mut self.renderer;
         renderer.start_split("valid", WHOLE);
         renderer.update_valid(Shown::Loss.state(record.held.loss));
         if let Some(accuracy) = record.held.accuracy {
@@ -133,8 +138,16 @@ impl Dashboard {
         renderer.update_split(WHOLE);
         renderer.end_split();
         renderer.update_epoch(record.epoch);
+        self.count_growths();
         if self.interrupter.should_stop() {
             self.interrupt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Burn's dashboard forgets its counts at the end of each part of an epoch.
+    fn count_growths(&mut self) {
+        for growth in &self.growths {
+            self.renderer.log_event_training((*growth).to_owned());
         }
     }
 
@@ -156,10 +169,14 @@ impl Observer for Dashboard {
                     .start(self.epochs, state.epoch, None, Some("growing"));
             }
             Event::Epoch(record) => self.epoch(record),
-            Event::Growth(record) => self.renderer.log_event_training(match record.verdict {
-                Verdict::Committed => "growths".to_owned(),
-                _ => "growths refused".to_owned(),
-            }),
+            Event::Growth(record) => {
+                let growth = match record.verdict {
+                    Verdict::Committed => "growths",
+                    _ => "growths refused",
+                };
+                self.growths.push(growth);
+                self.renderer.log_event_training(growth.to_owned());
+            }
             Event::GrowingEnded(_) => {}
             Event::Stopped(_) | Event::Interrupted => self.end()?,
         }
