@@ -160,6 +160,10 @@ fn with_ancestors(mut table: Table, folder: &Path, left: usize) -> Result<Table,
         false => (own(&parent)?, folder.to_owned()),
     };
     let mut base = with_ancestors(base, &folder, left)?;
+    // Rates that were chosen for one network are not chosen for another.
+    if let Some(Value::Table(report)) = base.get_mut("report") {
+        report.remove("rates-chosen");
+    }
     overlay(&mut base, table);
     Ok(base)
 }

@@ -219,6 +219,9 @@ pub(crate) struct Shown {
     pub widths: Vec<String>,
     /// Whether accuracies are those on held samples: where settings are compared.
     pub held: bool,
+    /// Whether the methods' rates are what the study of rates found; else the table says that they
+    /// are not.
+    pub rates_chosen: bool,
     /// Figures of papers, beside ours.
     pub paper: Vec<PaperFigure>,
     /// Sentences below the table.

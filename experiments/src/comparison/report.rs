@@ -250,13 +250,18 @@ fn notes(recipe: &Recipe, rows: &[Row<'_>]) -> Vec<String> {
         recipe.grow.capture,
     ));
     if !recipe.train.rates.is_empty() {
-        notes.push(
-            "Each method's rate is the best of those tried by mean loss on held samples of other \
-             seeds, from 100 on (the study of this name with `-rates`). Seconds are wall time of a run \
-             beside others on the same machine, for orientation."
+        notes.push(match recipe.report.rates_chosen {
+            true => "Each method's rate is the best of those tried by mean loss on held samples of other \
+                     seeds, from 100 on (the study of this name with `-rates`)."
                 .into(),
-        );
+            false => "The rates were not chosen for this network and data: the study of this name with \
+                      `-rates` compares them."
+                .to_owned(),
+        });
     }
+    notes.push(
+        "Seconds are wall time of a run beside others on the same machine, for orientation.".into(),
+    );
     if recipe.report.paper.is_empty() && recipe.report.notes.is_empty() {
         notes.push("The papers have no figure of this network on this data.".into());
     }

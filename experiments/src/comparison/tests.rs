@@ -124,6 +124,24 @@ fn a_file_of_ones_own_inherits_from_beside_it_and_from_the_program()
     Ok(())
 }
 
+/// What inherits from a study of which rates were chosen does not say so of itself.
+#[test]
+fn rates_that_were_not_chosen_are_not_called_so() -> Result<(), ExperimentError> {
+    for (name, scale, chosen) in [
+        ("methods", Scale::Quick, true),
+        ("methods-fashion", Scale::Quick, true),
+        ("methods-fashion", Scale::Paper, false),
+        ("methods-conv", Scale::Quick, false),
+        ("cifar-vgg", Scale::Cpu, false),
+        ("energy-digits", Scale::Quick, true),
+        ("energy-fashion", Scale::Quick, false),
+    ] {
+        let recipe = comparison(name)?.recipe(&StudySettings::at(scale))?;
+        assert_eq!(recipe.report.rates_chosen, chosen, "{name} {scale:?}");
+    }
+    Ok(())
+}
+
 /// The file of the book.
 #[test]
 fn the_study_of_the_book_is_one() -> Result<(), ExperimentError> {
