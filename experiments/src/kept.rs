@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -107,7 +108,49 @@ pub(crate) fn write(path: &Path, recipe: &Value, result: &Value) -> Result<(), E
     };
     let text = serde_json::to_string(&kept)
         .map_err(|error| ExperimentError::file(path, format!("cannot be kept: {error}")))?;
+    replace(path, &text)
+}
+
+/// Has `text` in the file, whole or not at all.
+fn replace(path: &Path, text: &str) -> Result<(), ExperimentError> {
     let partial = path.with_extension("partial");
     fs::write(&partial, text).map_err(ExperimentError::io(&partial))?;
     fs::rename(&partial, path).map_err(ExperimentError::io(path))
+}
+
+/// Keeps the state of a unit under way.
+pub(crate) fn write_state<S: Serialize>(
+    path: &Path,
+    recipe: &Value,
+    state: &S,
+) -> Result<(), ExperimentError> {
+    let text = serde_json::to_string(&(recipe, state))
+        .map_err(|error| ExperimentError::file(path, format!("cannot be kept: {error}")))?;
+    replace(path, &text)
+}
+
+/// The state of a unit under way, if one is kept.
+///
+/// # Errors
+/// [`ExperimentError::OtherRecipe`] for one of another recipe, [`ExperimentError::File`] for a file
+/// that holds none.
+pub(crate) fn read_state<S: DeserializeOwned>(
+    path: &Path,
+    recipe: &Value,
+) -> Result<Option<S>, ExperimentError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path).map_err(ExperimentError::io(path))?;
+    let unsound = |error| {
+        let problem = format!("no unit under way ({error}): delete it to start the unit again");
+        ExperimentError::file(path, problem)
+    };
+    let (kept, state): (Value, Value) = serde_json::from_str(&text).map_err(unsound)?;
+    let differences = differences(&kept, recipe);
+    if !differences.is_empty() {
+        let path = path.to_owned();
+        return Err(ExperimentError::OtherRecipe { path, differences });
+    }
+    serde_json::from_value(state).map(Some).map_err(unsound)
 }

@@ -8,7 +8,6 @@ mod comparison;
 pub mod error;
 pub mod golden;
 mod kept;
-mod layers;
 mod nets;
 mod recipe;
 pub mod report;

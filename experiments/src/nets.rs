@@ -5,12 +5,11 @@ use burgeon_ops::{
     FastBatchNorm, FastBatchNormConfig, FastConv2d, FastConv2dConfig, FastMaxPool2d,
     FastMaxPool2dConfig,
 };
+use burgeon_zoo::{ConvNorm, DepthwiseNorm};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
-
-use crate::layers::{ConvNorm, DepthwiseNorm};
 
 /// Two hidden layers.
 #[derive(Module, Debug)]
@@ -146,13 +145,13 @@ impl SmallMobileNet {
         let (depthwise, pointwise) = blocks
             .map(|(pair, stride)| {
                 (
-                    DepthwiseNorm::new(pair[0], 3, *stride, device),
-                    ConvNorm::new([pair[0], pair[1]], 1, 1, device),
+                    DepthwiseNorm::new(pair[0], *stride, device),
+                    ConvNorm::new([pair[0], pair[1]], 1, 1, false, device),
                 )
             })
             .unzip();
         Ok(Self {
-            stem: ConvNorm::new([channels, *stem], 3, strides[0], device),
+            stem: ConvNorm::new([channels, *stem], 3, strides[0], false, device),
             depthwise,
             pointwise,
             output: LinearConfig::new(*last, classes).init(device),

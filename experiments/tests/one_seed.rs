@@ -81,6 +81,20 @@ fn result(study: &str, unit: &str) -> Value {
             };
             json!({ "budget": 1e9 as u64, "points": [point(1000.0, 0.94), point(2000.0, 0.96)] })
         }
+        "co-exploration-chains" => {
+            let found = json!({
+                "network": {
+                    "architecture": [3, 24, 1, 5, 36, 2], "held_accuracy": 0.5 + ahead,
+                    "test_accuracy": 0.5, "parameters": 40_000, "training_macs": 5e11 as u64,
+                },
+                "period": 1e-5, "utilisation": 0.5,
+            });
+            json!({
+                "front": [found], "curve": [[0.4, 0.3], [0.5 + 0.01 * seed, 0.4]],
+                "efficient": found, "accurate": found, "steps": 60, "pruned": 30,
+                "measured": 100, "training_macs": 1e12 as u64,
+            })
+        }
         filling if filling.starts_with("tile-filling") => json!({
             "widths": [8, 16, 16], "parameters": 5000, "macs": 60_544, "cycles": 1778.0,
             "utilisation": 0.5, "test_accuracy": 0.97 + ahead, "test_loss": 0.1,

@@ -66,6 +66,24 @@ impl ChainNet {
         &self.layers
     }
 
+    /// Channels, rows and columns of its images.
+    pub fn input(&self) -> [usize; 3] {
+        self.input
+    }
+
+    /// Classes that it tells apart.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Rows and columns of the maps behind the last convolution.
+    pub fn last_map(&self) -> [usize; 2] {
+        let halved =
+            |map: [usize; 2], layer: &ChainLayer| map.map(|side| side.div_ceil(layer.stride));
+        let [_, rows, columns] = self.input;
+        self.layers.iter().fold([rows, columns], halved)
+    }
+
     /// Its convolutions and its linear layer, as engines see them.
     ///
     /// # Errors
@@ -94,17 +112,16 @@ impl ChainNet {
     /// Its parameters: all, and those that are trained (a batch normalisation's mean and variance
     /// are not).
     pub fn parameters(&self) -> [u64; 2] {
-        let [mut channels, rows, columns] = self.input;
-        let mut map = [rows, columns];
+        let mut channels = self.input[0];
         let (mut trained, mut others) = (0, 0);
         for layer in &self.layers {
             let weights = layer.kernel * layer.kernel * channels * layer.filters;
             trained += weights + layer.filters + 2 * layer.filters;
             others += 2 * layer.filters;
-            map = map.map(|side| side.div_ceil(layer.stride));
             channels = layer.filters;
         }
-        trained += (channels * map[0] * map[1] + 1) * self.classes;
+        let [rows, columns] = self.last_map();
+        trained += (channels * rows * columns + 1) * self.classes;
         [trained + others, trained].map(|count| count as u64)
     }
 }
@@ -141,6 +158,7 @@ pub struct ChainSpace {
     pool: Pool,
     longest: usize,
     strided: bool,
+    filters: [usize; 4],
     input: [usize; 3],
     classes: usize,
     designs: StageDesigns,
@@ -185,6 +203,7 @@ impl ChainSpace {
             pool,
             longest,
             strided: false,
+            filters: FILTERS,
             input: [3, 32, 32],
             classes: 10,
             designs: StageDesigns::default(),
@@ -197,6 +216,18 @@ impl ChainSpace {
     pub fn with_strides(mut self) -> Self {
         self.strided = true;
         self
+    }
+
+    /// With other numbers of filters than [`FILTERS`].
+    ///
+    /// # Errors
+    /// [`CoexploreError::Parameter`] where one is 0.
+    pub fn with_filters(mut self, filters: [usize; 4]) -> Result<Self, CoexploreError> {
+        if filters.contains(&0) {
+            return CoexploreError::parameter("filters", 0, "at least 1");
+        }
+        self.filters = filters;
+        Ok(self)
     }
 
     /// For images of `[channels, rows, columns]` of so many classes.
@@ -227,7 +258,7 @@ impl ChainSpace {
     fn decisions(&self) -> Vec<usize> {
         let mut all = vec![self.longest];
         for _ in 0..self.longest {
-            all.extend([KERNELS.len(), FILTERS.len()]);
+            all.extend([KERNELS.len(), self.filters.len()]);
             all.extend(self.strided.then_some(STRIDES.len()));
         }
         let designs = &self.designs;
@@ -250,7 +281,7 @@ impl ChainSpace {
             let (convolutions, design) = stage[1..].split_at(each * self.longest);
             for layer in convolutions.chunks(each).take(stage[0] + 1) {
                 let stride = layer.get(2).map_or(1, |choice| STRIDES[*choice]);
-                layers.push([KERNELS[layer[0]], FILTERS[layer[1]], stride]);
+                layers.push([KERNELS[layer[0]], self.filters[layer[1]], stride]);
             }
             cuts.push(from..layers.len());
             hardware.push(design);

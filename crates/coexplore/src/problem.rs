@@ -11,6 +11,7 @@ use crate::error::CoexploreError;
 pub struct Measured {
     /// The time of a sample that the specification limits: a latency, or a pipeline's period.
     /// Infinite where the hardware cannot run the child.
+    #[serde(with = "finite_or_none")]
     pub time: f64,
     /// The specification, in the same unit.
     pub limit: f64,
@@ -71,6 +72,19 @@ pub trait Judge {
     /// # Errors
     /// [`CoexploreError::Judge`] where it cannot be told.
     fn accuracy(&mut self, architecture: &[usize]) -> Result<f64, CoexploreError>;
+}
+
+/// An infinite time as none: formats of text have no infinity.
+mod finite_or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        time.is_finite().then_some(time).serialize(serializer)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+    }
 }
 
 /// Checks that `child` has one choice for each of `decisions`.

@@ -29,10 +29,8 @@ impl Sets {
     /// [`ExperimentError::Data`] for a set that is not there,
     /// [`ExperimentError::Settings`] for a side that images cannot be averaged to.
     pub fn of(data: &Data, seed: u64, context: &UnitContext) -> Result<Self, ExperimentError> {
-        let set = prepared(
-            data,
-            load(DataSet::named(&data.set)?, &context.settings.data)?,
-        )?;
+        let set = load(DataSet::named(&data.set)?, &context.settings.data)?;
+        let set = prepared(set, data.side, data.standardised)?;
         let device = context.backend.device();
         let samples = |images: &Images| samples(images, set.classes, &device);
         let (mut train, held) = samples(&set.train)?.split_off(data.held, seed)?;
@@ -67,12 +65,21 @@ impl Sets {
     }
 }
 
-fn prepared(data: &Data, mut set: ImageSet) -> Result<ImageSet, ExperimentError> {
-    if let Some(side) = data.side {
+/// The images averaged to `side` rows and columns, each channel with mean 0 and deviation 1 over the
+/// training images, as far as it is asked for.
+///
+/// # Errors
+/// [`ExperimentError::Settings`] for a side that images cannot be averaged to.
+pub(crate) fn prepared(
+    mut set: ImageSet,
+    side: Option<usize>,
+    standardised: bool,
+) -> Result<ImageSet, ExperimentError> {
+    if let Some(side) = side {
         set.train = averaged(&set.train, side)?;
         set.test = averaged(&set.test, side)?;
     }
-    if data.standardised {
+    if standardised {
         let channels = moments(&set.train);
         standardise(&mut set.train, &channels);
         standardise(&mut set.test, &channels);

@@ -4,7 +4,7 @@
 //! cost; runner, table and figures are the same for all. Every run of a file costs the same, growing
 //! included.
 
-mod data;
+pub(crate) mod data;
 mod file;
 mod growing;
 mod net;

@@ -3,6 +3,7 @@
 use burgeon_core::{Activation, SplitBackend};
 use burgeon_nn::{CrossEntropy, Growable, MeanSquaredError, Objective, Samples};
 use burgeon_ops::{FastBatchNorm, FastBatchNormConfig, FastConv2d};
+use burgeon_zoo::ConvNorm;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -10,7 +11,6 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use super::file::{Array, Arrays};
 use super::{Case, Reference};
 use crate::error::ExperimentError;
-use crate::layers::ConvNorm;
 
 /// Dense layers with one activation.
 #[derive(Module, Debug)]

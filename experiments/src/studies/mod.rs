@@ -36,6 +36,7 @@ pub fn all() -> Result<Vec<Box<dyn Study>>, ExperimentError> {
         Box::new(family::SizesOfOneRun),
         Box::new(continual::Continual),
         Box::new(coexploration::CoExploration),
+        Box::new(codesign::ChainExploration),
         Box::new(codesign::GrowthExploration),
         Box::new(codesign::FilledTiles::COMPARED),
         Box::new(codesign::FilledTiles::RATES),

@@ -3,12 +3,11 @@
 use burgeon_hardware::{ConvLayer, HardwareError};
 use burgeon_nn::{Growable, NnError};
 use burgeon_ops::{FastMaxPool2d, FastMaxPool2dConfig};
+use burgeon_zoo::ConvNorm;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
-
-use crate::layers::ConvNorm;
 
 /// Three 3×3 convolutions with BatchNorm and SiLU, max pooling after the first and the third, a
 /// linear head on what is left of the map.
@@ -35,7 +34,7 @@ impl ThreeConvNet {
                 widths.len()
             ))
         })?;
-        let conv = |channels| ConvNorm::new(channels, 3, 1, device);
+        let conv = |channels| ConvNorm::new(channels, 3, 1, false, device);
         Ok(Self {
             first: conv([1, first]),
             second: conv([first, second]),
@@ -47,7 +46,7 @@ impl ThreeConvNet {
 
     /// Channels of the convolutions.
     pub fn widths(&self) -> [usize; 3] {
-        [&self.first, &self.second, &self.third].map(ConvNorm::channels)
+        [&self.first, &self.second, &self.third].map(|layer| layer.conv.weight.dims()[0])
     }
 }
 

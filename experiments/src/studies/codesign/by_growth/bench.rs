@@ -8,6 +8,7 @@ use burgeon_nn::cost::layer_shapes;
 use burgeon_nn::growable::evaluate;
 use burgeon_train::{RateSchedule, TrainConfig};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::super::growth::{initialise, train};
 use super::super::super::images::{SampleSets, optimizer, sample_sets, task};
@@ -41,6 +42,8 @@ pub(super) struct Point {
 /// Data, space and budget of a unit.
 pub(super) struct Bench<'a> {
     pub context: &'a UnitContext,
+    /// What the unit's checkpoint must have come of.
+    pub recipe: Value,
     pub set: ImageSet,
     pub sets: SampleSets,
     pub space: WidthSpace,
@@ -53,6 +56,7 @@ impl<'a> Bench<'a> {
     /// For the cost of `epochs` epochs of the widest network.
     pub fn new(
         context: &'a UnitContext,
+        recipe: Value,
         seed: u64,
         epochs: usize,
         widest: usize,
@@ -63,6 +67,7 @@ impl<'a> Bench<'a> {
         let mut bench = Self {
             space: WidthSpace::new(side, set.classes)?,
             context,
+            recipe,
             set,
             sets,
             seed,

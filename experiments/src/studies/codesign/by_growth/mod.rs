@@ -111,7 +111,13 @@ impl Study for GrowthExploration {
             )));
         };
         let (_, epochs) = sizes(&context.settings);
-        let bench = Bench::new(context, seed, epochs, space::WIDEST)?;
+        let bench = Bench::new(
+            context,
+            self.recipe(&context.settings)?,
+            seed,
+            epochs,
+            space::WIDEST,
+        )?;
         let mut points = match proposes {
             None => walks(&bench)?,
             Some(proposes) => searched(&bench, proposes)?,

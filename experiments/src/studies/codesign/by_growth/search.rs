@@ -1,11 +1,13 @@
 //! Searches that train every child from scratch.
 
 use burgeon_coexplore::{
-    CoexploreError, Controller, ControllerConfig, Evolution, Judge, Policy, RandomPolicy, Reward,
-    Search, SearchConfig,
+    Controller, ControllerConfig, Evolution, Policy, RandomPolicy, Reward, Search, SearchConfig,
 };
 use burgeon_train::RateSchedule;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::super::trainings::{self, Trained};
 use super::bench::{Bench, Point, RATE};
 use crate::error::ExperimentError;
 
@@ -74,42 +76,29 @@ pub(super) fn described() -> String {
     )
 }
 
-/// Trains children until the budget is spent.
-struct Trainings<'a> {
-    bench: &'a Bench<'a>,
-    points: Vec<Point>,
-    spent: u64,
-    /// What a search cannot tell in its own words.
-    error: Option<ExperimentError>,
+/// The network of an architecture, trained from scratch.
+fn trained(
+    bench: &Bench<'_>,
+    architecture: &[usize],
+    before: &[Point],
+) -> Result<Point, ExperimentError> {
+    let widths = <[usize; 3]>::try_from(architecture)
+        .map_err(|_| ExperimentError::Settings(format!("{architecture:?} are no three widths")))?;
+    // Every child has weights and an order of samples of its own.
+    let seed = bench.seed + 1000 * before.len() as u64;
+    let model = bench.initial(widths, seed)?;
+    let rate = RateSchedule::stable_then_decay(RATE)?;
+    bench.point(model, (EPOCHS, rate), seed, spent(before))
 }
 
-impl Trainings<'_> {
-    fn train(&mut self, architecture: &[usize]) -> Result<f64, ExperimentError> {
-        let widths = <[usize; 3]>::try_from(architecture).map_err(|_| {
-            ExperimentError::Settings(format!("{architecture:?} are no three widths"))
-        })?;
-        // Every child has weights and an order of samples of its own.
-        let seed = self.bench.seed + 1000 * self.points.len() as u64;
-        let model = self.bench.initial(widths, seed)?;
-        let rate = RateSchedule::stable_then_decay(RATE)?;
-        let point = self.bench.point(model, (EPOCHS, rate), seed, self.spent)?;
-        self.spent = point.spent;
-        let accuracy = point.held_accuracy;
-        self.points.push(point);
-        Ok(accuracy)
-    }
+/// What was spent when the last of them was trained.
+fn spent(points: &[Point]) -> u64 {
+    points.last().map_or(0, |point| point.spent)
 }
 
-impl Judge for Trainings<'_> {
-    fn accuracy(&mut self, architecture: &[usize]) -> Result<f64, CoexploreError> {
-        self.train(architecture).map_err(|error| {
-            let problem = error.to_string();
-            self.error = Some(error);
-            CoexploreError::Judge {
-                child: architecture.to_vec(),
-                problem,
-            }
-        })
+impl Trained for Point {
+    fn held_accuracy(&self) -> f64 {
+        self.held_accuracy
     }
 }
 
@@ -142,24 +131,19 @@ pub(super) fn searched(
     }
 }
 
-fn run<P: Policy>(
+fn run<P: Policy + Serialize + DeserializeOwned>(
     bench: &Bench<'_>,
     policy: P,
     config: SearchConfig,
 ) -> Result<Vec<Point>, ExperimentError> {
-    let mut judge = Trainings {
-        bench,
-        points: Vec::new(),
-        spent: 0,
-        error: None,
-    };
-    let mut search = Search::new(policy, config, bench.seed);
-    while judge.spent < bench.budget {
-        match search.step(&bench.space, &mut judge) {
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(error) => return Err(judge.error.take().unwrap_or(error.into())),
-        }
-    }
-    Ok(judge.points)
+    let search = Search::new(policy, config, bench.seed);
+    let (_, points) = trainings::searched(
+        bench.context,
+        &bench.recipe,
+        search,
+        &bench.space,
+        &mut |architecture, before| trained(bench, architecture, before),
+        |points| spent(points) < bench.budget,
+    )?;
+    Ok(points)
 }

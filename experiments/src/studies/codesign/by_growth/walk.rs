@@ -17,6 +17,7 @@ use super::super::super::images::{optimizer, task};
 use super::bench::{BATCH, Bench, Point, RATE};
 use super::space::{CYCLES, WIDEST, WidthSpace};
 use crate::error::ExperimentError;
+use crate::kept::{read_state, write_state};
 
 /// Widths from which it walks.
 const START: [usize; 3] = [4; 3];
@@ -68,12 +69,15 @@ pub(super) fn described() -> String {
 
 /// Walks until the budget is spent.
 pub(super) fn walks(bench: &Bench<'_>) -> Result<Vec<Point>, ExperimentError> {
-    let (mut points, mut spent, mut number) = (Vec::new(), 0, 0);
+    let path = &bench.context.checkpoint;
+    let (mut points, mut spent, mut number) =
+        read_state(path, &bench.recipe)?.unwrap_or((Vec::new(), 0, 0));
     while spent < bench.budget {
         // The first walk has the unit's own seed.
         let seed = bench.seed + 1000 * number;
         number += 1;
         spent = walk(bench, seed, spent, &mut points)?;
+        write_state(path, &bench.recipe, &(&points, spent, number))?;
     }
     Ok(points)
 }
