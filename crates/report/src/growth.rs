@@ -1,4 +1,4 @@
-//! What journals of growth tell: widths by growth step, predicted against measured decreases, what
+//! What journals of growth tell: widths and spectra by growth step, predicted against measured decreases, what
 //! growing took.
 
 use std::collections::BTreeMap;
@@ -22,10 +22,19 @@ struct Step {
     measured_decrease: Option<f64>,
     widths_before: Vec<(String, usize)>,
     widths_after: Vec<(String, usize)>,
+    #[serde(default)]
+    spectra: Vec<Spectrum>,
     parameters_after: u64,
     #[serde(default)]
     macs: u64,
     seconds: f64,
+}
+
+/// The smallest eigenvalue of each neuron of a site.
+#[derive(Debug, Clone, Deserialize)]
+struct Spectrum {
+    site: String,
+    smallest: Vec<f64>,
 }
 
 impl Step {
@@ -45,7 +54,8 @@ pub(crate) fn growth(folder: &Path) -> Result<Report, ReportError> {
     }
     let mut figures: Vec<Figure> = runs
         .iter()
-        .filter_map(|(method, runs)| widths(method, runs))
+        .flat_map(|(method, runs)| [widths(method, runs), spectra(method, runs)])
+        .flatten()
         .collect();
     figures.extend(decreases(&runs));
     Ok(Report {
@@ -92,53 +102,103 @@ fn journals(folder: &Path) -> Result<Runs, ReportError> {
 
 /// The widths after each growth that was made, means over runs.
 fn widths(method: &str, runs: &[Vec<Step>]) -> Option<Figure> {
-    let mut sites: Vec<String> = Vec::new();
-    let mut found: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
-    for run in runs {
+    let of_run = |run: &[Step]| {
         let made: Vec<&Step> = run.iter().filter(|step| step.is_made()).collect();
         let start = made.first().map(|step| &step.widths_before);
         let after = made.iter().map(|step| &step.widths_after);
-        for (growth, widths) in start.into_iter().chain(after).enumerate() {
-            for (site, width) in widths {
-                let place = sites.iter().position(|known| known == site);
-                let place = place.unwrap_or_else(|| {
-                    sites.push(site.clone());
-                    sites.len() - 1
-                });
-                found
-                    .entry((place, growth))
-                    .or_default()
-                    .push(*width as f64);
-            }
-        }
-    }
-    let series = sites.iter().enumerate().map(|(place, site)| {
-        let of_site = found.range((place, 0)..=(place, usize::MAX));
-        let points = of_site.map(|((_, growth), widths)| {
-            let (y, deviation) = mean(widths);
-            Point {
-                x: *growth as f64,
-                y,
-                deviation,
-            }
-        });
-        Series {
-            label: site.clone(),
-            points: points.collect(),
-            joined: true,
-        }
-    });
-    let series: Vec<Series> = series.collect();
-    (!series.is_empty()).then(|| Figure {
+        let all = start.into_iter().chain(after);
+        all.map(|widths| {
+            let widths = widths.iter();
+            widths
+                .map(|(site, width)| (site.clone(), *width as f64))
+                .collect()
+        })
+        .collect()
+    };
+    Some(Figure {
         name: format!("widths-{method}"),
         title: format!("Widths by growth, {method}, {} runs", runs.len()),
         x_label: "growths made".into(),
         y_label: "channels".into(),
         x_scale: AxisScale::Linear,
         y_scale: AxisScale::Linear,
-        series,
+        series: by_growth(runs, of_run)?,
         diagonal: false,
     })
+}
+
+/// The smallest eigenvalue of each layer before the first growth and after each one, as far as
+/// another step looked; means over runs.
+fn spectra(method: &str, runs: &[Vec<Step>]) -> Option<Figure> {
+    let of_run = |run: &[Step]| {
+        let mut found: Vec<Vec<(String, f64)>> = Vec::new();
+        let mut growth = 0;
+        for step in run {
+            // Of several looks at the same widths the last one counts.
+            found.truncate(growth);
+            let smallest = |own: &Spectrum| own.smallest.iter().copied().reduce(f64::min);
+            let sites = step.spectra.iter();
+            found.push(
+                sites
+                    .filter_map(|own| Some((own.site.clone(), smallest(own)?)))
+                    .collect(),
+            );
+            growth += usize::from(step.is_made());
+        }
+        found
+    };
+    Some(Figure {
+        name: format!("spectra-{method}"),
+        title: format!(
+            "Smallest eigenvalue of a layer's splitting matrices, {method}, {} runs",
+            runs.len()
+        ),
+        x_label: "growths made before".into(),
+        y_label: "smallest eigenvalue (loss per squared weight)".into(),
+        x_scale: AxisScale::Linear,
+        y_scale: AxisScale::Linear,
+        series: by_growth(runs, of_run)?,
+        diagonal: false,
+    })
+}
+
+/// A series for each site of what `of_run` tells of each number of growths, means over runs; none
+/// where it tells nothing.
+fn by_growth(
+    runs: &[Vec<Step>],
+    of_run: impl Fn(&[Step]) -> Vec<Vec<(String, f64)>>,
+) -> Option<Vec<Series>> {
+    // In the order of the network.
+    let mut found: Vec<(String, BTreeMap<usize, Vec<f64>>)> = Vec::new();
+    for run in runs {
+        for (growth, sites) in of_run(run).into_iter().enumerate() {
+            for (site, value) in sites {
+                let place = found.iter().position(|(known, _)| *known == site);
+                let place = place.unwrap_or_else(|| {
+                    found.push((site, BTreeMap::new()));
+                    found.len() - 1
+                });
+                found[place].1.entry(growth).or_default().push(value);
+            }
+        }
+    }
+    let series = found.into_iter().map(|(site, growths)| Series {
+        label: site,
+        points: growths
+            .into_iter()
+            .map(|(growth, values)| {
+                let (y, deviation) = mean(&values);
+                Point {
+                    x: growth as f64,
+                    y,
+                    deviation,
+                }
+            })
+            .collect(),
+        joined: true,
+    });
+    let series: Vec<Series> = series.collect();
+    (!series.is_empty()).then_some(series)
 }
 
 /// Predicted against measured decreases, where both are above 0.

@@ -75,6 +75,7 @@ fn results(folder: &Path) {
         format!(
             r#"{{"verdict":"{verdict}","predicted_decrease":0.5,"measured_decrease":0.25,
                 "widths_before":[["hidden",{before}]],"widths_after":[["hidden",{after}]],
+                "spectra":[{{"site":"hidden","smallest":[0.5,-0.{after}]}}],
                 "parameters_after":{after}00,"macs":1000,"seconds":0.5,"plan":{{}}}}"#
         )
         .replace('\n', "")
@@ -108,6 +109,8 @@ fn a_folder_becomes_one_page_that_needs_nothing_else() {
         "<td data-label=\"parameters at the end\" class=\"n\">900</td>",
         "Widths by growth, mlp.s2d, 2 runs",
         "hidden: 9 ± 1.414 at 2",
+        // Before the second growth two steps looked: the later one counts.
+        "hidden: -0.45 ± 0.495 at 1",
         "mlp.s2d: 0.25 at 0.5",
     ] {
         assert!(html.contains(text), "`{text}` is not in the page");
@@ -120,8 +123,8 @@ fn a_folder_becomes_one_page_that_needs_nothing_else() {
         assert!(!html.contains(link), "the page needs `{link}`");
     }
     // Each figure is drawn wide and narrow, with both labels of both axes; none without a point.
-    assert_eq!(html.matches("<svg").count(), 6);
-    assert_eq!(html.matches("class=\"name\"").count(), 12);
+    assert_eq!(html.matches("<svg").count(), 8);
+    assert_eq!(html.matches("class=\"name\"").count(), 16);
     assert!(!html.contains("NaN") && !html.contains("inf"));
 }
 

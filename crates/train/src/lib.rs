@@ -23,7 +23,8 @@ pub use grower::{Advance, Grower, Outcome};
 pub use newborn::{Cohort, Newborn};
 pub use rate::{Decay, Plateau, PlateauState, RateSchedule, RunProgress, Span};
 pub use records::{
-    BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, SiteGrowth, StopReason, Verdict,
+    BestEpoch, EpochRecord, GrowerState, GrowthEnd, GrowthRecord, SiteGrowth, SiteSpectrum,
+    StopReason, Verdict,
 };
 pub use settings::{
     Accept, Budget, FanIn, GrowerConfig, GrowthConfig, NewStatistics, NewWeightRate, Schedule,

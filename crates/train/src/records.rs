@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use burgeon_core::{Plan, Trial};
+use burgeon_core::{Capture, Plan, Trial};
 use serde::{Deserialize, Serialize};
 
 use crate::newborn::Newborn;
@@ -82,6 +82,9 @@ pub struct GrowthRecord {
     /// What was chosen, site by site; empty where nothing was.
     #[serde(default)]
     pub sites: Vec<SiteGrowth>,
+    /// The spectra before it, of sites whose spectra it looked at.
+    #[serde(default)]
+    pub spectra: Vec<SiteSpectrum>,
     /// Largest change of an output at ε = 0, relative to the largest output.
     pub output_change_at_zero: f64,
     /// What the weights of layers that read what has grown were multiplied with, by path, where
@@ -105,6 +108,29 @@ pub struct GrowthRecord {
     pub macs: u64,
     /// Wall time of the step, in seconds.
     pub seconds: f64,
+}
+
+/// The spectra of one site's splitting matrices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SiteSpectrum {
+    /// The site.
+    pub site: String,
+    /// The smallest eigenvalue of each neuron's matrix: below 0 where splitting it lowers the loss.
+    pub smallest: Vec<f64>,
+}
+
+impl SiteSpectrum {
+    /// Of all sites of `capture` whose spectra are known.
+    pub fn all(capture: &Capture) -> Vec<Self> {
+        let known = capture.sites.iter().filter_map(|site| {
+            let spectra = site.spectra.as_ref()?;
+            Some(Self {
+                site: site.name.clone(),
+                smallest: spectra.iter().map(|neuron| neuron.min.value).collect(),
+            })
+        });
+        known.collect()
+    }
 }
 
 /// What a growth step did to one site.
