@@ -1,8 +1,8 @@
-//! Searches whose children are trained, kept after every training.
+//! Searches whose children are trained, kept after every training, and their settings.
 
 use std::sync::atomic::Ordering;
 
-use burgeon_coexplore::{CoexploreError, Judge, Policy, Problem, Search};
+use burgeon_coexplore::{CoexploreError, ControllerConfig, Judge, Policy, Problem, Search};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,6 +10,47 @@ use serde_json::Value;
 use crate::error::ExperimentError;
 use crate::kept::{read_state, write_state};
 use crate::study::UnitContext;
+
+/// Slow steps at most: a policy that has settled may propose what it knows for ever.
+pub(super) const STEPS: usize = 2000;
+
+/// Fast steps in a slow one, which end when a child meets the specification.
+pub(super) const FAST: usize = 10;
+
+/// The weight of accuracy in rewards, the better one of `co-exploration`.
+pub(super) const BETA: f64 = 0.9;
+
+/// That of `co-exploration`, but for a higher rate, because a search has some dozens of steps here
+/// and not some thousands.
+pub(super) const CONTROLLER: ControllerConfig = ControllerConfig {
+    hidden: 35,
+    learning_rate: 0.03,
+    baseline: 0.95,
+    entropy: 0.02,
+};
+
+/// Population and sample of evolution.
+pub(super) const EVOLUTION: (usize, usize) = (8, 3);
+
+/// What results depend on of these, by name.
+pub(super) fn constants() -> Value {
+    serde_json::json!({
+        "steps": STEPS,
+        "fast steps": FAST,
+        "beta": BETA,
+        "controller": CONTROLLER,
+        "evolution": EVOLUTION,
+    })
+}
+
+/// What a reader must know of them.
+pub(super) fn described() -> String {
+    format!(
+        "Two levels: up to {FAST} fast steps, until feasible; controller of {} units, Adam {}, \
+         entropy {}. Evolution: population {}, sample {}. None of it was tuned here.",
+        CONTROLLER.hidden, CONTROLLER.learning_rate, CONTROLLER.entropy, EVOLUTION.0, EVOLUTION.1
+    )
+}
 
 /// What training a child came to: its validation accuracy, and all that is kept of it.
 pub(super) trait Trained: Serialize + DeserializeOwned {

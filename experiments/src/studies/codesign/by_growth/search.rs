@@ -1,39 +1,18 @@
 //! Searches that train every child from scratch.
 
 use burgeon_coexplore::{
-    Controller, ControllerConfig, Evolution, Policy, RandomPolicy, Reward, Search, SearchConfig,
+    Controller, Evolution, Policy, RandomPolicy, Reward, Search, SearchConfig,
 };
 use burgeon_train::RateSchedule;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::trainings::{self, Trained};
+use super::super::trainings::{self, BETA, CONTROLLER, EVOLUTION, FAST, STEPS, Trained};
 use super::bench::{Bench, Point, RATE};
 use crate::error::ExperimentError;
 
 /// Epochs of a child: constant until 60 %, then half a cosine to 0.
 const EPOCHS: usize = 8;
-
-/// Slow steps at most: a policy that has settled may propose what it knows for ever.
-const STEPS: usize = 2000;
-
-/// Fast steps in a slow one, which end when a child meets the specification.
-const FAST: usize = 10;
-
-/// The weight of accuracy in rewards, the better one of `co-exploration`.
-const BETA: f64 = 0.9;
-
-/// That of `co-exploration`, but for a higher rate, because a search has some dozens of steps here
-/// and not some thousands.
-const CONTROLLER: ControllerConfig = ControllerConfig {
-    hidden: 35,
-    learning_rate: 0.03,
-    baseline: 0.95,
-    entropy: 0.02,
-};
-
-/// Population and sample of evolution.
-const EVOLUTION: (usize, usize) = (8, 3);
 
 /// Who proposes children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +26,7 @@ pub(super) enum Proposes {
 
 /// What results depend on, by name.
 pub(super) fn constants() -> serde_json::Value {
-    serde_json::json!({
-        "epochs": EPOCHS,
-        "steps": STEPS,
-        "fast steps": FAST,
-        "beta": BETA,
-        "controller": CONTROLLER,
-        "evolution": EVOLUTION,
-    })
+    serde_json::json!({ "epochs": EPOCHS, "searches": trainings::constants() })
 }
 
 /// What a reader must know of them.
@@ -63,16 +35,10 @@ pub(super) fn described() -> String {
         "Searches choose three widths of {:?} and a design; a child is trained from scratch for \
          {EPOCHS} epochs (constant until 60 %, then half a cosine to 0), once for the same widths. \
          Rewards: {BETA} of the accuracy and {:.1} of the share of the limit that is used, or that \
-         is left over where times are rewarded; −1 without training beyond the limit. Two levels: up \
-         to {FAST} fast steps, until feasible; controller of {} units, Adam {}, entropy {}. \
-         Evolution: population {}, sample {}. None of it was tuned here.",
+         is left over where times are rewarded; −1 without training beyond the limit. {}",
         super::space::WIDTHS,
         1.0 - BETA,
-        CONTROLLER.hidden,
-        CONTROLLER.learning_rate,
-        CONTROLLER.entropy,
-        EVOLUTION.0,
-        EVOLUTION.1
+        trainings::described()
     )
 }
 

@@ -2,8 +2,8 @@
 
 use burgeon_coexplore::chain::{ChainNet, ChainSpace, StageDesigns};
 use burgeon_coexplore::{
-    Child, Controller, ControllerConfig, Evolution, Front, FrontPoint, Policy, Problem,
-    RandomPolicy, Reward, Search, SearchConfig,
+    Child, Controller, Evolution, Front, FrontPoint, Policy, Problem, RandomPolicy, Reward, Search,
+    SearchConfig,
 };
 use burgeon_core::CostModel;
 use burgeon_core::cost::Macs;
@@ -21,32 +21,12 @@ use serde_json::Value;
 
 use super::super::super::growth::initialise;
 use super::super::super::images::{SampleSets, sample_sets, trained};
-use super::super::trainings::{Trained, searched};
+use super::super::trainings::{self, BETA, CONTROLLER, EVOLUTION, FAST, STEPS, Trained, searched};
 use super::net::ChainModel;
 use super::{Setting, Way};
 use crate::comparison::data::prepared;
 use crate::error::ExperimentError;
 use crate::study::UnitContext;
-
-/// Slow steps at most: a policy that has settled may propose what it knows for ever.
-const STEPS: usize = 2000;
-
-/// Fast steps in a slow one, which end when a child meets the specification.
-const FAST: usize = 10;
-
-/// The weight of accuracy in rewards, the better one of `co-exploration`.
-const BETA: f64 = 0.9;
-
-/// That of `co-exploration-growth`, whose searches are as short.
-const CONTROLLER: ControllerConfig = ControllerConfig {
-    hidden: 35,
-    learning_rate: 0.03,
-    baseline: 0.95,
-    entropy: 0.02,
-};
-
-/// Population and sample of evolution.
-const EVOLUTION: (usize, usize) = (8, 3);
 
 /// The board of each stage.
 const BOARDS: [&str; 2] = ["zc706"; 2];
@@ -118,11 +98,7 @@ pub(super) struct Outcome {
 /// What results depend on besides the setting, by name.
 pub(super) fn constants() -> Value {
     serde_json::json!({
-        "steps": STEPS,
-        "fast steps": FAST,
-        "beta": BETA,
-        "controller": CONTROLLER,
-        "evolution": EVOLUTION,
+        "searches": trainings::constants(),
         "boards": BOARDS,
         "link": LINK,
         "designs": StageDesigns::default(),
@@ -138,18 +114,13 @@ pub(super) fn described() -> String {
     format!(
         "Two stages, each on a {} of its own; a child is both networks and accelerators, whose tiles \
          and ports are chosen too. Reward: {BETA} of the held accuracy and {:.1} of the mean \
-         utilisation, −1 without training beyond the limit. Two levels: up to {FAST} fast steps, \
-         until feasible; controller of {} units, Adam {}, entropy {}; evolution: population {}, \
-         sample {}. Fixed hardware: on both boards the one design whose mean period over {PROBES} \
-         random children is least. AdamW, rate {RATE}, batches of {BATCH}, constant until 60 % and \
-         then half a cosine; {:.0} % of the training samples are held. None of it was tuned here.",
+         utilisation, −1 without training beyond the limit. {} Fixed hardware: on both boards the one \
+         design whose mean period over {PROBES} random children is least. AdamW, rate {RATE}, batches \
+         of {BATCH}, constant until 60 % and then half a cosine; {:.0} % of the training samples are \
+         held.",
         BOARDS[0],
         1.0 - BETA,
-        CONTROLLER.hidden,
-        CONTROLLER.learning_rate,
-        CONTROLLER.entropy,
-        EVOLUTION.0,
-        EVOLUTION.1,
+        trainings::described(),
         100.0 * HELD,
     )
 }
