@@ -101,7 +101,7 @@ impl Machine<'_> {
         });
         version.map(|version| format!("driver {version}")).ok_or_else(|| {
             "no NVIDIA driver is loaded: install the GPU's driver, and in a container ask for the GPU \
-             (`--gpus all`); under WSL there is none, and needs not be"
+             (`--gpus all`); under WSL there is none, and none is needed"
                 .to_owned()
         })
     }
