@@ -32,7 +32,7 @@ impl Runtime {
     const fn needs(self) -> &'static str {
         match self {
             Self::Cuda => {
-                "it needs an NVIDIA GPU and its driver's libcuda (`nvidia-smi` lists both)"
+                "it needs an NVIDIA GPU and its driver's libcuda (`burgeon doctor` says what is missing)"
             }
             Self::Wgpu => {
                 "it needs a Vulkan, Metal or DirectX 12 driver (on Linux libvulkan and, without \
@@ -72,6 +72,11 @@ impl Runtime {
             index,
             found,
         })?;
+        #[cfg(feature = "cuda")]
+        if self == Self::Cuda {
+            // Without it the first exponential would fail, in the midst of a training.
+            crate::nvidia::libdevice().map_err(DeviceError::Libdevice)?;
+        }
         starts(&device).map_err(|reason| DeviceError::Start {
             runtime: self,
             index,

@@ -23,6 +23,9 @@ pub enum DeviceError {
         /// What the runtime needs of the machine.
         needs: &'static str,
     },
+    /// NVIDIA's mathematical functions, which kernels are linked with as they are compiled, are missing.
+    #[error("cuda devices need libdevice: {0}")]
+    Libdevice(String),
     /// The index is past the last device.
     #[error("there is no {runtime}:{index}, only {found} such device(s), counted from 0")]
     Index {

@@ -1,8 +1,8 @@
 //! Splitting on GPUs: NVIDIA's through `burn-cuda`, by kernels in CubeCL that run on its other
 //! runtimes too.
 //!
-//! Without the features `cuda`, `wgpu` and `cpu` the crate holds the names of devices and the errors that
-//! say how to get them, and nothing of CubeCL is built. The kernels are the curvature weights in
+//! Without the features `cuda`, `wgpu` and `cpu` the crate holds the names of devices, the errors that
+//! say how to get them and what NVIDIA's need, and nothing of CubeCL is built. The kernels are the curvature weights in
 //! one pass, the Gram matrices by tiles, the matrix-free products without `X Vᵀ`, and the
 //! eigen-decomposition of small matrices; a whole Krylov iteration stays on the device.
 
@@ -14,6 +14,7 @@ mod error;
 mod kernels;
 #[cfg(feature = "kernels")]
 mod krylov;
+mod nvidia;
 #[cfg(feature = "kernels")]
 mod ops;
 #[cfg(all(test, any(feature = "wgpu", feature = "cpu")))]
@@ -23,6 +24,7 @@ mod runtime;
 #[cfg(feature = "kernels")]
 pub use backend::CubeDevice;
 pub use error::DeviceError;
+pub use nvidia::{Need, needs};
 pub use runtime::Runtime;
 
 /// Device number `index`, from 0, of `runtime`.

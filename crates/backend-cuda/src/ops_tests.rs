@@ -1,4 +1,4 @@
-//! The kernels against plain loops, on a runtime that exists without a GPU.
+//! The kernels against plain loops, on the runtimes of this build that exist without a GPU.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
@@ -10,16 +10,18 @@ use crate::kernels::LARGEST;
 use crate::ops::{symmetric_eigen, weighted_gram, weighted_products};
 use crate::runtime::Runtime;
 
-/// Of wgpu, for which Mesa's lavapipe needs no GPU, else the processors.
-fn device() -> Device {
-    let runtime = match cfg!(feature = "wgpu") {
-        true => Runtime::Wgpu,
-        false => Runtime::Cpu,
-    };
-    match runtime.open(0) {
+/// Of wgpu, for which Mesa's lavapipe needs no GPU, and of the processors.
+fn devices() -> Vec<Device> {
+    let built = [
+        (Runtime::Wgpu, cfg!(feature = "wgpu")),
+        (Runtime::Cpu, cfg!(feature = "cpu")),
+    ];
+    let built = built.into_iter().filter(|(_, built)| *built);
+    let open = |(runtime, _): (Runtime, bool)| match runtime.open(0) {
         Ok(device) => device,
         Err(error) => unreachable!("these tests need a device of {runtime}: {error}"),
-    }
+    };
+    built.map(open).collect()
 }
 
 fn draw(count: usize, seed: u64, scale: f32) -> Vec<f32> {
@@ -28,9 +30,9 @@ fn draw(count: usize, seed: u64, scale: f32) -> Vec<f32> {
     (0..count).map(|_| one() * scale).collect()
 }
 
-fn tensor<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
+fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
     let data = TensorData::new(values.to_vec(), shape);
-    Tensor::from_data(data, (&device(), DType::F32))
+    Tensor::from_data(data, (device, DType::F32))
 }
 
 fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
@@ -80,13 +82,15 @@ proptest! {
                 }
             }
         }
-        let (x, w) = (tensor(&x, [n, d]), tensor(&w, [n, m]));
-        let found = weighted_gram(x.clone().unsqueeze_dim(0), w.clone());
-        prop_assert_eq!(found.dims(), [m, d, d]);
-        assert_close(&host(found), &matrices, 1e-5);
-        let found = weighted_products(x, w, tensor(&v, [m, d]));
-        prop_assert_eq!(found.dims(), [m, d]);
-        assert_close(&host(found), &products, 1e-5);
+        for device in devices() {
+            let (x, w) = (tensor(&x, [n, d], &device), tensor(&w, [n, m], &device));
+            let found = weighted_gram(x.clone().unsqueeze_dim(0), w.clone());
+            prop_assert_eq!(found.dims(), [m, d, d]);
+            assert_close(&host(found), &matrices, 1e-5);
+            let found = weighted_products(x, w, tensor(&v, [m, d], &device));
+            prop_assert_eq!(found.dims(), [m, d]);
+            assert_close(&host(found), &products, 1e-5);
+        }
     }
 
     #[test]
@@ -105,10 +109,12 @@ proptest! {
                 }
             }
         }
-        // Weights lie neuron by neuron, so the kernel must not read them as they lie.
-        let weights = tensor(&w, [m, n]).transpose();
-        let found = weighted_gram(tensor(&x, [m, n, d]), weights);
-        assert_close(&host(found), &matrices, 1e-5);
+        for device in devices() {
+            // Weights lie neuron by neuron, so the kernel must not read them as they lie.
+            let weights = tensor(&w, [m, n], &device).transpose();
+            let found = weighted_gram(tensor(&x, [m, n, d], &device), weights);
+            assert_close(&host(found), &matrices, 1e-5);
+        }
     }
 
     #[test]
@@ -129,7 +135,15 @@ proptest! {
 }
 
 fn check_decomposition(matrices: &[f32], batch: usize, size: usize) {
-    let (values, vectors) = symmetric_eigen(tensor(matrices, [batch, size, size]));
+    for device in devices() {
+        decompose(tensor(matrices, [batch, size, size], &device), matrices);
+    }
+}
+
+/// Decomposes `tensor` `[batch, size, size]`, which holds `matrices`.
+fn decompose(tensor: Tensor<3>, matrices: &[f32]) {
+    let [batch, size, _] = tensor.dims();
+    let (values, vectors) = symmetric_eigen(tensor);
     let (values, vectors) = (host(values), host(vectors));
     let mut together = vec![0.0; batch * size * size];
     let mut grams = together.clone();

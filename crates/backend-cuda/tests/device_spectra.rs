@@ -11,13 +11,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Of wgpu, for which Mesa's lavapipe needs no GPU, else the processors.
-fn device() -> CubeDevice {
-    let runtime = match cfg!(feature = "wgpu") {
-        true => Runtime::Wgpu,
-        false => Runtime::Cpu,
-    };
-    CubeDevice::open(runtime, 0).expect("the runtime's device")
+/// Of wgpu, for which Mesa's lavapipe needs no GPU, and of the processors.
+fn devices() -> Vec<CubeDevice> {
+    let built = [
+        (Runtime::Wgpu, cfg!(feature = "wgpu")),
+        (Runtime::Cpu, cfg!(feature = "cpu")),
+    ];
+    let built = built.into_iter().filter(|(_, built)| *built);
+    let open = |(runtime, _)| CubeDevice::open(runtime, 0).expect("the runtime's device");
+    built.map(open).collect()
 }
 
 fn draw(count: usize, seed: u64, scale: f64) -> Vec<f64> {
@@ -41,17 +43,16 @@ fn linear(x: Vec<f64>, w: Vec<f64>, [n, d, m]: [usize; 3], device: &Device) -> C
 
 /// Compares with the host's full decomposition: each end within the residual, a bound on the
 /// rounding of f32 sums, and what the iteration may leave.
-fn check(blocks: Vec<CurvatureBlock>, tolerance: f64) {
-    let device = device();
+fn check(device: &CubeDevice, blocks: Vec<CurvatureBlock>, tolerance: f64) {
     let curvature = Curvature::new("site", blocks).expect("captured");
     let solver = SpectrumSolver::default()
         .with_method(Method::Krylov)
         .with_tolerance(tolerance);
-    let operator = CapturedOperator::new(vec![&curvature], &device);
+    let operator = CapturedOperator::new(vec![&curvature], device);
     let found = solver
         .solve(&operator, curvature.rows(), DType::F32)
         .expect("solved");
-    let dense = curvature.dense(&device, DType::F32).expect("computed");
+    let dense = curvature.dense(device, DType::F32).expect("computed");
     let exact = dense_spectra("site", &dense).expect("converged");
     assert_eq!(found[0].method, Method::Krylov);
     assert_eq!(found[0].spectra.len(), exact.len());
@@ -78,133 +79,152 @@ fn check(blocks: Vec<CurvatureBlock>, tolerance: f64) {
 
 #[test]
 fn linear_sites_of_many_sizes() {
-    let device = device().device();
-    for [n, d, m] in [
-        [200, 40, 7],
-        [700, 70, 5],
-        [33, 7, 3],
-        [9, 1, 4],
-        [5, 12, 2],
-        [64, 33, 1],
-    ] {
-        let block = linear(draw(n * d, 3, 1.0), draw(n * m, 4, 1.0), [n, d, m], &device);
-        check(vec![block], 1e-3);
+    for cube in devices() {
+        let device = cube.device();
+        for [n, d, m] in [
+            [200, 40, 7],
+            [700, 70, 5],
+            [33, 7, 3],
+            [9, 1, 4],
+            [5, 12, 2],
+            [64, 33, 1],
+        ] {
+            let block = linear(draw(n * d, 3, 1.0), draw(n * m, 4, 1.0), [n, d, m], &device);
+            check(&cube, vec![block], 1e-3);
+        }
     }
 }
 
 #[test]
 fn a_space_larger_than_the_basis_restarts() {
-    let device = device().device();
-    // A flat spectrum converges slowly: 32 basis vectors do not reach 1e-4 here.
-    let [n, d, m] = [3000, 200, 2];
-    let block = linear(draw(n * d, 5, 1.0), draw(n * m, 6, 1.0), [n, d, m], &device);
-    check(vec![block], 1e-4);
+    for cube in devices() {
+        let device = cube.device();
+        // A flat spectrum converges slowly: 32 basis vectors do not reach 1e-4 here.
+        let [n, d, m] = [3000, 200, 2];
+        let block = linear(draw(n * d, 5, 1.0), draw(n * m, 6, 1.0), [n, d, m], &device);
+        check(&cube, vec![block], 1e-4);
+    }
 }
 
 #[test]
 fn blocks_add_up_and_scales_do_not_matter() {
-    let device = device().device();
-    for scale in [1e-6, 1.0, 1e6] {
-        let block = |seed| {
-            let [n, d, m] = [50, 21, 4];
-            linear(
-                draw(n * d, seed, 1.0),
-                draw(n * m, seed + 1, scale),
-                [n, d, m],
-                &device,
-            )
-        };
-        check(vec![block(7), block(9)], 1e-3);
+    for cube in devices() {
+        let device = cube.device();
+        for scale in [1e-6, 1.0, 1e6] {
+            let block = |seed| {
+                let [n, d, m] = [50, 21, 4];
+                linear(
+                    draw(n * d, seed, 1.0),
+                    draw(n * m, seed + 1, scale),
+                    [n, d, m],
+                    &device,
+                )
+            };
+            check(&cube, vec![block(7), block(9)], 1e-3);
+        }
     }
 }
 
 #[test]
 fn convolutions_and_depthwise_filters() {
-    let device = device().device();
-    let window = Window {
-        kernel: [3, 3],
-        stride: [1, 1],
-        padding: [[1, 1]; 2],
-        dilation: [1, 1],
-    };
-    let maps = || tensor(draw(4 * 5 * 36, 11, 1.0), [4, 5, 6, 6], &device);
-    let block = |input, m| CurvatureBlock {
-        input,
-        bias: true,
-        weights: tensor(draw(4 * 36 * m, 12, 1.0), [4 * 36, m], &device),
-    };
-    check(vec![block(SiteInput::Maps(maps(), window), 6)], 1e-3);
-    check(vec![block(SiteInput::ChannelMaps(maps(), window), 5)], 1e-3);
+    for cube in devices() {
+        let device = cube.device();
+        let window = Window {
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [[1, 1]; 2],
+            dilation: [1, 1],
+        };
+        let maps = || tensor(draw(4 * 5 * 36, 11, 1.0), [4, 5, 6, 6], &device);
+        let block = |input, m| CurvatureBlock {
+            input,
+            bias: true,
+            weights: tensor(draw(4 * 36 * m, 12, 1.0), [4 * 36, m], &device),
+        };
+        check(&cube, vec![block(SiteInput::Maps(maps(), window), 6)], 1e-3);
+        check(
+            &cube,
+            vec![block(SiteInput::ChannelMaps(maps(), window), 5)],
+            1e-3,
+        );
+    }
 }
 
 #[test]
 fn degenerate_matrices() {
-    let device = device().device();
-    let [n, d, m] = [40, 36, 3];
-    // S = 0.
-    check(
-        vec![linear(
-            draw(n * d, 13, 1.0),
-            vec![0.0; n * m],
-            [n, d, m],
-            &device,
-        )],
-        1e-3,
-    );
-    // Rank one.
-    check(
-        vec![linear(
-            draw(d, 14, 1.0),
-            vec![0.5, -2.0, 3.0],
-            [1, d, m],
-            &device,
-        )],
-        1e-3,
-    );
-    // A multiple of the identity, another for each neuron.
-    let unit: Vec<f64> = (0..d * d)
-        .map(|at| f64::from(u8::from(at / d == at % d)))
-        .collect();
-    let weights = (0..d).flat_map(|_| [0.5, -2.0, 3.0]).collect();
-    check(vec![linear(unit, weights, [d, d, m], &device)], 1e-3);
-    // Two eigenvalues, each many times.
-    let unit: Vec<f64> = (0..d * d)
-        .map(|at| f64::from(u8::from(at / d == at % d)))
-        .collect();
-    let weights = (0..d)
-        .flat_map(|row| [if row % 2 == 0 { 1.0 } else { -1.0 }; 3])
-        .collect();
-    check(vec![linear(unit, weights, [d, d, m], &device)], 1e-3);
+    for cube in devices() {
+        let device = cube.device();
+        let [n, d, m] = [40, 36, 3];
+        // S = 0.
+        check(
+            &cube,
+            vec![linear(
+                draw(n * d, 13, 1.0),
+                vec![0.0; n * m],
+                [n, d, m],
+                &device,
+            )],
+            1e-3,
+        );
+        // Rank one.
+        check(
+            &cube,
+            vec![linear(
+                draw(d, 14, 1.0),
+                vec![0.5, -2.0, 3.0],
+                [1, d, m],
+                &device,
+            )],
+            1e-3,
+        );
+        // A multiple of the identity, another for each neuron.
+        let unit: Vec<f64> = (0..d * d)
+            .map(|at| f64::from(u8::from(at / d == at % d)))
+            .collect();
+        let weights = (0..d).flat_map(|_| [0.5, -2.0, 3.0]).collect();
+        check(&cube, vec![linear(unit, weights, [d, d, m], &device)], 1e-3);
+        // Two eigenvalues, each many times.
+        let unit: Vec<f64> = (0..d * d)
+            .map(|at| f64::from(u8::from(at / d == at % d)))
+            .collect();
+        let weights = (0..d)
+            .flat_map(|row| [if row % 2 == 0 { 1.0 } else { -1.0 }; 3])
+            .collect();
+        check(&cube, vec![linear(unit, weights, [d, d, m], &device)], 1e-3);
+    }
 }
 
 #[test]
 fn a_nan_names_the_site() {
-    let device = device().device();
-    let mut x = draw(40, 15, 1.0);
-    x[3] = f64::NAN;
-    let block = linear(x, draw(10, 16, 1.0), [10, 4, 1], &device);
-    let error = Curvature::new("hidden", vec![block]).unwrap_err();
-    assert!(
-        matches!(&error, CoreError::NonFinite { site, .. } if site == "hidden"),
-        "{error}"
-    );
+    for cube in devices() {
+        let device = cube.device();
+        let mut x = draw(40, 15, 1.0);
+        x[3] = f64::NAN;
+        let block = linear(x, draw(10, 16, 1.0), [10, 4, 1], &device);
+        let error = Curvature::new("hidden", vec![block]).unwrap_err();
+        assert!(
+            matches!(&error, CoreError::NonFinite { site, .. } if site == "hidden"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
 fn an_overflow_names_the_site() {
-    let device = device();
-    let block = linear(
-        draw(400, 15, 1e25),
-        draw(100, 16, 1e10),
-        [10, 40, 10],
-        &device.device(),
-    );
-    let curvature = Curvature::new("hidden", vec![block]).expect("finite numbers");
-    let operator = CapturedOperator::new(vec![&curvature], &device);
-    let solver = SpectrumSolver::default().with_method(Method::Krylov);
-    let error = solver.solve(&operator, 10, DType::F32).unwrap_err();
-    assert!(
-        matches!(&error, CoreError::NonFinite { site, .. } if site == "hidden"),
-        "{error}"
-    );
+    for device in devices() {
+        let block = linear(
+            draw(400, 15, 1e25),
+            draw(100, 16, 1e10),
+            [10, 40, 10],
+            &device.device(),
+        );
+        let curvature = Curvature::new("hidden", vec![block]).expect("finite numbers");
+        let operator = CapturedOperator::new(vec![&curvature], &device);
+        let solver = SpectrumSolver::default().with_method(Method::Krylov);
+        let error = solver.solve(&operator, 10, DType::F32).unwrap_err();
+        assert!(
+            matches!(&error, CoreError::NonFinite { site, .. } if site == "hidden"),
+            "{error}"
+        );
+    }
 }

@@ -1,6 +1,7 @@
-//! `burgeon doctor`: the devices of this build and machine, each through the conformance suite.
+//! `burgeon doctor`: the devices of this build and machine, each through the conformance suite, and what
+//! NVIDIA's need.
 
-use burgeon::backend::cuda::Runtime;
+use burgeon::backend::cuda::{Need, Runtime, needs};
 use burgeon::backend::{HOST, open};
 use burgeon::core::testing::conformance;
 use burgeon_terminal::Table;
@@ -47,10 +48,33 @@ pub fn run() -> Result<(), CliError> {
         ],
     };
     table.print()?;
+    print_needs(&needs())?;
     if failing.is_empty() {
         return Ok(());
     }
     Err(CliError::Conformance(failing.join(", ")))
+}
+
+/// What `cuda` devices need, and what to do for each that is missing.
+fn print_needs(needs: &[Need]) -> Result<(), CliError> {
+    let row = |need: &Need| {
+        let (state, text) = match &need.found {
+            Ok(found) => ("there", found),
+            Err(todo) => ("missing", todo),
+        };
+        vec![need.what.to_owned(), state.to_owned(), text.clone()]
+    };
+    let rows: Vec<_> = needs.iter().map(row).collect();
+    let table = Table {
+        title: "What `cuda` devices need",
+        columns: &["need", "state", "where, or what to do"].map(str::to_owned),
+        rows: &rows,
+        notes: &[
+            "Neither NVRTC nor nvcc: kernels are translated to PTX by an LLVM in this program."
+                .into(),
+        ],
+    };
+    Ok(table.print()?)
 }
 
 fn examine(name: &str, what: &str, rows: &mut Vec<Vec<String>>, failing: &mut Vec<String>) {

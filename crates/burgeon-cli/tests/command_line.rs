@@ -51,6 +51,13 @@ fn the_doctor_says_which_devices_are_usable() {
         assert!(cuda.contains("not usable"), "{cuda}");
         assert!(table.contains("--features cuda"), "{table}");
     }
+    let needs = table.split("What `cuda` devices need").nth(1);
+    let needs = needs.expect("a table of needs");
+    for need in ["kernel module", "libcuda", "libdevice"] {
+        let row = needs.lines().find(|line| line.contains(need));
+        let row = row.expect("a row for each need");
+        assert!(row.contains("there") || row.contains("missing"), "{row}");
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn second_derivative(z: f32, beta: f32, #[comptime] curve: Curve) -> f32 {
 }
 
 #[cube(launch)]
-fn curvature_weights_kernel(
+pub(crate) fn curvature_weights_kernel(
     z: &[f32],
     gradient: &[f32],
     scale: &[f32],

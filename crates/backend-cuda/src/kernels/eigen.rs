@@ -4,7 +4,7 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{argument, dims, empty};
+use super::launch::{argument, dims, empty, units};
 
 /// Rows of the largest matrix; two of that size fit in 16 KiB of shared memory.
 pub(crate) const LARGEST: usize = 32;
@@ -12,14 +12,20 @@ pub(crate) const LARGEST: usize = 32;
 const PITCH: u32 = LARGEST as u32;
 const PAIRS: u32 = PITCH / 2;
 
-/// Units of a cube.
-const UNITS: u32 = 128;
+/// Units of a cube, where cubes have so many.
+pub(super) const UNITS: u32 = 128;
 
 /// Passes over all pairs: convergence is quadratic, in f32 by the sixth or seventh.
 const SWEEPS: u32 = 10;
 
 #[cube(launch)]
-fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f32], size: u32) {
+pub(crate) fn symmetric_eigen_kernel(
+    matrices: &[f32],
+    values: &mut [f32],
+    vectors: &mut [f32],
+    size: u32,
+    #[comptime] units: u32,
+) {
     let batch = CUBE_POS_X;
     let mut a = Shared::<[f32]>::new_slice(comptime!((PITCH * PITCH) as usize));
     let mut v = Shared::<[f32]>::new_slice(comptime!((PITCH * PITCH) as usize));
@@ -33,7 +39,7 @@ fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f
         let (row, column) = (at / size, at % size);
         a[(row * PITCH + column) as usize] = matrices[(base + at) as usize];
         v[(row * PITCH + column) as usize] = select(row == column, 1.0f32, 0.0f32);
-        at += UNITS;
+        at += units;
     }
     sync_cube();
     // A tournament: in each of `players − 1` rounds everyone meets one other.
@@ -42,11 +48,12 @@ fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f
     for _ in 0..SWEEPS {
         let mut round = 0u32;
         while round + 1u32 < players {
-            if UNIT_POS < pairs {
+            let mut pair = UNIT_POS;
+            while pair < pairs {
                 let others = players - 1u32;
-                let one = (round + UNIT_POS) % others;
-                let mut two = (round + others - UNIT_POS) % others;
-                if UNIT_POS == 0u32 {
+                let one = (round + pair) % others;
+                let mut two = (round + others - pair) % others;
+                if pair == 0u32 {
                     two = others;
                 }
                 let p = min(one, two);
@@ -66,10 +73,11 @@ fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f
                         s = t * c;
                     }
                 }
-                cosines[UNIT_POS as usize] = c;
-                sines[UNIT_POS as usize] = s;
-                firsts[UNIT_POS as usize] = p;
-                seconds[UNIT_POS as usize] = q;
+                cosines[pair as usize] = c;
+                sines[pair as usize] = s;
+                firsts[pair as usize] = p;
+                seconds[pair as usize] = q;
+                pair += units;
             }
             sync_cube();
             let mut at = UNIT_POS;
@@ -90,7 +98,7 @@ fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f
                     v[(row * PITCH + p) as usize] = c * vp - s * vq;
                     v[(row * PITCH + q) as usize] = s * vp + c * vq;
                 }
-                at += UNITS;
+                at += units;
             }
             sync_cube();
             let mut at = UNIT_POS;
@@ -107,25 +115,27 @@ fn symmetric_eigen_kernel(matrices: &[f32], values: &mut [f32], vectors: &mut [f
                     a[(p * PITCH + column) as usize] = c * ap - s * aq;
                     a[(q * PITCH + column) as usize] = s * ap + c * aq;
                 }
-                at += UNITS;
+                at += units;
             }
             sync_cube();
             round += 1u32;
         }
     }
-    if UNIT_POS < size {
-        let mine = a[(UNIT_POS * PITCH + UNIT_POS) as usize];
+    let mut mine = UNIT_POS;
+    while mine < size {
+        let own = a[(mine * PITCH + mine) as usize];
         let mut rank = 0u32;
         for other in 0..size {
             let value = a[(other * PITCH + other) as usize];
-            if value < mine || (value == mine && other < UNIT_POS) {
+            if value < own || (value == own && other < mine) {
                 rank += 1u32;
             }
         }
-        values[(batch * size + rank) as usize] = mine;
+        values[(batch * size + rank) as usize] = own;
         for entry in 0..size {
-            vectors[(base + rank * size + entry) as usize] = v[(entry * PITCH + UNIT_POS) as usize];
+            vectors[(base + rank * size + entry) as usize] = v[(entry * PITCH + mine) as usize];
         }
+        mine += units;
     }
 }
 
@@ -136,14 +146,16 @@ pub(crate) fn symmetric_eigen(matrices: CubeTensor) -> (CubeTensor, CubeTensor) 
     let values = empty(&matrices, [batch, size]);
     let vectors = empty(&matrices, [batch, size, size]);
     let client = matrices.client.clone();
+    let units = units(&client, UNITS);
     symmetric_eigen_kernel::launch(
         &client,
         CubeCount::Static(batch as u32, 1, 1),
-        CubeDim::new_1d(UNITS),
+        CubeDim::new_1d(units),
         argument(matrices),
         values.clone().into_buffer_arg(),
         vectors.clone().into_buffer_arg(),
         size as u32,
+        units,
     );
     (values, vectors)
 }

@@ -5,22 +5,19 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{argument, dims, empty};
+use super::launch::{argument, dims, empty, units};
 
-/// Units of a cube in each direction.
-const UNITS: u32 = 16;
+/// Units of a cube in each direction, where cubes have so many.
+pub(super) const UNITS: u32 = 16;
 
 /// Entries of a unit in each direction.
 const EACH: u32 = 4;
-
-/// Rows and columns of a tile of `S`.
-const TILE: u32 = UNITS * EACH;
 
 /// Rows of `X` that are in shared memory at a time.
 const ROWS: u32 = 16;
 
 #[cube(launch)]
-fn weighted_gram_kernel(
+pub(crate) fn weighted_gram_kernel(
     x: &[f32],
     w: &[f32],
     s: &mut [f32],
@@ -30,7 +27,10 @@ fn weighted_gram_kernel(
     tiles: u32,
     first: u32,
     set_stride: u32,
+    #[comptime] side: u32,
 ) {
+    // Rows and columns of a tile of `S`.
+    let tile = comptime!(side * EACH);
     let tile_row = CUBE_POS_X / tiles;
     let tile_column = CUBE_POS_X % tiles;
     if tile_column > tile_row {
@@ -38,8 +38,8 @@ fn weighted_gram_kernel(
     }
     let neuron = first + CUBE_POS_Y;
     let start = neuron * set_stride;
-    let mut left = Shared::<[f32]>::new_slice(comptime!((ROWS * TILE) as usize));
-    let mut right = Shared::<[f32]>::new_slice(comptime!((ROWS * TILE) as usize));
+    let mut left = Shared::<[f32]>::new_slice(comptime!((ROWS * tile) as usize));
+    let mut right = Shared::<[f32]>::new_slice(comptime!((ROWS * tile) as usize));
     let mut total = Array::<f32>::new(comptime!((EACH * EACH) as usize));
     let mut part = Array::<f32>::new(comptime!((EACH * EACH) as usize));
     #[unroll]
@@ -49,11 +49,11 @@ fn weighted_gram_kernel(
     let mut row = 0u32;
     while row < n {
         let mut at = UNIT_POS;
-        while at < ROWS * TILE {
-            let r = row + at / TILE;
-            let column = at % TILE;
-            let i = tile_row * TILE + column;
-            let j = tile_column * TILE + column;
+        while at < ROWS * tile {
+            let r = row + at / tile;
+            let column = at % tile;
+            let i = tile_row * tile + column;
+            let j = tile_column * tile + column;
             let mut a = 0.0f32;
             let mut b = 0.0f32;
             if r < n {
@@ -66,7 +66,7 @@ fn weighted_gram_kernel(
             }
             left[at as usize] = a;
             right[at as usize] = b;
-            at += UNITS * UNITS;
+            at += comptime!(side * side);
         }
         sync_cube();
         // A sum for each slab of rows keeps the rounding of long sums small.
@@ -77,10 +77,10 @@ fn weighted_gram_kernel(
         for r in 0..ROWS {
             #[unroll]
             for i in 0..EACH {
-                let a = left[(r * TILE + UNIT_POS_Y * EACH + i) as usize];
+                let a = left[(r * tile + UNIT_POS_Y * EACH + i) as usize];
                 #[unroll]
                 for j in 0..EACH {
-                    let b = right[(r * TILE + UNIT_POS_X * EACH + j) as usize];
+                    let b = right[(r * tile + UNIT_POS_X * EACH + j) as usize];
                     part[comptime!((i * EACH + j) as usize)] += a * b;
                 }
             }
@@ -97,8 +97,8 @@ fn weighted_gram_kernel(
     for i in 0..EACH {
         #[unroll]
         for j in 0..EACH {
-            let row = tile_row * TILE + UNIT_POS_Y * EACH + i;
-            let column = tile_column * TILE + UNIT_POS_X * EACH + j;
+            let row = tile_row * tile + UNIT_POS_Y * EACH + i;
+            let column = tile_column * tile + UNIT_POS_X * EACH + j;
             if row < d && column <= row {
                 let value = total[comptime!((i * EACH + j) as usize)];
                 s[(matrix + row * d + column) as usize] = value;
@@ -114,7 +114,8 @@ pub(crate) fn weighted_gram(rows: CubeTensor, weights: CubeTensor) -> CubeTensor
     let [_, m] = dims(&weights);
     let matrices = empty(&rows, [m, d, d]);
     let client = rows.client.clone();
-    let tiles = (d as u32).div_ceil(TILE);
+    let side = units(&client, UNITS * UNITS).isqrt();
+    let tiles = (d as u32).div_ceil(side * EACH);
     // The grid's second direction is limited.
     let most = client.properties().hardware.max_cube_count.1.max(1) as usize;
     let (rows, weights) = (into_contiguous(rows), into_contiguous(weights));
@@ -123,7 +124,7 @@ pub(crate) fn weighted_gram(rows: CubeTensor, weights: CubeTensor) -> CubeTensor
         weighted_gram_kernel::launch(
             &client,
             CubeCount::Static(tiles * tiles, neurons, 1),
-            CubeDim::new_2d(UNITS, UNITS),
+            CubeDim::new_2d(side, side),
             argument(rows.clone()),
             argument(weights.clone()),
             matrices.clone().into_buffer_arg(),
@@ -133,6 +134,7 @@ pub(crate) fn weighted_gram(rows: CubeTensor, weights: CubeTensor) -> CubeTensor
             tiles,
             first as u32,
             if sets == 1 { 0 } else { (n * d) as u32 },
+            side,
         );
     }
     matrices

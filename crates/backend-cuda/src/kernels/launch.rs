@@ -4,7 +4,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::BufferArg;
+use cubecl::prelude::{BufferArg, Client};
 
 /// Whether the kernels take a tensor of this type and size.
 pub(crate) fn fits(dtype: DType, numbers: usize) -> bool {
@@ -26,4 +26,13 @@ pub(super) fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
 /// What a launch reads of a tensor.
 pub(super) fn argument(tensor: CubeTensor) -> BufferArg {
     into_contiguous(tensor).into_buffer_arg()
+}
+
+/// `wanted` units for a cube with barriers, or one where a cube has not so many: CubeCL's CPU runtime runs
+/// each unit on a thread that spins at barriers until all others are there, and one unit has none to wait for.
+pub(super) fn units(client: &Client, wanted: u32) -> u32 {
+    match client.properties().hardware.max_units_per_cube >= wanted {
+        true => wanted,
+        false => 1,
+    }
 }

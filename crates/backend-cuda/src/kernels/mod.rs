@@ -7,6 +7,8 @@ mod eigen;
 mod gram;
 mod launch;
 mod products;
+#[cfg(all(test, feature = "cuda"))]
+mod ptx_tests;
 
 pub(crate) use curvature_weights::{Curve, curvature_weights};
 pub(crate) use eigen::{LARGEST, symmetric_eigen};
