@@ -225,6 +225,12 @@ fn channels_of_several_columns_are_tied_to_channels_of_fewer() {
         [channels(coarse, 3, 2)]
     );
     assert!(frozen(&groups).is_empty());
+    let other = groups.fresh(6);
+    groups.tie(&[channels(other, 6, 2)], &parts, &|| "never".into());
+    assert_eq!(
+        groups.resolve(&[channels(other, 6, 1)]),
+        [channels(coarse, 3, 2)]
+    );
     // Neither two nor three divides the other.
     let (twos, threes) = (groups.fresh(3), groups.fresh(2));
     groups.tie(&[channels(twos, 3, 2)], &[channels(threes, 2, 3)], &|| {

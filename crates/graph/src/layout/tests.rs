@@ -90,6 +90,7 @@ proptest! {
             labels(map).into_iter().map(|label| label.channel).collect()
         };
         prop_assert_eq!(channels(&map), channels(&IndexMap { segments: parts }));
+        prop_assert_eq!(map.segments(), &map.segments[..]);
         prop_assert!(map.segments().iter().all(|segment| segment.length() > 0));
         let is_fixed = |segment: &Segment| matches!(segment, Segment::Fixed(_));
         prop_assert!(!map.segments().windows(2).any(|pair| pair.iter().all(is_fixed)));

@@ -272,6 +272,65 @@ fn heads_of_several_columns_are_parted_between_channels() {
 }
 
 #[test]
+fn places_beside_channels_of_several_columns_are_narrowed_too() {
+    let mut groups = Groups::default();
+    let group = groups.fresh(2);
+    let axis = |columns, fixed| Axis {
+        segments: vec![channels(0, 2, columns), Segment::Fixed(fixed)],
+        length: 2 * columns + fixed,
+        of_batch: false,
+    };
+    let found = reshaped(&mut groups, &[axis(4, 6)], &[7, 2]);
+    assert_eq!(found[0], [channels(0, 2, 2), Segment::Fixed(3)]);
+    assert_eq!(found[1], [Segment::Fixed(2)]);
+    assert!(frozen(&groups).is_empty());
+    // Not where one of both cannot be.
+    let found = reshaped(&mut groups, &[axis(4, 7)], &[5, 3]);
+    assert_eq!(found[0], [Segment::Fixed(5)]);
+    assert_eq!(frozen(&groups), BTreeSet::from([group]));
+}
+
+#[test]
+fn axes_before_channels_are_joined_and_parted() {
+    for (before, after) in [(&[2, 3][..], &[6][..]), (&[6], &[2, 3]), (&[4, 3], &[2, 6])] {
+        let mut groups = Groups::default();
+        let mut from: Vec<Axis> = before.iter().map(|&n| Axis::fixed(n, false)).collect();
+        from[0].of_batch = true;
+        from.push(alone(&mut groups, 5));
+        from.push(Axis::fixed(7, false));
+        let to = [after, &[5, 7]].concat();
+        let found = reshaped(&mut groups, &from, &to);
+        assert_eq!(
+            found[after.len()],
+            [channels(0, 5, 1)],
+            "{before:?} {after:?}"
+        );
+        assert_eq!(found[after.len() + 1], [Segment::Fixed(7)]);
+        assert!(frozen(&groups).is_empty());
+    }
+}
+
+#[test]
+fn channels_are_not_cut_in_two() {
+    // Two columns each: three places are one channel and a half.
+    for width in [6, 3] {
+        let mut groups = Groups::default();
+        let group = groups.fresh(width);
+        let own = Axis {
+            segments: vec![channels(0, width, 2)],
+            length: 2 * width,
+            of_batch: false,
+        };
+        let from = [Axis::fixed(5, true), own];
+        let to = [5, 2 * width / 3, 3];
+        let found = reshaped(&mut groups, &from, &to);
+        let fixed = to.map(|length| vec![Segment::Fixed(length)]);
+        assert_eq!(found, fixed);
+        assert_eq!(frozen(&groups), BTreeSet::from([group]));
+    }
+}
+
+#[test]
 fn channels_beside_samples_are_torn() {
     for is_first in [true, false] {
         let mut groups = Groups::default();
@@ -345,7 +404,14 @@ fn a_single_channel_stays_where_it_stands() {
     let found = reshaped(&mut groups, &from, &[4, 1, 1]);
     assert_eq!(found, [fixed(4), own, fixed(1)]);
     assert!(frozen(&groups).is_empty());
-    // Two of them in their order.
+    let mut groups = Groups::default();
+    let (first, second) = (one(&mut groups), one(&mut groups));
+    let own = [first.segments.clone(), second.segments.clone()];
+    let from = [Axis::fixed(2, true), first, second, Axis::fixed(3, false)];
+    let found = reshaped(&mut groups, &from, &[2, 1, 1, 3]);
+    assert_eq!(found, [fixed(2), own[0].clone(), own[1].clone(), fixed(3)]);
+    assert!(frozen(&groups).is_empty());
+    // Two of them in one place.
     let mut groups = Groups::default();
     let from = [one(&mut groups), one(&mut groups), Axis::fixed(4, false)];
     let found = reshaped(&mut groups, &from, &[1, 4]);

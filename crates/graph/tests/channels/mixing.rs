@@ -93,6 +93,17 @@ fn computed_weights_hold_what_they_touch() {
     assert_eq!(frozen(&graph, "a"), "`b` reads them by a computed weight");
     assert_eq!(graph.sites().len(), 2, "nothing else makes channels");
     assert_eq!(roles(&graph, "b.one"), "--");
+    // A number for all places is no data: what it multiplies is still a weight that is computed.
+    let mut net = Net::new();
+    let input = net.input(&[3]);
+    let x = net.linear("a", input, 3, 4);
+    let weight = net.parameter("b.weight", &[4, 5]);
+    let number = net.of_parameters("number", Operation::Fill, &[], &[4, 5]);
+    let times = Operation::Elementwise { adds: false };
+    let product = net.of_parameters("times", times, &[weight, number], &[4, 5]);
+    let x = net.node("b", Operation::MatMul, &[x, product], &[5]);
+    let graph = net.read(x, 5);
+    assert_eq!(frozen(&graph, "a"), "`b` reads them by a computed weight");
 }
 
 #[test]
@@ -102,6 +113,14 @@ fn products_of_vectors_hold_them() {
     let x = net.linear("a", input, 3, 4);
     let weight = net.parameter("b.weight", &[4]);
     let x = net.node("b", Operation::MatMul, &[x, weight], &[]);
+    let graph = net.0.build(&[x]);
+    assert_eq!(frozen(&graph, "a"), "a product of vectors reads them");
+    let mut net = Net::new();
+    let input = net.input(&[5, 3]);
+    let weight = net.parameter("a.weight", &[3, 4]);
+    let x = net.node("a", Operation::Linear, &[input, weight], &[5, 4]);
+    let weight = net.parameter("b.weight", &[4]);
+    let x = net.node("b", Operation::MatMul, &[x, weight], &[5]);
     let graph = net.0.build(&[x]);
     assert_eq!(frozen(&graph, "a"), "a product of vectors reads them");
 }
@@ -119,6 +138,23 @@ fn batches_of_weights_are_widened_together() {
     assert_eq!(told(&graph, "one"), "5 of one.weight 2×12, by two");
     assert_eq!(grown(&graph, "two.weight", "one", 9), [3, 9, 2]);
     assert_eq!(readers(&graph, "one"), ["two.weight 1×6"]);
+}
+
+#[test]
+fn channels_stay_beside_a_product_along_other_axes() {
+    let mut net = Net::new();
+    let input = net.input(&[2, 3, 3]);
+    let x = net.pointwise("conv", input, 2, 4);
+    // The last axis of the maps is mixed, one weight for all channels.
+    let weight = net.parameter("mix.weight", &[3, 5]);
+    let x = net.node("mix", Operation::MatMul, &[x, weight], &[4, 3, 5]);
+    let pool = Operation::Resize { axes: vec![2, 3] };
+    let x = net.node("pool", pool, &[x], &[4, 1, 1]);
+    let x = net.node("flat", Operation::Reshape, &[x], &[4]);
+    let graph = net.read(x, 4);
+    assert_eq!(told(&graph, "conv"), "4 of conv.weight 0×2, by head");
+    assert_eq!(grown(&graph, "head.weight", "conv", 5), [5, 2]);
+    assert_eq!(frozen(&graph, "mix"), "`pool` goes over them");
 }
 
 #[test]
@@ -152,6 +188,23 @@ fn a_convolution_reads_all_maps_and_slides_over_places() {
     let x = net.node("conv", convolution(1, false), &[maps, weight], &[4, 1, 7]);
     let graph = net.0.build(&[x]);
     assert_eq!(frozen(&graph, "a"), "`conv` slides over them");
+}
+
+#[test]
+fn a_convolution_of_one_map_or_without_places_makes_channels() {
+    let mut net = Net::new();
+    let input = net.input(&[1, 3, 3]);
+    let x = net.pointwise("conv", input, 1, 4);
+    let x = net.pointwise("last", x, 4, 2);
+    let graph = net.0.build(&[x]);
+    assert_eq!(told(&graph, "conv"), "4 of conv.weight 0×1, by last");
+    assert_eq!(roles(&graph, "conv.weight"), "PR--");
+    let mut net = Net::new();
+    let input = net.input(&[3]);
+    let weight = net.parameter("conv.weight", &[4, 3]);
+    let x = net.node("conv", convolution(1, false), &[input, weight], &[4]);
+    let graph = net.read(x, 4);
+    assert_eq!(told(&graph, "conv"), "4 of conv.weight 0×3, by head");
 }
 
 #[test]
@@ -232,6 +285,15 @@ fn a_convolution_without_groups_makes_nothing() {
     let x = net.convolution("conv", input, weight, 0, 4);
     let graph = net.0.build(&[x]);
     assert!(graph.sites().is_empty());
+    // Nor does one of what has no channels, or by a vector.
+    for (lengths, shape) in [(&[][..], &[4, 3, 1, 1][..]), (&[3, 3, 3], &[4])] {
+        let mut net = Net::new();
+        let input = net.input(lengths);
+        let weight = net.parameter("conv.weight", shape);
+        let x = net.convolution("conv", input, weight, 1, 4);
+        let graph = net.0.build(&[x]);
+        assert!(graph.sites().is_empty());
+    }
 }
 
 #[test]

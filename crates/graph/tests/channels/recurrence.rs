@@ -30,6 +30,19 @@ fn a_state_is_as_wide_as_what_is_added_to_it() {
 }
 
 #[test]
+fn what_is_made_of_a_first_state_is_data() {
+    let mut net = Net::new();
+    let input = net.input(&[3]);
+    let state = net.node("zeros", Operation::Fill, &[], &[4]);
+    let inner = net.linear("inner", state, 4, 5);
+    let kept = net.linear("outer", inner, 5, 4);
+    let fresh = net.linear("in", input, 3, 4);
+    let x = net.sum(fresh, kept, &[4]);
+    let graph = net.read(x, 4);
+    assert_eq!(told(&graph, "inner"), "5 of inner.weight 1×4, by outer");
+}
+
+#[test]
 fn a_number_for_all_samples_is_no_data() {
     let mut net = Net::new();
     let input = net.input(&[3]);

@@ -365,7 +365,24 @@ fn weights_keep_their_places_through_a_reshape() {
         told(&graph, "conv"),
         "4 of conv.weight 0×2 + conv.bias 0×1, by last"
     );
-    // A weight whose axes are joined is of both at once.
+    // Axes of length 1 come and go.
+    let mut net = Net::new();
+    let input = net.input(&[3]);
+    let weight = net.parameter("a.weight", &[1, 3, 4]);
+    let flat = net.of_parameters("flat", Operation::Reshape, &[weight], &[3, 4]);
+    let x = net.node("a", Operation::Linear, &[input, flat], &[4]);
+    let graph = net.read(x, 4);
+    assert_eq!(told(&graph, "a"), "4 of a.weight 2×3, by head");
+    assert_eq!(roles(&graph, "a.weight"), "-RP");
+    // One whose axes are cut elsewhere is of both at once.
+    let mut net = Net::new();
+    let input = net.input(&[3]);
+    let weight = net.parameter("a.weight", &[2, 6]);
+    let cut = net.of_parameters("cut", Operation::Reshape, &[weight], &[3, 4]);
+    let x = net.node("a", Operation::Linear, &[input, cut], &[4]);
+    let graph = net.read(x, 4);
+    assert!(graph.sites().iter().all(|site| site.name() == "head"));
+    // So is one whose axes are joined.
     let mut net = Net::new();
     let input = net.input(&[3]);
     let weight = net.parameter("a.weight", &[3, 2, 2]);
