@@ -77,10 +77,7 @@ impl SplitBackend for Faulty {
     }
 
     fn splitting_products(&self, block: &CurvatureBlock, directions: Tensor<2>) -> Tensor<2> {
-        self.by(
-            Fault::Products,
-            Plain.splitting_products(block, directions),
-        )
+        self.by(Fault::Products, Plain.splitting_products(block, directions))
     }
 }
 
@@ -90,7 +87,13 @@ fn checked(backend: &dyn SplitBackend) -> Vec<Check> {
 
 /// The first words of a check's name: what it compares.
 fn kind(check: &Check) -> &'static str {
-    let kinds = ["curvature weights", "row sizes", "sampled rows", "dense", "apply"];
+    let kinds = [
+        "curvature weights",
+        "row sizes",
+        "sampled rows",
+        "dense",
+        "apply",
+    ];
     let found = kinds.into_iter().find(|kind| check.name.starts_with(kind));
     found.unwrap_or_else(|| panic!("{}", check.name))
 }
@@ -101,10 +104,17 @@ fn plain_operations_pass() {
     for check in &checks {
         assert!(check.passed(), "{check:?}");
         // Rounding is there, but where numbers are exact.
-        assert!(check.error >= 0.0 && check.error < 0.5 * check.bound, "{check:?}");
+        assert!(
+            check.error >= 0.0 && check.error < 0.5 * check.bound,
+            "{check:?}"
+        );
     }
     let names: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
-    assert_eq!(names.len(), checks.len(), "each check has a name of its own");
+    assert_eq!(
+        names.len(),
+        checks.len(),
+        "each check has a name of its own"
+    );
     let count = |wanted: &str| checks.iter().filter(|check| kind(check) == wanted).count();
     // In each of two types: rows and maps, scaled or not; ten layers in two arithmetics.
     assert_eq!(count("curvature weights"), 2 * 4 * Activation::NAMES.len());
@@ -112,7 +122,12 @@ fn plain_operations_pass() {
     // No depthwise layer is sampled, and nothing is left out of one row.
     assert_eq!((count("row sizes"), count("sampled rows")), (16, 14));
     let exact = |check: &&Check| check.name.ends_with("in F64");
-    assert!(checks.iter().filter(exact).all(|check| check.bound == 1e-12));
+    assert!(
+        checks
+            .iter()
+            .filter(exact)
+            .all(|check| check.bound == 1e-12)
+    );
     let rough = |check: &&Check| check.name.ends_with("in F32");
     assert!(checks.iter().filter(rough).all(|check| check.bound == 1e-5));
 }
@@ -227,7 +242,10 @@ fn odd_shapes_and_large_numbers_are_looked_at() {
     // 9×8 by a 3×2 kernel over 5×2 places, steps of 2 and 3, padded by 1 and 2.
     let strided = |one: &Asked| one.kind == "maps" && !one.bias;
     let strided = asked.iter().find(|one| strided(one)).expect("asked");
-    assert_eq!((strided.rows, strided.neurons, strided.dim), (2 * 3 * 3, 3, 12));
+    assert_eq!(
+        (strided.rows, strided.neurons, strided.dim),
+        (2 * 3 * 3, 3, 12)
+    );
 }
 
 #[test]

@@ -17,7 +17,11 @@ pub fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D], dtype: DType)
 
 fn counted<const D: usize>(shape: [usize; D], dtype: DType) -> Tensor<D> {
     let count = shape.iter().product::<usize>();
-    tensor((1..=count).map(|value| value as f64).collect(), shape, dtype)
+    tensor(
+        (1..=count).map(|value| value as f64).collect(),
+        shape,
+        dtype,
+    )
 }
 
 fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
@@ -43,7 +47,10 @@ fn block(input: SiteInput, bias: bool, weights: [usize; 2], dtype: DType) -> Cur
 fn blocks_count_what_they_hold() {
     let (f32, f64) = (DType::F32, DType::F64);
     let rows = block(SiteInput::Rows(counted([7, 5], f32)), true, [7, 3], f64);
-    assert_eq!((rows.dim(), rows.neurons(), rows.bytes()), (6, 3, 140 + 168));
+    assert_eq!(
+        (rows.dim(), rows.neurons(), rows.bytes()),
+        (6, 3, 140 + 168)
+    );
     // 6 rows give (1+6−3)/2+1 = 3, 5 columns (5+1−3)/1+1 = 4 positions.
     let maps = counted([2, 4, 6, 5], f64);
     let whole = block(SiteInput::Maps(maps.clone(), WINDOW), false, [24, 3], f32);
@@ -154,8 +161,49 @@ fn weights_are_gradient_times_curvature_times_the_squared_scale() {
     assert!((scaled[1] + 69.12).abs() < 1e-12, "{scaled:?}");
 }
 
+/// Neurons that do not fit at once are taken part by part.
+#[test]
+fn large_blocks_are_computed_in_parts() {
+    let (side, m) = (2048, 3);
+    let n = side * side;
+    let device = Plain.device();
+    let column = |value: f64| Tensor::<2>::full([n, 1], value, (&device, DType::F32));
+    let weights = Tensor::cat(vec![column(1.0), column(-2.0), column(4.0)], 1);
+    let window = Window {
+        kernel: [1, 1],
+        stride: [1, 1],
+        padding: [[0; 2]; 2],
+        dilation: [1, 1],
+    };
+    let map = |value: f64| Tensor::<4>::full([1, 1, side, side], value, (&device, DType::F32));
+    let maps = Tensor::cat(vec![map(0.5), map(1.0), map(2.0)], 1);
+    let count = n as f64;
+    for (input, squares) in [
+        (SiteInput::Rows(column(0.5)), [0.25; 3]),
+        (SiteInput::ChannelMaps(maps, window), [0.25, 1.0, 4.0]),
+    ] {
+        let block = CurvatureBlock {
+            input,
+            bias: false,
+            weights: weights.clone(),
+        };
+        let found = Plain.splitting_matrices(&block, DType::F32);
+        assert_eq!(found.dims(), [m, 1, 1]);
+        // Powers of two: exact in any order.
+        let expected = [1.0, -2.0, 4.0].into_iter().zip(squares);
+        let expected: Vec<f64> = expected.map(|(w, square)| w * square * count).collect();
+        assert_eq!(values(&found), expected);
+    }
+}
+
 /// One row of a neuron's fan-in, from the values of maps `[b, c, h, w]`.
-fn read(maps: &[f64], [c, h, w]: [usize; 3], sample: usize, at: [usize; 2], bias: bool) -> Vec<f64> {
+fn read(
+    maps: &[f64],
+    [c, h, w]: [usize; 3],
+    sample: usize,
+    at: [usize; 2],
+    bias: bool,
+) -> Vec<f64> {
     let mut row = Vec::new();
     for channel in 0..c {
         for ky in 0..WINDOW.kernel[0] {

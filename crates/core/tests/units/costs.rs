@@ -44,18 +44,48 @@ fn costs_are_in_their_units() {
     let models: [(&dyn CostModel, &str, &str, u64); 9] = [
         (&Macs, "macs", "MACs", macs),
         (&Parameters, "parameters", "parameters", weights),
-        (&ActivationMemory::default(), "activation-memory", "bytes", 4 * given),
-        (&ActivationMemory::new(2), "activation-memory", "bytes", 2 * given),
+        (
+            &ActivationMemory::default(),
+            "activation-memory",
+            "bytes",
+            4 * given,
+        ),
+        (
+            &ActivationMemory::new(2),
+            "activation-memory",
+            "bytes",
+            2 * given,
+        ),
         (
             &BytesMoved::default(),
             "bytes-moved",
             "bytes",
             4 * (read + weights + given),
         ),
-        (&BytesMoved::new(1), "bytes-moved", "bytes", read + weights + given),
-        (&Energy::new(Precision::Float32), "energy-f32", "fJ", energy(4_600, 1)),
-        (&Energy::new(Precision::Float16), "energy-f16", "fJ", energy(1_500, 2)),
-        (&Energy::new(Precision::Int8), "energy-int8", "fJ", energy(300, 4)),
+        (
+            &BytesMoved::new(1),
+            "bytes-moved",
+            "bytes",
+            read + weights + given,
+        ),
+        (
+            &Energy::new(Precision::Float32),
+            "energy-f32",
+            "fJ",
+            energy(4_600, 1),
+        ),
+        (
+            &Energy::new(Precision::Float16),
+            "energy-f16",
+            "fJ",
+            energy(1_500, 2),
+        ),
+        (
+            &Energy::new(Precision::Int8),
+            "energy-int8",
+            "fJ",
+            energy(300, 4),
+        ),
     ];
     for (model, name, unit, cost) in models {
         assert_eq!((model.name(), model.unit()), (name, unit));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use burgeon_core::capture::Norms;
 use burgeon_core::{
     Capture, CapturedLandscape, CoreError, Curvature, CurvatureBlock, GradientRequest, Landscape,
-    LineSearch, Method, Moments, Needs, Plan, PlanGradient, Scheme, Site, SiteInput,
+    LineSearch, Method, Moments, Needs, Plan, PlanGradient, Scheme, Site, SiteInput, SiteMoments,
     SpectrumSolver,
 };
 use burn::tensor::DType;
+use nalgebra::DMatrix;
 
 use crate::blocks::tensor;
 use crate::candidates::{self, split};
@@ -104,7 +105,10 @@ fn a_capture_is_solved_as_it_is_told() {
             // ∓‖x‖² and 0.
             let expected = [-25.0, 0.0, 0.0, 50.0];
             let pairs = ends.iter().zip(expected);
-            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-9), "{ends:?}");
+            assert!(
+                pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-9),
+                "{ends:?}"
+            );
         }
     }
 }
@@ -121,10 +125,16 @@ fn what_was_not_captured_cannot_be_had() {
         assert!(whole.capture(needs).is_ok(), "{needs:?}");
     }
     let lacks = with(&|site| site.norms = None);
-    assert_eq!(lacks.capture(Needs::NORMS).err(), Some(CoreError::NoNetwork));
+    assert_eq!(
+        lacks.capture(Needs::NORMS).err(),
+        Some(CoreError::NoNetwork)
+    );
     assert!(lacks.capture(Needs::MOMENTS).is_ok());
     let lacks = with(&|site| site.moments = None);
-    assert_eq!(lacks.capture(Needs::MOMENTS).err(), Some(CoreError::NoNetwork));
+    assert_eq!(
+        lacks.capture(Needs::MOMENTS).err(),
+        Some(CoreError::NoNetwork)
+    );
     assert!(lacks.capture(Needs::NORMS).is_ok());
     let lacks = with(&|site| site.curvature = None);
     let empty = CoreError::EmptyCapture { site: "b".into() };
@@ -141,5 +151,18 @@ fn a_site_without_its_data_keeps_its_shape() {
     assert_eq!((bare.name.as_str(), bare.neurons), ("a", 2));
     assert_eq!((bare.dim, bare.fan_out, bare.is_normalised), (2, 5, true));
     assert_eq!(bare.added_costs, [1, 2, 3]);
-    assert!(capture.sites[0].moments.as_ref().is_some_and(|m| m.known().is_none()));
+    let known = SiteMoments {
+        inputs: DMatrix::identity(2, 2),
+        cross: DMatrix::zeros(2, 1),
+        desired: 1.0,
+        bottleneck: 0.5,
+    };
+    let moments = Moments::Known(Arc::new(known.clone()));
+    assert_eq!(moments.known(), Some(&known));
+    assert!(
+        capture.sites[0]
+            .moments
+            .as_ref()
+            .is_some_and(|m| m.known().is_none())
+    );
 }

@@ -63,7 +63,10 @@ fn equal_rows_are_drawn_at_equal_distances() {
         let sample = RowSample::by_size(&[2.0; 12], 4, &mut rng).expect("rows are left out");
         let rows = sample.rows();
         assert!((3..=4).contains(&rows.len()));
-        assert!(rows.windows(2).all(|pair| pair[1] - pair[0] == 3), "{rows:?}");
+        assert!(
+            rows.windows(2).all(|pair| pair[1] - pair[0] == 3),
+            "{rows:?}"
+        );
         let all = sample.factors().iter();
         assert!(all.into_iter().all(|factor| (factor - 3.0).abs() < 1e-12));
         starts[rows[0] % 3] += 1;
@@ -93,7 +96,10 @@ fn rows_of_maps_become_patches_and_weights_are_scaled() {
     let sizes = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
     // Two rows have all there is: position (1, 1) of the first sample, (0, 1) of the second.
     let sample = RowSample::by_size(&sizes, 2, &mut rng).expect("rows are left out");
-    assert_eq!((sample.rows(), sample.factors()), (&[3, 5][..], &[1.0, 1.0][..]));
+    assert_eq!(
+        (sample.rows(), sample.factors()),
+        (&[3, 5][..], &[1.0, 1.0][..])
+    );
     let part = Plain.sampled(block, &sample);
     let SiteInput::Rows(rows) = &part.input else {
         panic!("{:?}", part.input)
@@ -102,5 +108,8 @@ fn rows_of_maps_become_patches_and_weights_are_scaled() {
     let found: Vec<f64> = rows.to_data().iter().collect();
     assert_eq!(found, [2.0, 5.0, 8.0, 11.0, 0.0, 14.0, 0.0, 20.0]);
     assert!(part.bias);
-    assert_eq!(part.weights.to_data().iter().collect::<Vec<f64>>(), [4.0, 6.0]);
+    assert_eq!(
+        part.weights.to_data().iter().collect::<Vec<f64>>(),
+        [4.0, 6.0]
+    );
 }
