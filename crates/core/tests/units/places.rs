@@ -9,7 +9,7 @@ use burgeon_core::{BlockWeights, Candidate, MAX_ADDED, Place, Plan, Scheme, Weig
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::candidates::{site, split};
+use crate::candidates::{channel, site, split};
 
 #[test]
 fn weights_are_as_long_as_they_usually_start() {
@@ -43,6 +43,7 @@ fn places_and_claims_are_told_in_words() {
     let split = split("a", 2, Scheme::Four);
     assert_eq!(split.growth.to_string(), "a neuron 2: four");
     assert_eq!(split.growth.claims()[0].to_string(), "neuron 2 of site `a`");
+    assert_eq!(channel(&split), Some(("a", 2)));
     let new = Candidate::new_neuron(&site("a", 3), vec![1.0], Vec::new(), Side::FanOut);
     assert_eq!(new.growth.to_string(), "a: new neuron");
 }
