@@ -284,9 +284,9 @@ fn matrices_of_all_ranks_are_one_operator() {
         });
         for ((products, dense), _) in found {
             for (site, asked) in asked().iter().enumerate() {
-                for neuron in 0..dense[site].len() {
+                for (neuron, found) in dense[site].iter().enumerate() {
                     let expected = sum(site, neuron);
-                    assert_eq!(dense[site][neuron], expected);
+                    assert_eq!(*found, expected);
                     for (product, v) in products[site].iter().zip(&asked.vectors) {
                         assert_eq!(product.column(neuron), &expected * v.column(neuron));
                     }
