@@ -392,6 +392,7 @@ fn what_growths_say_of_themselves() {
         assert_eq!(growth.site(), "site");
         assert_eq!(growth.channels_added(), added);
         assert_eq!(growth.preserves_outputs(), preserves);
+        assert_eq!(growth.is_addition(), added > 0);
         assert_eq!(growth.label(), label);
         assert_eq!(growth.claims().len(), usize::from(claimed.is_some()));
         assert_eq!(channel(&candidate).map(|(_, neuron)| neuron), claimed);

@@ -270,6 +270,56 @@ fn the_search_reaches_the_gains() {
     }
 }
 
+/// An eigenvalue counts beyond its residual alone.
+#[test]
+fn what_is_within_its_residual_is_no_curvature() {
+    let found = |min: f64, max: f64, residual: f64| {
+        let pair = |value| Eigenpair {
+            value,
+            vector: vec![1.0],
+            residual,
+        };
+        let spectrum = Spectrum {
+            min: pair(min),
+            max: pair(max),
+        };
+        let bound = WeightBound::new(3.0).expect("at least 1");
+        let split = |scheme: Scheme| scheme.best_split(&spectrum, bound).map(|(_, gain)| gain);
+        [Scheme::Positive2, Scheme::Negative2, Scheme::Four].map(split)
+    };
+    // c = 3: p = 2, n = 1.
+    assert_eq!(found(-2.0, 3.0, 1.0), [Some(1.0), Some(0.75), Some(3.5)]);
+    assert_eq!(found(-1.0, 3.0, 1.0), [None, Some(0.75), None]);
+    assert_eq!(found(-2.0, 1.0, 1.0), [Some(1.0), None, None]);
+    assert_eq!(found(0.0, 0.0, 0.0), [None; 3]);
+    // Where L = n l the paper's schemes are as good.
+    let bound = WeightBound::new(3.0).expect("at least 1");
+    assert_eq!(Scheme::Mixed3.gain(-1.0, 1.0, bound), 0.0);
+    assert_eq!(Scheme::Mixed3.gain(-1.0, 2.0, bound), 1.25);
+    assert_eq!(Scheme::Mixed3.gain(0.0, 2.0, bound), 0.0);
+    assert_eq!(Scheme::Mixed3.gain(-1.0, 2.0, WeightBound::POSITIVE), 0.0);
+}
+
+#[test]
+fn schemes_have_names_and_bounds_are_written_as_numbers() {
+    let names = [
+        "positive2",
+        "negative2",
+        "positive3",
+        "negative3",
+        "mixed3",
+        "four",
+    ];
+    for (scheme, name) in Scheme::DIRECTED.into_iter().zip(names) {
+        assert_eq!((scheme.name(), scheme.to_string().as_str()), (name, name));
+    }
+    assert_eq!(Scheme::Net2Wider.name(), "net2wider");
+    let bound = WeightBound::new(2.5).expect("at least 1");
+    assert_eq!((bound.value(), f64::from(bound)), (2.5, 2.5));
+    assert_eq!(serde_json::to_string(&bound).expect("written"), "2.5");
+    assert_eq!(WeightBound::new(1.0), Ok(WeightBound::POSITIVE));
+}
+
 #[test]
 fn bounds_below_one_are_refused() {
     for c in [0.99, f64::NAN, f64::INFINITY, -1.0] {

@@ -6,7 +6,9 @@ mod candidates;
 use std::collections::HashSet;
 
 use burgeon_core::growth::{Gain, Growth, Removal, Side};
-use burgeon_core::select::{Efficiency, Fraction, PerLayer, Room, Selector, Threshold, TopK};
+use burgeon_core::select::{
+    Efficiency, Fraction, Knapsack, LinearProgramme, PerLayer, Room, Selector, Threshold, TopK,
+};
 use burgeon_core::{Candidate, Scheme};
 use candidates::{channel, site, split};
 use proptest::prelude::*;
@@ -341,6 +343,22 @@ proptest! {
             let target = twentieths(share, *width) as isize;
             prop_assert_eq!(added(&chosen, name), target, "{}", name);
         }
+    }
+}
+
+#[test]
+fn selectors_have_names() {
+    let all: [(&dyn Selector, &str); 7] = [
+        (&TopK::new(1).expect("in range"), "top-k"),
+        (&Fraction::new(0.5).expect("in range"), "fraction"),
+        (&Threshold::new(0.5).expect("in range"), "threshold"),
+        (&PerLayer::DOUBLE, "per-layer"),
+        (&Efficiency::new(0.5, 0.5).expect("in range"), "efficiency"),
+        (&Knapsack, "knapsack"),
+        (&LinearProgramme::default(), "linear-programme"),
+    ];
+    for (selector, name) in all {
+        assert_eq!(selector.name(), name);
     }
 }
 

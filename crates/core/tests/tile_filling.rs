@@ -110,6 +110,7 @@ fn a_tile_is_filled_and_no_more() -> Result<(), CoreError> {
     };
     let all: Vec<Candidate> = (0..6).map(|neuron| split(0, neuron, 1.0)).collect();
     let selector = TileFilling::new(Arc::new(price));
+    assert_eq!(selector.name(), "tile-filling");
     let count = |width: usize, cost| {
         let room = Room {
             widths: vec![("site0".into(), width)],
@@ -161,5 +162,55 @@ fn one_growth_for_each_channel_and_none_without_worth() -> Result<(), CoreError>
         selector.select(all, &other),
         Err(CoreError::Solver { .. })
     ));
+    Ok(())
+}
+
+/// Channels of the first site cost 4 each, pairs of the second's 3.
+#[derive(Debug)]
+struct Pairs;
+
+impl WidthPrice for Pairs {
+    fn cost(&self, widths: &[(String, usize)]) -> Option<u64> {
+        Some((4 * widths[0].1 + 3 * widths[1].1.div_ceil(2)) as u64)
+    }
+}
+
+#[test]
+fn the_greedy_start_fills_up_what_is_worth_most_for_its_cost() -> Result<(), CoreError> {
+    let all: Vec<Candidate> = [(0, 0, 5.0), (0, 1, 1.0)]
+        .into_iter()
+        .chain((0..4).map(|neuron| (1, neuron, 2.0)))
+        .map(|(site, neuron, gain)| split(site, neuron, gain))
+        .collect();
+    let chosen = |budget, branches| {
+        let room = Room {
+            widths: vec![("site0".into(), 1), ("site1".into(), 1)],
+            cost: Some(budget),
+        };
+        let selector = TileFilling::new(Arc::new(Pairs)).with_most_branches(branches);
+        let chosen = selector.select(all.clone(), &room)?;
+        let values = chosen.iter().map(Candidate::value);
+        Ok::<Vec<f64>, CoreError>(values.collect())
+    };
+    // One is free. Two more are worth 4/3 each unit of cost, the other site's one 5/4.
+    assert_eq!(chosen(0, 0)?, [2.0]);
+    assert_eq!(chosen(3, 0)?, [2.0, 2.0, 2.0]);
+    assert_eq!(chosen(4, 0)?, [2.0, 2.0, 2.0]);
+    assert_eq!(chosen(7, 0)?, [5.0, 2.0, 2.0, 2.0]);
+    // What is had already does not count.
+    let rich = [(0, 0, 9.0), (1, 0, 100.0), (1, 1, 2.0), (1, 2, 2.0)];
+    let rich = rich.map(|(site, neuron, gain)| split(site, neuron, gain));
+    let room = Room {
+        widths: vec![("site0".into(), 1), ("site1".into(), 1)],
+        cost: Some(4),
+    };
+    let greedy = TileFilling::new(Arc::new(Pairs)).with_most_branches(0);
+    let values = greedy.select(rich.to_vec(), &room)?;
+    let values: Vec<f64> = values.iter().map(Candidate::value).collect();
+    assert_eq!(values, [100.0, 9.0]);
+    // The search is better once it may look at two branches.
+    assert_eq!(chosen(4, 1)?, [2.0, 2.0, 2.0]);
+    assert_eq!(chosen(4, 2)?, [5.0, 2.0]);
+    assert_eq!(chosen(4, 200_000)?, [5.0, 2.0]);
     Ok(())
 }

@@ -276,3 +276,6 @@ fn grown_length(segment: &Segment, width: &dyn Fn(GroupId) -> Option<usize>) -> 
         Segment::Fixed(length) => length,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,3 +207,6 @@ fn repeated(segments: &[Segment], length: usize) -> Option<Vec<Segment>> {
     let part = &segments[..count];
     (whole && segments.chunks_exact(count).all(|chunk| chunk == part)).then(|| part.to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -380,3 +380,6 @@ impl<T: RealField + Copy> Neuron<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ pub(super) fn rayleigh_spectra(
     });
     Ok(spectra.collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod first_order;
+mod probes;
+mod slopes;
 mod tiny;
 #[path = "../common/toy.rs"]
 mod toy;
@@ -182,6 +184,17 @@ proptest! {
         let toy = toy(network);
         let plain = asked(&SteepestDescent, &toy, 0);
         let signed = asked(&SignedSteepestDescent::new(bound(3.0)), &toy, 0);
+        // Of all schemes that of most gain for each neuron it adds.
+        let captured = toy.capture(Needs::SPECTRA).expect("captured");
+        for candidate in &signed {
+            let (site, neuron) = rank(&toy, candidate);
+            let spectra = captured.sites[site].spectra.as_ref().expect("asked for");
+            let shares = Scheme::DIRECTED.into_iter().filter_map(|scheme| {
+                let (copies, gain) = scheme.best_split(&spectra.spectra[neuron], bound(3.0))?;
+                Some(gain / (copies.len() - 1) as f64)
+            });
+            prop_assert_eq!(Some(candidate.score), shares.reduce(f64::max));
+        }
         let with_bound_one = asked(&SignedSteepestDescent::new(WeightBound::POSITIVE), &toy, 0);
         prop_assert_eq!(&with_bound_one, &plain);
         let unstable: Vec<(usize, usize, f64)> = toy
@@ -236,6 +249,17 @@ proptest! {
                 }
                 // Centred: at order ε nothing moves.
                 let site = site_of(&toy, candidate);
+                if split.scheme == Scheme::Four && site.dim > 1 {
+                    // Along ± two directions, orthogonal and of length 1.
+                    let [min, _, max, _] = &split.offspring[..] else {
+                        panic!("four copies");
+                    };
+                    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                    let (min, max) = (&min.offset, &max.offset);
+                    prop_assert!(dot(min, max).abs() < 1e-9);
+                    prop_assert!((dot(min, min) - 1.0).abs() < 1e-9);
+                    prop_assert!((dot(max, max) - 1.0).abs() < 1e-9);
+                }
                 let mean = |entry: usize| -> f64 {
                     split.offspring.iter().map(|copy| copy.weight * copy.offset[entry]).sum()
                 };
@@ -300,9 +324,16 @@ fn criteria_ask_for_what_they_say_that_they_need() {
         .iter()
         .map(|criterion| criterion.name().to_owned())
         .collect();
-    for (place, name) in names.iter().enumerate() {
-        assert!(!names[..place].contains(name), "{name} stands twice");
-    }
+    let expected = [
+        "s2d",
+        "s3d",
+        "random",
+        "random-signed",
+        "net2net",
+        "random-neuron",
+        "random-neuron-zero-fan-in",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

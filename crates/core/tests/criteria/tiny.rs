@@ -281,6 +281,18 @@ fn what_is_wrong_is_said() {
 }
 
 #[test]
+fn a_site_that_was_not_looked_at_is_passed_over() {
+    let mut plane = Plane::new(4, 3, 2, false, 1);
+    plane.site.moments = None;
+    assert_eq!(plane.asked(), Ok(Vec::new()));
+    assert_eq!(Tiny::new().name(), "tiny");
+    assert_eq!(Tiny::default(), Tiny::new());
+    for at_the_border in [0.0, 0.999] {
+        assert!(Tiny::new().with_threshold(at_the_border).is_ok());
+    }
+}
+
+#[test]
 fn thresholds_leave_out_what_is_small() {
     let plane = Plane::new(6, 2, 5, false, 3);
     let asked = |tiny: Tiny| {
