@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burgeon_nn::stored::write_atomically;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,7 +100,7 @@ fn read(
     Ok(kept.result)
 }
 
-/// Keeps `result`, whole or not at all.
+/// Keeps `result`, whole or not at all, also after a loss of power.
 pub(crate) fn write(path: &Path, recipe: &Value, result: &Value) -> Result<(), ExperimentError> {
     let kept = KeptUnit {
         recipe: recipe.clone(),
@@ -107,7 +108,5 @@ pub(crate) fn write(path: &Path, recipe: &Value, result: &Value) -> Result<(), E
     };
     let text = serde_json::to_string(&kept)
         .map_err(|error| ExperimentError::file(path, format!("cannot be kept: {error}")))?;
-    let partial = path.with_extension("partial");
-    fs::write(&partial, text).map_err(ExperimentError::io(&partial))?;
-    fs::rename(&partial, path).map_err(ExperimentError::io(path))
+    Ok(write_atomically(path, text.as_bytes())?)
 }
