@@ -13,7 +13,7 @@ static PEAK: PeakAlloc = PeakAlloc;
 const MOST_BYTES: usize = 256 << 20;
 
 /// The largest file of a corpus.
-const MOST_FILE: u64 = 16 << 10;
+const MOST_FILE: u64 = 32 << 10;
 
 #[test]
 fn every_file_of_the_corpora_is_read_without_a_panic_and_in_little_memory() {

@@ -28,7 +28,13 @@ rate = 0.04
 seeds = 1
 "#;
 
-const RUN: [&str; 5] = ["reproduce", "--only", "own.toml", "--workers", "1"];
+const RUN: [&str; 6] = ["reproduce", "--only", "own.toml", "--workers", "1", "--out"];
+
+/// The arguments of a run in `folder`: its paths are whole ones, by which `strace` knows them.
+fn arguments(folder: &Path) -> Vec<String> {
+    let out = folder.join("results").to_string_lossy().into_owned();
+    RUN.map(str::to_owned).into_iter().chain([out]).collect()
+}
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -89,7 +95,7 @@ fn output(mut command: Command, folder: &Path) -> Output {
     command
         .current_dir(folder)
         .env_remove("BURGEON_DATA")
-        .args(RUN);
+        .args(arguments(folder));
     command.output().expect("starts")
 }
 
@@ -100,7 +106,11 @@ fn every_write_of_a_study_may_fail() {
         return;
     }
     let whole = folder();
-    succeeds(whole.path(), &RUN);
+    let all = arguments(whole.path());
+    succeeds(
+        whole.path(),
+        &all.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     let expected = kept(whole.path());
     assert_eq!(expected.len(), 1);
     let paths = written(&whole.path().join("results"));
@@ -132,9 +142,11 @@ fn every_write_of_a_study_may_fail() {
                 true => kept(&own),
                 false => BTreeMap::new(),
             };
-            let is_begun = own.join("results/manifest.json").is_file();
-            let more: &[&str] = if is_begun { &["--resume"] } else { &[] };
-            succeeds(&own, &[&RUN[..], more].concat());
+            let mut again = arguments(&own);
+            if own.join("results/manifest.json").is_file() {
+                again.push("--resume".to_owned());
+            }
+            succeeds(&own, &again.iter().map(String::as_str).collect::<Vec<_>>());
             let after = kept(&own);
             assert_eq!(after, expected, "{fault:?}");
             assert!(before.iter().all(|(unit, value)| after[unit] == *value));

@@ -11,7 +11,7 @@ use burgeon_nn::weights::save_weights;
 use burgeon_train::observer::Journal;
 use burgeon_train::{Advance, Grower};
 
-use crate::injected::{Fault, happened, injected, is_possible};
+use crate::injected::{Fault, happened, injected, is_possible, watched};
 use crate::network::{Mlp, adam, config, task};
 
 /// Where the process that fails finds its folder.
@@ -132,8 +132,7 @@ fn every_write_may_fail() {
             let fault = Fault { call, error, when };
             let folder = tempfile::tempdir().expect("a folder");
             let own = fs::canonicalize(folder.path()).expect("there");
-            let mut paths: Vec<PathBuf> = FILES.iter().map(|file| own.join(file)).collect();
-            paths.push(own.clone());
+            let paths = paths(&own);
             let log = own.join("strace.log");
             let failed = output(injected(&program(), &paths, fault, &log), &own);
             if !happened(&log) {
@@ -144,6 +143,53 @@ fn every_write_may_fail() {
             goes_on(&failed, expected, &own, whole.path(), &format!("{fault:?}"));
         }
     }
+}
+
+/// The files that the run writes in `folder`, and the folder.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let files = FILES.iter().map(|file| folder.join(file));
+    files.chain([folder.to_owned()]).collect()
+}
+
+/// A loss of power between any two calls leaves a file old or new: what is renamed was synced, with
+/// the history that it counts on, and so is the folder after it.
+#[test]
+fn files_are_synced_before_they_are_renamed() {
+    if !is_possible() {
+        println!("SKIPPED: there is no strace, or it may not look at processes");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = fs::canonicalize(folder.path()).expect("there");
+    let log = own.join("strace.log");
+    let calls = "write,fsync,/^rename";
+    let output = output(watched(&program(), &paths(&own), calls, &log), &own);
+    assert!(output.status.success(), "{output:?}");
+    let log = fs::read_to_string(log).expect("written");
+    let folder = own.to_string_lossy();
+    // The files that were written and not synced since, the folder by its own name.
+    let mut unsynced: Vec<String> = Vec::new();
+    let mut renames = 0;
+    for line in log.lines() {
+        let Some((_, call)) = line.split_once(' ') else {
+            continue;
+        };
+        let call = call.trim_start();
+        let on = call.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+        if call.starts_with("write(") {
+            assert!(!unsynced.contains(&folder.to_string()), "{line}\n{log}");
+            unsynced.push(on);
+        } else if call.starts_with("fsync(") {
+            unsynced.retain(|path| *path != on);
+        } else if call.starts_with("rename") {
+            // What the journal appends counts only once a checkpoint has it too.
+            unsynced.retain(|path| !path.ends_with(".jsonl"));
+            assert!(unsynced.is_empty(), "{line}: {unsynced:?}\n{log}");
+            unsynced.push(folder.to_string());
+            renames += 1;
+        }
+    }
+    assert!(renames >= 6, "{log}");
 }
 
 /// Files may not become larger than a limit: a write fails in the middle of a file, as on a disk
