@@ -11,7 +11,7 @@ use burgeon_nn::weights::save_weights;
 use burgeon_train::observer::Journal;
 use burgeon_train::{Advance, Grower};
 
-use crate::injected::{Fault, happened, injected, is_possible, watched};
+use crate::injected::{Fault, happened, injected, is_possible};
 use crate::network::{Mlp, adam, config, task};
 
 /// Where the process that fails finds its folder.
@@ -149,6 +149,19 @@ fn every_write_may_fail() {
 fn paths(folder: &Path) -> Vec<PathBuf> {
     let files = FILES.iter().map(|file| folder.join(file));
     files.chain([folder.to_owned()]).collect()
+}
+
+/// `program`, to be given its arguments, whose calls on `paths` are written to the file `log`, with
+/// the paths of the files that they are on.
+fn watched(program: &Path, paths: &[PathBuf], calls: &str, log: &Path) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-y", "-o"]).arg(log);
+    command.args(["-e", &format!("trace={calls}")]);
+    for path in paths {
+        command.arg("-P").arg(path);
+    }
+    command.arg(program);
+    command
 }
 
 /// A loss of power between any two calls leaves a file old or new: what is renamed was synced, with

@@ -37,19 +37,6 @@ pub fn injected(program: &Path, paths: &[PathBuf], fault: Fault, log: &Path) -> 
     command
 }
 
-/// `program`, to be given its arguments, whose calls on `paths` are written to the file `log`, with
-/// the paths of the files that they are on.
-pub fn watched(program: &Path, paths: &[PathBuf], calls: &str, log: &Path) -> Command {
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-y", "-o"]).arg(log);
-    command.args(["-e", &format!("trace={calls}")]);
-    for path in paths {
-        command.arg("-P").arg(path);
-    }
-    command.arg(program);
-    command
-}
-
 /// Whether the fault of `log` came about: the program may have made fewer such calls.
 pub fn happened(log: &Path) -> bool {
     fs::read_to_string(log).is_ok_and(|log| log.contains("(INJECTED)"))
