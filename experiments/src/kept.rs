@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burgeon_nn::stored::write_atomically;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,7 +101,7 @@ fn read(
     Ok(kept.result)
 }
 
-/// Keeps `result`, whole or not at all.
+/// Keeps `result`, whole or not at all, also after a loss of power.
 pub(crate) fn write(path: &Path, recipe: &Value, result: &Value) -> Result<(), ExperimentError> {
     let kept = KeptUnit {
         recipe: recipe.clone(),
@@ -108,14 +109,7 @@ pub(crate) fn write(path: &Path, recipe: &Value, result: &Value) -> Result<(), E
     };
     let text = serde_json::to_string(&kept)
         .map_err(|error| ExperimentError::file(path, format!("cannot be kept: {error}")))?;
-    replace(path, &text)
-}
-
-/// Has `text` in the file, whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), ExperimentError> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, text).map_err(ExperimentError::io(&partial))?;
-    fs::rename(&partial, path).map_err(ExperimentError::io(path))
+    Ok(write_atomically(path, text.as_bytes())?)
 }
 
 /// Keeps the state of a unit under way.
@@ -126,7 +120,7 @@ pub(crate) fn write_state<S: Serialize>(
 ) -> Result<(), ExperimentError> {
     let text = serde_json::to_string(&(recipe, state))
         .map_err(|error| ExperimentError::file(path, format!("cannot be kept: {error}")))?;
-    replace(path, &text)
+    Ok(write_atomically(path, text.as_bytes())?)
 }
 
 /// The state of a unit under way, if one is kept.

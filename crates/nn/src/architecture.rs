@@ -34,6 +34,22 @@ impl Architecture {
         &self.stacks
     }
 
+    /// Checks that so many floats can be those of a model with these blocks, each of which has one
+    /// at least: a few bytes of a file can name any number of blocks.
+    ///
+    /// # Errors
+    /// A sentence that says how many there are of both.
+    pub fn check(&self, floats: usize) -> Result<(), String> {
+        let blocks: usize = self.stacks.values().map(Vec::len).sum();
+        match blocks > floats {
+            true => Err(format!(
+                "its stacks are said to have {blocks} blocks, and it holds {floats} tensors: it is \
+                 damaged"
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// `model` with as many blocks, so that weights find their places: each stack must begin with
     /// the blocks that `model` has. What the new blocks hold does not matter, weights of all
     /// follow. Stacks that this does not name stay as they are.

@@ -202,8 +202,12 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), NnError> {
     sync_folder(path)
 }
 
-/// Makes a renaming last. Only Unix opens folders as files, and elsewhere it lasts by itself.
-fn sync_folder(path: &Path) -> Result<(), NnError> {
+/// Makes it last, also after a loss of power, that `path` was made in its folder or renamed there.
+/// Only Unix opens folders as files, and elsewhere it lasts by itself.
+///
+/// # Errors
+/// [`NnError::Io`] if the file system refuses.
+pub fn sync_folder(path: &Path) -> Result<(), NnError> {
     if cfg!(unix) {
         let folder = path
             .parent()

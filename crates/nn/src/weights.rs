@@ -87,6 +87,7 @@ fn shaped(model: &AnyModel, header: &Metadata) -> Result<AnyModel, String> {
     };
     let architecture: Architecture = serde_json::from_str(text)
         .map_err(|error| format!("its metadata `{STACKS}` cannot be read: {error}"))?;
+    architecture.check(header.tensors().len())?;
     architecture.shape(model).map_err(|error| error.to_string())
 }
 

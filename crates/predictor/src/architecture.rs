@@ -49,6 +49,32 @@ pub(crate) struct Form {
     pub file: Option<NetworkFile>,
 }
 
+impl Form {
+    /// Weights of the linear layers and convolutions, counted before any is made; what does not fit
+    /// into a number is as many as a number can be.
+    pub fn weights(&self) -> u64 {
+        let product = |sizes: &[usize]| {
+            let sizes = sizes.iter().map(|size| *size as u64);
+            sizes.fold(1, u64::saturating_mul)
+        };
+        let chain = |first: usize, taps: usize| {
+            let inputs = std::iter::once(first).chain(self.widths.iter().copied());
+            let pairs = inputs.zip(&self.widths);
+            let hidden = pairs.map(|(inputs, outputs)| product(&[inputs, *outputs, taps]));
+            let last = self.widths.last().copied().unwrap_or(first);
+            hidden.fold(product(&[last, self.outputs]), u64::saturating_add)
+        };
+        match (self.kind, &self.file) {
+            (Kind::Cnn, _) => chain(self.shape.first().copied().unwrap_or(1), 9),
+            (Kind::Layers, Some(file)) => file.weights(&self.shape, self.outputs),
+            _ => {
+                let inputs = usize::try_from(product(&self.shape)).unwrap_or(usize::MAX);
+                chain(inputs, 1)
+            }
+        }
+    }
+}
+
 /// A network of hidden layers and an output.
 pub(crate) trait Architecture: Growable<Output = Tensor<2>> {
     /// A network of this form.

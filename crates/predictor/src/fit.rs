@@ -212,6 +212,9 @@ impl Prepared<'_> {
             latency: None,
             example: train.subset(&[0])?,
         };
+        if kind == Kind::Layers || self.start.is_some() {
+            sizing.check_form(&form)?;
+        }
         if matches!(self.settings.budget, SizeBudget::Latency(_)) {
             sizing.latency = Folder::kept_latency(out)?;
             if sizing.latency.is_none() {

@@ -1,5 +1,6 @@
 //! Predicting with a network that was grown.
 
+use std::fs;
 use std::path::Path;
 
 use burgeon::backend::flex::FLEX;
@@ -172,6 +173,16 @@ pub(crate) fn restored<A: Architecture>(
     path: &Path,
 ) -> Result<A, NnError> {
     let (form, device) = (description.form(), FLEX.device());
+    // Growing only adds to what it starts from, and no float has fewer bytes than two.
+    let length = fs::metadata(path).map_err(NnError::io(path))?.len();
+    let weights = form.weights();
+    if weights > length / 2 {
+        let problem = format!(
+            "{length} bytes do not hold the {weights} weights that the run's description begins \
+             with: it is damaged, or of another run"
+        );
+        return Err(NnError::file(path, problem));
+    }
     let network = A::new(&form, &device);
     let size = form.shape.iter().product();
     let example = A::inputs(vec![0.0; size], &form.shape, &device);

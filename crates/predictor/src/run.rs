@@ -1,9 +1,9 @@
 //! The folder of a run.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use burgeon::nn::stored::write_atomically;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ use crate::error::{PredictorError, file, io};
 use crate::latency::PassLatency;
 use crate::layers::NetworkFile;
 use crate::settings::FitSettings;
+
+/// The most hidden layers of a network.
+const MOST_LAYERS: usize = 1000;
 
 /// The version of the files below.
 const VERSION: u32 = 1;
@@ -72,15 +75,21 @@ impl Description {
                 self.version
             ));
         }
-        match (self.kind, &self.network) {
-            (Kind::Layers, Some(file)) => file.check(&self.schema.inputs.shape())?,
-            (Kind::Layers, None) => return Err("the list of layers is missing".into()),
-            _ if self.layers == 0 || self.start_width == 0 => {
-                return Err("a network without layers or neurons".into());
-            }
-            _ => {}
+        self.schema.check()?;
+        if self.layers > MOST_LAYERS {
+            return Err(format!(
+                "{} layers: at most {MOST_LAYERS} are read",
+                self.layers
+            ));
         }
-        self.schema.check()
+        match (self.kind, &self.network) {
+            (Kind::Layers, Some(file)) => file.check(&self.schema.inputs.shape()),
+            (Kind::Layers, None) => Err("the list of layers is missing".into()),
+            _ if self.layers == 0 || self.start_width == 0 => {
+                Err("a network without layers or neurons".into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -265,13 +274,9 @@ pub fn summary_of(folder: &Path) -> Result<Summary, PredictorError> {
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all, also after a loss of power.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), PredictorError> {
-    let part = path.with_extension("part");
-    let mut file = File::create(&part).map_err(io(&part))?;
-    file.write_all(bytes).map_err(io(&part))?;
-    file.sync_all().map_err(io(&part))?;
-    fs::rename(&part, path).map_err(io(path))
+    Ok(write_atomically(path, bytes)?)
 }
 
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PredictorError> {

@@ -17,6 +17,9 @@ use crate::settings::{FitSettings, SizeBudget};
 /// The widest hidden layer that growing starts from.
 const MOST_WIDTH: usize = 1 << 14;
 
+/// The most weights that a network to start from is made with.
+const MOST_WEIGHTS: u64 = 1 << 28;
+
 /// Doublings of the width of 4 at which networks are timed.
 const MOST_DOUBLINGS: usize = 11;
 
@@ -87,6 +90,25 @@ impl<A: Architecture> Sizing<'_, A> {
         }
         self.latency = Some(PassLatency::of(&networks, &FLEX)?);
         Ok(())
+    }
+
+    /// Refuses a network to start from whose weights alone are above the budget, or more than are
+    /// worth a try, before any is made.
+    pub fn check_form(&self, form: &Form) -> Result<(), PredictorError> {
+        let weights = form.weights();
+        let most = match self.settings.budget {
+            SizeBudget::Latency(_) => MOST_WEIGHTS,
+            // Each weight is multiplied with something at least once.
+            SizeBudget::Parameters(most) | SizeBudget::Macs(most) => most.min(MOST_WEIGHTS),
+        };
+        match weights > most {
+            true => Err(PredictorError::Settings(format!(
+                "the network to start from has {weights} weights, and {most} are the most for a \
+                 budget of {}: make its layers narrower, or raise the budget",
+                self.settings.budget
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Refuses a network to start from that is above the budget.

@@ -19,6 +19,7 @@ fn fails(folder: &Path, arguments: &[&str], part: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{arguments:?} succeeded");
     assert!(said.contains(part) && !said.contains("panicked"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
 }
 
 /// Whether `a` is above its mean of 10: the logits are `∓(a − 10) / 2`.
@@ -108,6 +109,20 @@ fn files_that_are_none_of_its_own_are_told() {
     told(
         &DESCRIPTION.replace("\"linear\"", "\"lstm\""),
         "unknown variant `lstm`",
+    );
+    // What a file says gives no orders to the terminal.
+    told(
+        &DESCRIPTION.replace("\"linear\"", "\"\\u001b[2J\""),
+        r"unknown variant `\u{1b}[2J`",
+    );
+    told(
+        &DESCRIPTION
+            .replace("[1], \"output\"", "[1, 8589934592, 2147483648], \"output\"")
+            .replace(
+                r#"{"columns": [{"number": {"column": "a", "mean": 10.0, "deviation": 2.0}}]}"#,
+                r#"{"images": {"shape": [1, 8589934592, 2147483648], "mean": [0.0], "deviation": [1.0]}}"#,
+            ),
+        "numbers are meant",
     );
     std::fs::write(path.join("rubbish"), "rubbish").expect("writable");
     fails(path, &["rubbish", "new.csv"], "--format safetensors");

@@ -1,5 +1,6 @@
 //! Figures as PNG and SVG.
 
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Once;
@@ -10,8 +11,9 @@ use plotters::coord::combinators::BindKeyPoints;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
+use png::{BitDepth, ColorType, Encoder, EncodingError};
 
-use crate::error::{XtaskError, figure as figure_error};
+use crate::error::{XtaskError, figure as figure_error, io};
 
 const SIZE: (u32, u32) = (900, 600);
 const FONT: &str = "DejaVu Sans";
@@ -28,14 +30,35 @@ const COLOURS: [RGBColor; 10] = [
     RGBColor(227, 119, 194),
 ];
 
-/// Draws `figure` to `folder/NAME.png` and `folder/NAME.svg`.
+/// Draws `figure` to `folder/NAME.png` and `folder/NAME.svg`. It is drawn in memory: the drawing
+/// library does not tell when a file cannot be written.
 pub fn draw(folder: &Path, figure: &Figure) -> Result<(), XtaskError> {
     register_fonts();
-    let png = folder.join(format!("{}.png", figure.name));
-    draw_on(BitMapBackend::new(&png, SIZE).into_drawing_area(), figure)
-        .map_err(figure_error(&png))?;
-    let svg = folder.join(format!("{}.svg", figure.name));
-    draw_on(SVGBackend::new(&svg, SIZE).into_drawing_area(), figure).map_err(figure_error(&svg))
+    let path = folder.join(format!("{}.png", figure.name));
+    let (width, height) = SIZE;
+    let mut pixels = vec![0; (width * height * 3) as usize];
+    let area = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
+    draw_on(area, figure).map_err(figure_error(&path))?;
+    let bytes = png(&pixels).map_err(|error| figure_error(&path)(error.to_string()))?;
+    fs::write(&path, bytes).map_err(io(&path))?;
+    let path = folder.join(format!("{}.svg", figure.name));
+    let mut text = String::new();
+    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+    draw_on(area, figure).map_err(figure_error(&path))?;
+    fs::write(&path, text).map_err(io(&path))
+}
+
+/// `pixels` `[height, width, 3]` as a PNG file.
+fn png(pixels: &[u8]) -> Result<Vec<u8>, EncodingError> {
+    let (width, height) = SIZE;
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_depth(BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// The font travels with the program, so that figures are the same everywhere.

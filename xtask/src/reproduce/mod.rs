@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use burgeon::backend;
+use burgeon::nn::stored::write_atomically;
 use burgeon_experiments::report::Report;
 use burgeon_experiments::{ExperimentError, Scale, Study, fits, kept_results, run_units, studies};
 use burgeon_terminal::{Table, line};
@@ -24,6 +25,9 @@ use self::results::Results;
 use self::settings::SettingsArguments;
 use crate::error::{XtaskError, io};
 use crate::render;
+
+/// The results as one page.
+const PAGE: &str = "index.html";
 
 /// More threads than this help nobody.
 const MOST_WORKERS: usize = 1024;
@@ -69,6 +73,14 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     let manifest = Manifest::new(settings.clone(), &selected, workers)?;
     let Some(mut manifest) = results.prepare(manifest, options.resume, options.fresh)? else {
         let out = options.out.display();
+        // The page comes last: all but it may be there.
+        if !options.out.join(PAGE).is_file() {
+            write_page(&options.out)?;
+            line(format_args!(
+                "the run in {out} is finished: its page was made"
+            ))?;
+            return Ok(());
+        }
         line(format_args!(
             "the run in {out} is finished: nothing was done"
         ))?;
@@ -115,14 +127,22 @@ pub fn run(options: &Options, interrupt: &Arc<AtomicBool>) -> Result<(), XtaskEr
     write_summary(&options.out, &reports, &manifest)?;
     manifest.finished = true;
     results.write_manifest(&manifest)?;
-    let page = options.out.join("index.html");
-    fs::write(&page, burgeon_report::read(&options.out)?.to_html()).map_err(io(&page))?;
+    let page = write_page(&options.out)?;
     line(format_args!(
         "tables, figures and manifest are in {}, all of it as one page in {}",
         options.out.display(),
         page.display()
     ))?;
     Ok(())
+}
+
+/// Writes the page of the results in `out`, whole or not at all.
+fn write_page(out: &Path) -> Result<PathBuf, XtaskError> {
+    let page = out.join(PAGE);
+    let text = burgeon_report::read(out)?.to_html();
+    let written = write_atomically(&page, text.as_bytes());
+    written.map_err(|error| XtaskError::Experiment(error.into()))?;
+    Ok(page)
 }
 
 fn selected(options: &Options, scale: Scale) -> Result<Vec<Box<dyn Study>>, XtaskError> {

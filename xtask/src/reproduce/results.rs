@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use burgeon::nn::stored::write_atomically;
 use burgeon_experiments::{ExperimentError, differences};
 use burgeon_terminal::note;
 use serde_json::json;
@@ -14,7 +15,7 @@ const MANIFEST: &str = "manifest.json";
 const EARLIER: &str = "earlier";
 const LOCK: &str = ".lock";
 /// A manifest that was being written when the process ended.
-const PARTIAL: &str = "manifest.partial";
+const PARTIAL: &str = "manifest.json.partial";
 
 /// A results folder that is this process's own until it ends, however it ends: the operating system
 /// holds the lock.
@@ -119,14 +120,13 @@ impl Results {
         Ok(())
     }
 
-    /// Writes the manifest, whole or not at all.
+    /// Writes the manifest, whole or not at all, also after a loss of power.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), XtaskError> {
         let path = self.folder.join(MANIFEST);
-        let partial = self.folder.join(PARTIAL);
         let text = serde_json::to_string_pretty(manifest)
             .map_err(|error| io(&path)(std::io::Error::other(error)))?;
-        fs::write(&partial, text + "\n").map_err(io(&partial))?;
-        fs::rename(&partial, &path).map_err(io(&path))
+        let written = write_atomically(&path, (text + "\n").as_bytes());
+        written.map_err(|error| XtaskError::Experiment(error.into()))
     }
 }
 

@@ -36,7 +36,7 @@ fn kept(folder: &Path, out: &str) -> BTreeMap<String, Value> {
     results.collect()
 }
 
-fn without_times(value: Value) -> Value {
+pub fn without_times(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields

@@ -4,6 +4,9 @@ mod cluster;
 mod command_line;
 mod common;
 mod docs;
+mod faults;
+#[path = "../../../crates/train/tests/grower/injected.rs"]
+mod injected;
 #[path = "../../../crates/exchange/tests/networks/python.rs"]
 mod python;
 mod results_folder;

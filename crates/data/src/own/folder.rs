@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use image::{ColorType, DynamicImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
 
 use super::table::LabelledImages;
 use crate::error::DataError;
@@ -42,12 +42,7 @@ pub(super) fn read_folder(
     }
     let mut images = Vec::new();
     for (file, _) in &files {
-        let image = image::open(file).map_err(|error| {
-            DataError::format(
-                file.display(),
-                format!("no image that can be read: {error}"),
-            )
-        })?;
+        let image = image(file)?;
         images.push(match size {
             Some([height, width]) => image.resize_exact(width, height, FilterType::Triangle),
             None => image,
@@ -84,6 +79,34 @@ pub(super) fn read_folder(
         pixels,
         labels: files.into_iter().filter_map(|(_, class)| class).collect(),
     })
+}
+
+/// Bytes of pixels for each byte of a file, at most: PNG has no stronger compression.
+const MOST_PIXELS: u64 = 1100;
+
+/// Bytes of pixels of one image, at most.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// The image in `file`. What a header says is not believed beyond what the file can hold.
+fn image(file: &Path) -> Result<DynamicImage, DataError> {
+    let refused = |error: &dyn std::fmt::Display| {
+        DataError::format(
+            file.display(),
+            format!("no image that can be read: {error}"),
+        )
+    };
+    let length = fs::metadata(file).map_err(DataError::io(file))?.len();
+    let reader = ImageReader::open(file).map_err(DataError::io(file))?;
+    let decoder = reader.into_decoder().map_err(|error| refused(&error))?;
+    let most = length.saturating_mul(MOST_PIXELS).saturating_add(1 << 20);
+    let most = most.min(MOST_BYTES);
+    if decoder.total_bytes() > most {
+        let (width, height) = decoder.dimensions();
+        return Err(refused(&format!(
+            "it says to be of {width} × {height} pixels: too many for a file of {length} bytes"
+        )));
+    }
+    DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))
 }
 
 fn scaled(bytes: &[u8]) -> impl Iterator<Item = f32> {

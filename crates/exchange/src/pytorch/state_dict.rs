@@ -125,15 +125,17 @@ impl StateDict {
         }
     }
 
-    /// The shape of the tensor `name`, which must be of floats and have `D` axes.
+    /// The shape of the tensor `name`, which must be of floats and have `D` axes, none of them
+    /// empty: a tensor without numbers can say to be of any size.
     ///
     /// # Errors
     /// As [`floats`](Self::floats); the axes of which nothing is known are given as 0.
     pub fn axes<const D: usize>(&self, name: &str) -> Result<[usize; D], ExchangeError> {
         let shape = self.float_tensor(name)?.shape().to_vec();
-        shape
-            .try_into()
-            .map_err(|_| self.wrong_shape(name, &[0; D]))
+        match <[usize; D]>::try_from(shape) {
+            Ok(axes) if !axes.contains(&0) => Ok(axes),
+            _ => Err(self.wrong_shape(name, &[0; D])),
+        }
     }
 
     /// Adds a tensor, or puts it in the place of the one of this name.

@@ -76,9 +76,22 @@ pub fn resnet_from_torchvision(
             .is_some()
         {
             let layer = |name: &str| format!("layer{stage}.{count}.{name}.weight");
-            let [own, ..] = state.axes::<4>(&layer("conv1"))?;
-            let [outputs, ..] = state.axes::<4>(&layer("conv2"))?;
+            // What is made must not be larger than what the file holds.
+            let fits = |name: String, reads: usize| -> Result<usize, ExchangeError> {
+                let [gives, own, height, width] = state.axes::<4>(&name)?;
+                match own == reads {
+                    true => Ok(gives),
+                    false => Err(state.wrong_shape(&name, &[gives, reads, height, width])),
+                }
+            };
+            let own = fits(layer("conv1"), inputs)?;
+            let outputs = fits(layer("conv2"), own)?;
             let stride = if stage > 1 && count == 0 { 2 } else { 1 };
+            let shortcut = layer("downsample.0");
+            let changes = stride != 1 || inputs != outputs;
+            if changes && fits(shortcut.clone(), inputs)? != outputs {
+                return Err(state.wrong_shape(&shortcut, &[outputs, inputs, 1, 1]));
+            }
             let shape = [inputs, own, outputs];
             blocks.push(ResidualBlock::new(shape, stride, Activation::Relu, device));
             inputs = outputs;

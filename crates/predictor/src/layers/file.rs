@@ -155,6 +155,35 @@ impl NetworkFile {
         Ok(readings)
     }
 
+    /// Weights of the linear layers and convolutions for inputs of `shape`, as
+    /// [`Form::weights`](crate::architecture::Form::weights) counts them; none where layers do not
+    /// fit.
+    pub(crate) fn weights(&self, shape: &[usize], outputs: usize) -> u64 {
+        let product = |sizes: &[usize]| {
+            let sizes = sizes.iter().map(|size| *size as u64);
+            sizes.fold(1, u64::saturating_mul)
+        };
+        let Ok(readings) = self.readings(shape) else {
+            return 0;
+        };
+        let last = readings.last().map_or(1, |last| last.channels());
+        let layers = self.layers.iter().zip(&readings);
+        let own = layers.map(|(layer, reads)| match (layer, *reads) {
+            (Layer::Linear { width }, Reading::Row(numbers)) => product(&[numbers, *width]),
+            (Layer::Linear { width }, Reading::Maps([channels, height, columns])) => {
+                product(&[channels, height, columns, *width])
+            }
+            (Layer::Conv { width, kernel, .. }, reads) => {
+                product(&[reads.channels(), *width, *kernel, *kernel])
+            }
+            (Layer::Depthwise { kernel, .. }, reads) => {
+                product(&[reads.channels(), *kernel, *kernel])
+            }
+            _ => 0,
+        });
+        own.fold(product(&[last, outputs]), u64::saturating_add)
+    }
+
     /// Checks what a person may have changed in a run's folder.
     ///
     /// # Errors

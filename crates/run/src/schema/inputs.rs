@@ -47,6 +47,9 @@ pub enum InputSchema {
     },
 }
 
+/// The most numbers of one image: 4096 × 4096 pixels in three colours.
+const MOST_NUMBERS: usize = 3 << 24;
+
 impl InputSchema {
     /// All of `records` but the column `target`.
     pub(super) fn of(records: &Records, target: &str, train: &[usize]) -> Result<Self, RunError> {
@@ -78,6 +81,12 @@ impl InputSchema {
                 deviation,
             } => {
                 let channels = shape[0];
+                let numbers = shape.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
+                if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
+                    return Err(format!(
+                        "images of {shape:?}: at most {MOST_NUMBERS} numbers are meant"
+                    ));
+                }
                 if shape.contains(&0) || [mean.len(), deviation.len()] != [channels; 2] {
                     return Err(format!(
                         "images of {shape:?} with {} means and {} deviations: one for each channel \

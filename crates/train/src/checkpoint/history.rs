@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use burgeon_nn::NnError;
+use burgeon_nn::stored::sync_folder;
 
 /// How far a history counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +99,9 @@ impl History {
         file.seek(SeekFrom::End(0)).map_err(io(&self.path))?;
         file.write_all(&bytes).map_err(io(&self.path))?;
         file.sync_all().map_err(io(&self.path))?;
+        if self.extent.bytes == 0 {
+            sync_folder(&self.path)?;
+        }
         Ok(extent)
     }
 

@@ -218,6 +218,10 @@ where
             differences.join("; ")
         )));
     }
+    for architecture in [&contents.architecture, &contents.best_architecture] {
+        let checked = architecture.check(parts.weights.len());
+        checked.map_err(|problem| failed(&problem))?;
+    }
     let (epochs, growths) = history(contents.history)?;
     let (mut weights, mut of_best) = (Weights::new(), Weights::new());
     for (path, weight) in parts.weights {
