@@ -388,7 +388,7 @@ fn a_list_of_layers_that_is_wrong_is_told_with_its_line() {
     fails(
         folder,
         &[&fit[..], &small].concat(),
-        "of the network to start from: raise it",
+        "weights of the network to start from: raise it",
     );
     fails(
         folder,

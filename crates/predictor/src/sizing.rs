@@ -96,18 +96,23 @@ impl<A: Architecture> Sizing<'_, A> {
     /// worth a try, before any is made.
     pub fn check_form(&self, form: &Form) -> Result<(), PredictorError> {
         let weights = form.weights();
-        let most = match self.settings.budget {
-            SizeBudget::Latency(_) => MOST_WEIGHTS,
+        let refused = |problem| Err(PredictorError::Settings(problem));
+        if weights > MOST_WEIGHTS {
+            return refused(format!(
+                "the network to start from has {weights} weights, and {MOST_WEIGHTS} are the most: \
+                 make its layers narrower"
+            ));
+        }
+        match self.settings.budget {
             // Each weight is multiplied with something at least once.
-            SizeBudget::Parameters(most) | SizeBudget::Macs(most) => most.min(MOST_WEIGHTS),
-        };
-        match weights > most {
-            true => Err(PredictorError::Settings(format!(
-                "the network to start from has {weights} weights, and {most} are the most for a \
-                 budget of {}: make its layers narrower, or raise the budget",
-                self.settings.budget
-            ))),
-            false => Ok(()),
+            SizeBudget::Parameters(most) | SizeBudget::Macs(most) if weights > most => {
+                refused(format!(
+                    "the budget of {} is below the {weights} weights of the network to start from: \
+                     raise it, or make its layers narrower",
+                    self.settings.budget
+                ))
+            }
+            _ => Ok(()),
         }
     }
 
