@@ -58,9 +58,12 @@ pub(super) trait Trained: Serialize + DeserializeOwned {
     fn held_accuracy(&self) -> f64;
 }
 
+/// Trains an architecture, given what was trained before it.
+type Train<'a, T> = dyn FnMut(&[usize], &[T]) -> Result<T, ExperimentError> + 'a;
+
 /// A judge that trains every child it is asked of.
 struct Trainings<'a, T> {
-    train: &'a mut dyn FnMut(&[usize], &[T]) -> Result<T, ExperimentError>,
+    train: &'a mut Train<'a, T>,
     trained: Vec<T>,
     /// What a search cannot tell in its own words.
     error: Option<ExperimentError>,
@@ -98,7 +101,7 @@ pub(super) fn searched<P, T>(
     recipe: &Value,
     search: Search<P>,
     problem: &dyn Problem,
-    train: &mut dyn FnMut(&[usize], &[T]) -> Result<T, ExperimentError>,
+    train: &mut Train<'_, T>,
     goes_on: impl Fn(&[T]) -> bool,
 ) -> Result<(Search<P>, Vec<T>), ExperimentError>
 where
