@@ -85,7 +85,7 @@ fn bad_input_fails_with_a_message() {
     fails(
         path,
         &["reproduce", "--scale", "cpu"],
-        "choose by --only among cifar",
+        "choose by --only among co-exploration-chains, cifar",
     );
     fails(
         path,

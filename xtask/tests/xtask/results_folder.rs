@@ -128,11 +128,14 @@ fn a_run_is_alone_in_its_folder_and_goes_on_only_as_what_it_was() {
     }
     let finished = |run: &mut Value| run["finished"] = json!(true);
     with_changed(&manifest, finished, || {
+        let page = path.join("results/index.html");
+        fs::write(&page, "its page").expect("writable");
         let kept = contents(path);
         let said = succeeds(path, &RESUME);
         assert!(said.contains("is finished"), "{said}");
         assert_eq!(contents(path), kept);
         fails(path, &fewer, "other settings");
+        fs::remove_file(page).expect("there");
     });
     assert_eq!(contents(path), before);
 }
