@@ -4,7 +4,8 @@
 //! network is asked for predictions, a plan is applied. Whatever the bytes are, it returns: it does
 //! not panic, not loop, and not take more memory than a small file is worth. The fuzz targets in
 //! `fuzz/` call these functions, and a test calls them with every file that fuzzing is begun from or
-//! has found.
+//! has found. Where a reader takes two files, the first two bytes say, little-endian, how long the
+//! first one is.
 //!
 //! ```
 //! // No table, and no panic.

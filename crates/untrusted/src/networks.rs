@@ -148,7 +148,7 @@ fn images() -> Records {
     })
 }
 
-/// The folder of a run: its description, its weights and its summary, parted as [`halves`] says,
+/// The folder of a run: its description, its weights and its summary, in two parts,
 /// twice; and a prediction.
 pub fn run_folder(bytes: &[u8]) {
     let (description, rest) = halves(bytes);

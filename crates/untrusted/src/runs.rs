@@ -49,7 +49,7 @@ pub(crate) fn grower() -> Grower<Net> {
     Grower::new(config, FLEX, task, fixed_net(), AdamConfig::new().init()).expect("sound settings")
 }
 
-/// A checkpoint and its history, parted as [`halves`] says, and the run that goes on from them. The
+/// A checkpoint and its history, in two parts, and the run that goes on from them. The
 /// checksum is made right first: it keeps damage out, and not intent.
 pub fn checkpoint(bytes: &[u8]) {
     let (checkpoint, history) = halves(bytes);

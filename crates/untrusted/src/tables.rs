@@ -8,7 +8,7 @@ use burgeon_run::{ColumnEncoding, InputSchema, Runner, Schema, rows};
 
 use crate::files::{halves, told, with_files};
 
-/// An IDX file of images and one of labels, parted as [`halves`] says.
+/// An IDX file of images and one of labels, in two parts.
 pub fn idx(bytes: &[u8]) {
     let (images, labels) = halves(bytes);
     told(burgeon_data::idx::parse("a set", images, labels));
@@ -131,7 +131,7 @@ pub(crate) fn two_rows(inputs: &InputSchema) -> Records {
     }
 }
 
-/// A study's report and a journal of growth in a folder of results, parted as [`halves`] says.
+/// A study's report and a journal of growth in a folder of results, in two parts.
 pub fn results(bytes: &[u8]) {
     let (report, journal) = halves(bytes);
     let files: [(&str, &[u8]); 3] = [
