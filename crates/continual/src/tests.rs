@@ -4,7 +4,10 @@ use burgeon_backend_flex::FLEX;
 use burgeon_core::SplitBackend;
 use burgeon_nn::growable::evaluate;
 use burgeon_nn::{CrossEntropy, Growable, Samples, trace};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Tensor, TensorData};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use crate::architecture::{Architecture, LayerKind};
 use crate::column::Column;
@@ -27,7 +30,10 @@ fn architectures() -> [Architecture; 3] {
 
 fn samples() -> Result<Samples<Tensor<4>>, ContinualError> {
     let device = FLEX.device();
-    let images = Tensor::random([12, 2, 8, 8], Distribution::Default, &device);
+    // Not of the device's generator, which trainings in other tests seed and draw from meanwhile.
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let pixels: Vec<f32> = (0..12 * 2 * 64).map(|_| rng.random()).collect();
+    let images = Tensor::from_data(TensorData::new(pixels, [12, 2, 8, 8]), &device);
     let labels: Vec<usize> = (0..12).map(|row| row % 3).collect();
     Ok(Samples::classification(images, &labels, 3, &device)?)
 }
@@ -143,7 +149,7 @@ fn the_decrease_of_a_reused_neuron_is_the_difference_of_losses() -> Result<(), C
             largest = largest.max(expected.abs());
         }
     }
-    assert!(largest > 1e-4, "{largest}");
+    assert!(largest > 1e-3, "{largest}");
     Ok(())
 }
 
